@@ -1,0 +1,1 @@
+"""Task one: find faces in photos."""

@@ -1,0 +1,1 @@
+"""Task two: say whose face it is."""

@@ -1,0 +1,1 @@
+"""What both tasks share; knows nothing of either (see README, "What each file is")."""
