@@ -1,0 +1,158 @@
+"""Boxes as arrays: overlap, clipping, scaling, suppression, ellipses.
+
+A box is ``[min_row, min_col, max_row, max_col]`` in pixels, half-open: it covers the rows
+``min_row <= row < max_row``. A *course box* has the index of its image in front.
+"""
+
+import numpy as np
+
+
+def as_boxes(boxes, columns=4):
+    """Return `boxes` as a float array of shape (N, columns); an empty list becomes (0, columns).
+
+    Parameters
+    ----------
+    boxes : array_like
+        N boxes of `columns` numbers each: lists, tuples, arrays, ints or floats.
+    columns : int
+        4 for boxes, 5 for course boxes.
+
+    Raises
+    ------
+    ValueError
+        If the boxes do not have `columns` numbers each, or are not all finite.
+    """
+    array = np.asarray(boxes, dtype=float)
+    if array.size == 0:
+        return np.zeros((0, columns))
+    if array.ndim != 2 or array.shape[1] != columns:
+        names = "[image_index, min_row, min_col, max_row, max_col]"
+        names = names if columns == 5 else names.replace("image_index, ", "")
+        raise ValueError(f"expected boxes {names}, shape (N, {columns}); got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"box {int(np.argmin(np.isfinite(array).all(axis=1)))} has a number that is NaN or infinite")
+    return array
+
+
+def area(boxes):
+    """Areas (N,) in square pixels; a box that is turned inside out has area 0."""
+    boxes = np.asarray(boxes, dtype=float)
+    return np.prod(np.clip(boxes[..., 2:] - boxes[..., :2], 0, None), axis=-1)
+
+
+def paired_iou(a, b):
+    """IoU of the boxes of `a` with those of `b`, broadcast against each other.
+
+    Parameters
+    ----------
+    a, b : ndarray of float, shape (..., 4)
+
+    Returns
+    -------
+    ndarray of float
+        Intersection over union, between 0 and 1. Two empty boxes have IoU 0.
+    """
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    size = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    intersection = size[..., 0] * size[..., 1]
+    union = area(a) + area(b) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def iou(a, b):
+    """IoU of every box of `a` with every box of `b`: (N, 4), (M, 4) -> (N, M).
+
+    Examples
+    --------
+    >>> iou([[0, 0, 2, 2]], [[0, 0, 2, 2], [0, 1, 2, 3], [5, 5, 6, 6]]).round(2).tolist()
+    [[1.0, 0.33, 0.0]]
+    """
+    return paired_iou(as_boxes(a)[:, None], as_boxes(b)[None])
+
+
+def iou_score(bbox_a, bbox_b):
+    """IoU (Jaccard index) of two boxes of four numbers; the course's name.
+
+    Raises
+    ------
+    ValueError
+        If a box has not four numbers: a course box has the image index in front, leave it out.
+    """
+    for bbox in (bbox_a, bbox_b):
+        if len(bbox) != 4:
+            raise ValueError(
+                f"expected [min_row, min_col, max_row, max_col], got {len(bbox)} numbers; "
+                "leave out the image index of a course box: bbox[1:]"
+            )
+    return float(paired_iou(bbox_a, bbox_b))
+
+
+def clip(boxes, shape):
+    """Cut boxes (N, 4) to a photo of `shape` (height, width, ...); outside boxes become empty."""
+    height, width = shape[:2]
+    return np.clip(as_boxes(boxes), 0, [height, width, height, width])
+
+
+def scale(boxes, factor):
+    """Multiply boxes (N, 4) by one factor, or by a pair (rows, columns)."""
+    rows, cols = np.broadcast_to(np.asarray(factor, dtype=float), 2)
+    return as_boxes(boxes) * [rows, cols, rows, cols]
+
+
+def non_maximum_suppression(boxes, scores, iou_threshold=0.5):
+    """Keep the best-scored of overlapping boxes.
+
+    Goes through the boxes in order of falling score and drops every one that overlaps a kept box
+    by more than `iou_threshold`.
+
+    Parameters
+    ----------
+    boxes : array_like, shape (N, 4)
+    scores : array_like, shape (N,)
+    iou_threshold : float
+
+    Returns
+    -------
+    ndarray of int
+        Indices of the kept boxes, best first.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many scores as boxes.
+    """
+    boxes, scores = as_boxes(boxes), np.asarray(scores, dtype=float).ravel()
+    if len(boxes) != len(scores):
+        raise ValueError(f"{len(boxes)} boxes but {len(scores)} scores")
+    order = np.argsort(-scores, kind="stable")
+    keep = []
+    while order.size:
+        best, order = order[0], order[1:]
+        keep.append(best)
+        order = order[paired_iou(boxes[best], boxes[order]) <= iou_threshold]
+    return np.array(keep, dtype=int)
+
+
+def ellipse_to_box(ellipses):
+    """The smallest upright boxes around ellipses.
+
+    Parameters
+    ----------
+    ellipses : array_like, shape (N, 5)
+        Major radius, minor radius, angle of the major axis to the horizontal in radians,
+        centre x, centre y (the columns of an FDDB ellipse list), in pixels.
+
+    Returns
+    -------
+    ndarray of float, shape (N, 4)
+        Boxes, not clipped to any photo.
+
+    Examples
+    --------
+    >>> ellipse_to_box([[20, 10, 0, 50, 60]]).tolist()
+    [[50.0, 30.0, 70.0, 70.0]]
+    """
+    major, minor, angle, x, y = as_boxes(ellipses, columns=5).T
+    half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
+    half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
+    return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=1)

@@ -1,0 +1,21 @@
+"""What all tests share: where the real data lies, and a small model."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def fddb_folder():
+    """The real FDDB, or a skip that says why."""
+    folder = Path(os.environ.get("FDDB_DIR", DATA / "fddb"))
+    if not (folder / "FDDB-folds").is_dir():
+        pytest.skip("no FDDB beside the project: set FDDB_DIR to run this test")
+    return folder
