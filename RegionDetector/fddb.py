@@ -319,3 +319,10 @@ def _numbers(line):
 
 def _first(names, count=3):
     return ", ".join(names[:count]) + (", …" if len(names) > count else "")
+
+
+if __name__ == "__main__":
+    # The command lives in a room of its own, so that reading photos does not load matplotlib and scipy.
+    from RegionDetector.fddb_report import main
+
+    raise SystemExit(main())
