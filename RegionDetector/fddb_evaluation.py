@@ -112,11 +112,12 @@ def evaluate(records, detections, progress=False):
         warnings.warn(f"detections of {len(strangers)} photos are left out, because the photos are not among the "
                       f"{len(known)} evaluated (first: {strangers[0]})", stacklevel=2)
     steps, faces, bare = [], 0, not records
-    for record in tqdm(records, desc="photos", disable=not progress):
+    for record in tqdm(records, desc="photos", disable=None if progress else True):
         rows = check_rows(detections.get(record.name, ()), record.name)
         faces += len(record.ellipses)
         bare |= not len(rows)
-        steps.append(photo_steps(record.ellipses, rows, photo_shape(record.path)))
+        overlaps = mask_iou(record.ellipses, rows, photo_shape(record.path))
+        steps.append(matching_steps(overlaps, rows[:, -1]))
     if bare:
         # The official curve starts with an empty point where some photo has no detections.
         steps.append([[np.finfo(float).max, 0, 0, 0]])
@@ -127,17 +128,15 @@ def evaluate(records, detections, progress=False):
     return Curve(-thresholds, passed - hits, hits, iou_sum, faces)
 
 
-def photo_steps(ellipses, rows, shape):
+def matching_steps(overlaps, scores):
     """How the counts of one photo grow while the threshold falls past its detections.
 
     Parameters
     ----------
-    ellipses : ndarray of float, shape (M, 5)
-        The faces.
-    rows : ndarray of float, shape (N, 5) or (N, 6)
-        The detections; see `evaluate`.
-    shape : tuple of int
-        Height and width of the photo.
+    overlaps : ndarray of float, shape (M, N)
+        IoU of every face with every detection.
+    scores : ndarray of float, shape (N,)
+        Scores of the detections.
 
     Returns
     -------
@@ -145,8 +144,6 @@ def photo_steps(ellipses, rows, shape):
         For each score that occurs, from the highest to the lowest: the score, and how many more detections pass, how
         many more pairs have IoU > 0.5 and how much more the sum of the IoU is than at the score before.
     """
-    overlaps = mask_iou(ellipses, rows, shape)
-    scores = rows[:, -1]
     # Detections that touch no face never take part in the matching.
     touching = overlaps.any(axis=0)
     thresholds, counts = np.unique(-scores, return_counts=True)

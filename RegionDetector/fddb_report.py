@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from RegionDetector.fddb import FOLDS, find_fddb, read_blocks, read_folds
@@ -24,13 +25,13 @@ PUBLISHED = {
     "jjyan_allROC_DiscROC": ("Yan et al. (structural models, 2014)", (0.8136, 0.8410, 0.8523, 0.8615)),
     "AcfDiscROC": ("ACF-multiscale (Yang et al., IJCB 2014)", (0.8167, 0.8445, 0.8524, 0.8608)),
     "CasCNN-DiscROC": ("CascadeCNN (Li et al., CVPR 2015)", (0.8507, 0.8567, 0.8567, 0.8567)),
-    "BoostedExamplerBased-DiscROC": ("Boosted Exemplar (Li et al., CVPR 2014)", (0.8082, 0.8388, 0.8482, 0.8565)),
+    "BoostedExamplerBased-DiscROC": ("Boosted Exemplar (Li et al., CVPR 2014)", (0.8082, 0.8389, 0.8482, 0.8565)),
     "DDFD_DiscROC": ("DDFD (Farfade et al., ICMR 2015)", (0.8099, 0.8340, 0.8404, 0.8484)),
     "SURF_GentleBoost_MVDiscROC": ("SURF multiview (Li et al., 2011)", (0.8060, 0.8296, 0.8372, 0.8408)),
     "PEPAdapt_DiscROC": ("PEP-Adapt (Li et al., ICCV 2013)", (0.7335, 0.7983, 0.8093, 0.8192)),
     "dr40DiscROC": ("Zhu and Ramanan (CVPR 2012)", (0.7308, 0.7592, 0.7664, 0.7743)),
     "pico-DiscROC": ("Pico (Markus et al., 2013)", (0.6728, 0.7146, 0.7322, 0.7469)),
-    "ViolaJonesScore_n0_DiscROC": ("Viola-Jones (OpenCV's cascade)", (0.3264, 0.5212, 0.5968, 0.6547)),
+    "ViolaJonesScore_n0_DiscROC": ("Viola-Jones (OpenCV's cascade)", (0.3264, 0.5212, 0.5968, 0.6546)),
     "MikolajczykDiscROC": ("Mikolajczyk et al. (ECCV 2004)", (0.3328, 0.5009, 0.5481, 0.5952)),
 }
 
@@ -174,9 +175,10 @@ def plot_curves(curve, published=None, name="yours"):
     """
     figure = Figure(figsize=(13, 6.5), layout="constrained")
     discrete, continuous = figure.subplots(1, 2, width_ratios=(3, 2))
-    colours = iter([f"C{number}" for number in range(10)] * 10)
-    for label, false_positives, rates in _published_curves(published):
-        discrete.plot(false_positives, rates, lw=1, color=next(colours), label=label,
+    curves = _published_curves(published)
+    colours = colormaps["turbo"](np.linspace(0.95, 0.05, len(curves)))
+    for (label, false_positives, rates), colour in zip(curves, colours):
+        discrete.plot(false_positives, rates, lw=1, color=colour, label=label,
                       **({} if published else {"marker": ".", "ls": ":"}))
     discrete.plot(curve.false_positives, curve.discrete, lw=2.5, color="black", label=name)
     continuous.plot(curve.false_positives, curve.continuous, lw=2.5, color="black", label=name)
