@@ -6,6 +6,9 @@ ellipse. Its home is http://vis-www.cs.umass.edu/fddb/; unpacked, it lies as ::
     FDDB-folds/FDDB-fold-01-ellipseList.txt … FDDB-fold-10-ellipseList.txt
     originalPics/2002/08/11/big/img_591.jpg …
 
+``python -m RegionDetector.fddb evaluate DETECTIONS...`` scores detections by the official rules (see
+`fddb_evaluation` for the rules and `fddb_report` for the command).
+
 References
 ----------
 V. Jain and E. Learned-Miller, *FDDB: A Benchmark for Face Detection in Unconstrained Settings*, University of

@@ -255,8 +255,19 @@ def _rounded(values):
     return np.rint(values.astype(np.float32)).astype(np.int64)
 
 
-def check_rows(rows, name, what="detections"):
-    """A photo's detections as an array, shape (N, 5) or (N, 6).
+def check_rows(rows, name):
+    """A photo's detections as an array.
+
+    Parameters
+    ----------
+    rows : array_like, shape (N, 5) or (N, 6)
+        See `evaluate`; an empty list is welcome.
+    name : str
+        The photo's name, for the messages.
+
+    Returns
+    -------
+    ndarray of float, shape (N, 5) or (N, 6)
 
     Raises
     ------
@@ -267,11 +278,11 @@ def check_rows(rows, name, what="detections"):
     if not rows.size:
         return np.zeros((0, 5))
     if rows.ndim != 2 or rows.shape[1] not in (5, 6):
-        raise ValueError(f"{what} of {name}: expected rows of x y w h score or ra rb theta cx cy score, found an array "
+        raise ValueError(f"detections of {name}: expected rows of x y w h score or ra rb theta cx cy score, found an array "
                          f"of shape {rows.shape}")
     for reason, bad in bad_rows(rows).items():
         if bad.any():
-            raise ValueError(f"{what} of {name}: {bad.sum()} of {len(rows)} have {reason} (first: "
+            raise ValueError(f"detections of {name}: {bad.sum()} of {len(rows)} have {reason} (first: "
                              f"{rows[bad.argmax()].tolist()}); leave them out")
     return rows
 

@@ -18,7 +18,8 @@ from RegionDetector.fddb_evaluation import bad_rows, evaluate
 COUNTS = (100, 500, 1000, 2000)
 
 # Discrete rates at COUNTS false positives: the greatest with no more false positives than that, read off the official
-# curves that were collected at http://vis-www.cs.umass.edu/fddb/results.html. The key is the curve's file there.
+# curves that were collected at http://vis-www.cs.umass.edu/fddb/results.html. The key is the curve's file there;
+# CascadeCNN's curve ends at 167 false positives.
 PUBLISHED = {
     "HeadHunter_DiscROC": ("HeadHunter (Mathias et al., ECCV 2014)", (0.8341, 0.8594, 0.8706, 0.8809)),
     "JointCascade_DiscROC": ("Joint Cascade (Chen et al., ECCV 2014)", (0.8391, 0.8553, 0.8627, 0.8668)),
@@ -74,11 +75,12 @@ def read_detections(paths):
                                  "give each photo once")
             source[name] = path
             if len(rows):
-                for reason, bad in bad_rows(rows).items():
+                reasons = bad_rows(rows)
+                for reason, bad in reasons.items():
                     left_out[reason] += int(bad.sum())
                     if bad.any():
                         first.setdefault(reason, f"{name} in {path}")
-                rows = rows[~np.any(list(bad_rows(rows).values()), axis=0)]
+                rows = rows[~np.any(list(reasons.values()), axis=0)]
             detections[name] = rows
         if len(detections) == before:
             raise ValueError(f"{path} is empty; expected photos' names, counts and detections (a photo without "
@@ -228,7 +230,8 @@ def _evaluate(options):
     kinds = Figure().canvas.get_supported_filetypes()
     if options.plot and options.plot.suffix[1:].lower() not in kinds:
         raise ValueError(f"--plot {options.plot}: expected a name that ends in one of {', '.join(sorted(kinds))}")
-    published = _published_curves(options.published) and options.published
+    if options.published:
+        _published_files(options.published)
     folder = find_fddb(options.fddb)
     if folder is None:
         raise FileNotFoundError("where FDDB lies is not known: name its folder with --fddb or in FDDB_DIR")
@@ -257,7 +260,7 @@ def _evaluate(options):
         _write(options.out, _as_json(curve, len(records), folds, found) if options.out.suffix == ".json"
                else _as_columns(curve))
     if options.plot:
-        plot_curves(curve, published).savefig(options.plot, dpi=120)
+        plot_curves(curve, options.published).savefig(options.plot, dpi=120)
 
 
 def _as_json(curve, photos, folds, found):
@@ -279,13 +282,19 @@ def _published_curves(folder):
     if folder is None:
         return [(label, COUNTS, rates) for label, rates in PUBLISHED.values()]
     curves = []
-    for path in sorted(Path(folder).glob("*DiscROC.txt")):
+    for path in _published_files(folder):
         points = np.loadtxt(path, ndmin=2)
         points = points[points[:, 1] <= COUNTS[-1]]
         curves.append((PUBLISHED.get(path.stem, (path.stem,))[0], points[:, 1], points[:, 0]))
-    if not curves:
-        raise FileNotFoundError(f"there are no curves (*DiscROC.txt) in {folder}")
     return sorted(curves, key=lambda curve: -curve[2].max(initial=0))
+
+
+def _published_files(folder):
+    files = sorted(Path(folder).glob("*DiscROC.txt"))
+    if not files:
+        raise FileNotFoundError(f"there are no official curves (*DiscROC.txt) in {folder}: name the folder that holds "
+                                "them, or leave it out to draw the rates that the kit knows")
+    return files
 
 
 def _files(paths):

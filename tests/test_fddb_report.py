@@ -154,7 +154,7 @@ def test_photos_that_are_not_named_or_not_in_fddb_are_counted(folder, write, cap
     ("img_x\n0\n", [], "none of the 1 photos .*first: img_x.* is in FDDB; expected names such as 2002/08/11/big/img_1"),
     (GOOD, ["--out", "{tmp}/none/roc.txt"], "roc.txt cannot be written: there is no folder"),
     (GOOD, ["--plot", "{tmp}/roc.docx"], "expected a name that ends in one of .*png"),
-    (GOOD, ["--published", "{tmp}"], "no curves"),
+    (GOOD, ["--published", "{tmp}"], "no official curves"),
     (GOOD, ["--fddb", "{tmp}/none"], "there is no such folder"),
     ("", [], "is empty"),
 ])
