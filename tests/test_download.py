@@ -1,0 +1,473 @@
+"""Downloads from a server that misbehaves: whole and right, or an error that says why; never a wrong file."""
+
+import hashlib
+import io
+import os
+import random
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+import zipfile
+
+import pytest
+from misbehaving import FINAL, LYING, PASSING, Mirrors
+
+from common import download, transfer
+from common.download import DownloadError, fetch, fetch_fddb, fetch_lfw, fetch_unpacked
+from common.sources import FDDB_ARCHIVES, FDDB_MANIFEST, SOURCES, Source, fddb_addresses, fddb_files
+
+
+@pytest.fixture(autouse=True)
+def plain_surroundings(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FACE_KIT_MIRROR", "FACE_KIT_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def quiet(**more):
+    return {"progress": False, "sleep": lambda seconds: None, **more}
+
+
+def a_zip(seed=0, size=20_000):
+    rng = random.Random(seed)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data/names.csv", "name\n" * 50)
+        archive.writestr("data/pixels.bin", rng.randbytes(size))
+    return file.getvalue()
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def table(mirrors, data, known=True, name="data.zip", number=1, **more):
+    urls = tuple(mirrors.url(k, name) for k in range(number))
+    size = {"size": len(data), "sha256": sha(data)} if known else {"about": len(data)}
+    return {name: Source(name, urls, **{**size, **more})}
+
+
+def clean(folder, *names):
+    """Nothing but these files lies in the folder."""
+    assert sorted(os.listdir(folder)) == sorted(names)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["hash known", "hash not known"])
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_is_survived(tmp_path, fault, known):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["drops", fault]]) as mirrors:
+        target = fetch("data.zip", tmp_path, sources=table(mirrors, data, known), **quiet())
+        assert target.read_bytes() == data
+        assert [asked[2] for asked in mirrors.asked[:2]] == ["drops", fault]
+    clean(tmp_path, "data.zip", *([] if known else ["downloads.sha256"]))
+
+
+@pytest.mark.parametrize("fault", [*FINAL, *PASSING, *LYING])
+def test_a_fault_that_stays_sends_it_to_the_next_mirror(tmp_path, fault):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [[fault, "always"], []]) as mirrors:
+        if fault in ("ignores range", "promises more", "new etag", "short piece", "drops", "resets"):
+            pytest.skip("comes to an end even if it stays")
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data, number=2), **quiet()).read_bytes() == data
+        assert mirrors.asked[-1][0] == 1
+    clean(tmp_path, "data.zip")
+
+
+def test_it_goes_on_where_it_stopped_and_only_with_the_same_version(tmp_path):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["drops", "drops"]]) as mirrors:
+        fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet())
+        ranges = [(asked[3], asked[4]) for asked in mirrors.asked]
+    half = len(data) // 2
+    assert ranges == [(None, None), (f"bytes={half}-", '"one"'), (f"bytes={half + (len(data) - half) // 2}-", '"one"')]
+
+
+def test_a_later_run_goes_on_where_an_earlier_one_gave_up(tmp_path):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["drops", "404"]]) as mirrors:
+        with pytest.raises(DownloadError, match="has come so far is kept"):
+            fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet())
+        assert not (tmp_path / "data.zip").exists()
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+        assert mirrors.asked[-1][3] == f"bytes={len(data) // 2}-"
+
+
+def test_a_whole_part_of_a_killed_run_is_not_loaded_again(tmp_path):
+    data = a_zip()
+    (tmp_path / "data.zip.part").write_bytes(data)
+    with Mirrors({"data.zip": data}, [[]]) as mirrors:
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+        assert [asked[3] for asked in mirrors.asked] == [f"bytes={len(data)}-"]
+    clean(tmp_path, "data.zip")
+
+
+def test_a_part_of_an_unknown_version_is_not_patched_up_without_a_hash(tmp_path):
+    data = a_zip()
+    (tmp_path / "data.zip.part").write_bytes(a_zip(seed=1)[:5000])
+    with Mirrors({"data.zip": data}, [[]]) as mirrors:
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data, known=False), **quiet()).read_bytes() == data
+        assert mirrors.asked[0][3] is None
+
+
+def test_a_stall_counts_as_a_broken_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "TIMEOUT", (1, 0.15))
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["stalls"]], stall=0.4) as mirrors:
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+
+
+def random_script(rng, known):
+    """A list of faults, and whether the file must be had in spite of them."""
+    faults = [rng.choice((*PASSING, *PASSING, *FINAL, *(LYING if known else ("endless", "ends early"))))
+              for _ in range(rng.randrange(7))]
+    fatal = any(fault in FINAL for fault in faults) or sum(fault not in PASSING for fault in faults) > 0
+    if faults and rng.random() < 0.3:
+        return [rng.choice(faults), "always"], False
+    return faults, not fatal and len(faults) <= 3
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_two_hundred_random_fault_sequences(tmp_path, block):
+    succeeded = failed = 0
+    for seed in range(block * 20, block * 20 + 20):
+        rng = random.Random(seed)
+        known, number = rng.random() < 0.6, rng.randrange(1, 4)
+        data, folder = a_zip(seed, rng.randrange(500, 200_000)), tmp_path / str(seed)
+        folder.mkdir()
+        if rng.random() < 0.3:  # what an earlier, killed run may have left
+            (folder / "data.zip.part").write_bytes(rng.choice([data[:99], data, data + b"more", rng.randbytes(700)]))
+        scripts, possible = zip(*(random_script(rng, known) for _ in range(number)))
+        waits = []
+        with Mirrors({"data.zip": data}, scripts) as mirrors:
+            sources = table(mirrors, data, known, number=number)
+            try:
+                target = fetch("data.zip", folder, sources=sources, progress=False, sleep=waits.append)
+            except DownloadError as error:
+                failed += 1
+                assert not (folder / "data.zip").exists(), seed
+                assert [url for url, _ in error.tried] == list(sources["data.zip"].urls), seed
+                assert all(url in str(error) and why in str(error) and why for url, why in error.tried), seed
+                assert f"save the file as {folder / 'data.zip'}" in str(error), seed
+                assert not any(possible), (seed, scripts, str(error))
+            else:
+                succeeded += 1
+                assert target.read_bytes() == data, (seed, scripts)
+                clean(folder, "data.zip", *([] if known else ["downloads.sha256"]))
+        assert all(0 < wait <= 75 for wait in waits), seed
+    assert succeeded and failed  # a generator that only ever fails, or never does, would test nothing
+
+
+def test_waits_grow_and_keep_to_what_the_server_asks(tmp_path):
+    waits, data = [], a_zip()
+    with Mirrors({"data.zip": data}, [["500", "500", "500", "503 retry"]]) as mirrors:
+        fetch("data.zip", tmp_path, sources=table(mirrors, data), progress=False, wait=0.1, sleep=waits.append)
+    assert waits[0] < waits[1] < waits[2] and waits[3] >= 3
+
+
+def test_a_web_page_is_called_one(tmp_path):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["html", "always"]]) as mirrors:
+        with pytest.raises(DownloadError, match="sent a web page instead of the file"):
+            fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet())
+
+
+def test_no_network_is_found_out_soon_and_said(tmp_path):
+    waits = []
+    sources = {"data.zip": Source("data.zip", ("http://127.0.0.1:9/data.zip",), "0" * 64)}
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9/data\.zip: cannot be reached") as caught:
+        fetch("data.zip", tmp_path, sources=sources, progress=False, sleep=waits.append)
+    assert len(waits) == 1
+    assert "0" * 64 in str(caught.value) and str(tmp_path / "data.zip") in str(caught.value)
+
+
+def test_what_was_put_there_by_hand_is_checked_and_used(tmp_path):
+    data = a_zip()
+    (tmp_path / "data.zip").write_bytes(data)
+    with Mirrors({}, []) as mirrors:
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+        assert not mirrors.asked
+
+
+def test_a_damaged_file_is_loaded_again_and_not_thrown_away(tmp_path, capsys):
+    data = a_zip()
+    (tmp_path / "data.zip").write_bytes(b"half")
+    with Mirrors({"data.zip": data}, [[]]) as mirrors:
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), sleep=None).read_bytes() == data
+    assert (tmp_path / "data.zip.wrong").read_bytes() == b"half"
+    assert "moved to data.zip.wrong" in capsys.readouterr().out
+
+
+def test_the_first_download_of_an_unknown_hash_is_recorded_and_binds(tmp_path, capsys):
+    first, second = a_zip(1), a_zip(2)
+    with Mirrors({"data.zip": first}, []) as mirrors:
+        fetch("data.zip", tmp_path, sources=table(mirrors, first, known=False), sleep=None)
+        assert "no SHA-256 is published" in capsys.readouterr().out
+        assert (tmp_path / "downloads.sha256").read_text() == f"{sha(first)}  data.zip\n"
+        (tmp_path / "data.zip").unlink()
+        mirrors.files["data.zip"] = second
+        with pytest.raises(DownloadError, match="delete its line there"):
+            fetch("data.zip", tmp_path, sources=table(mirrors, first, known=False), **quiet())
+        assert not (tmp_path / "data.zip").exists()
+        mirrors.files["data.zip"] = first
+        fetch("data.zip", tmp_path, sources=table(mirrors, first, known=False), sleep=None)
+        assert "as recorded here" in capsys.readouterr().out
+
+
+def test_plain_http_only_with_a_hash_or_on_this_machine(tmp_path):
+    for url in ("http://example.invalid/data.zip", "ftp://127.0.0.1/data.zip", "file:///etc/hostname", "data.zip"):
+        with pytest.raises(DownloadError, match="only https|not a web address"):
+            fetch("data.zip", tmp_path, sources={"data.zip": Source("data.zip", (url,))}, **quiet())
+
+
+def test_a_redirect_is_held_to_the_same_rule():
+    answer = transfer.requests.Response()
+    answer.status_code, answer.url = 302, "https://example.invalid/data.zip"
+    for target in ("http://example.invalid/x", "http://127.0.0.1/x"):
+        answer.headers["Location"] = target
+        with pytest.raises(transfer.Refused):
+            transfer.Client(verified=False).get_redirect_target(answer)
+        assert transfer.Client(verified=True).get_redirect_target(answer) == target
+
+
+def test_a_proxy_of_the_surroundings_is_used(tmp_path, monkeypatch):
+    data = a_zip()
+    with Mirrors({}, []) as proxy:
+        asked = []
+        proxy.answer = lambda request: (asked.append(request.path), proxy._good(request, data, None, '"one"'))
+        monkeypatch.setenv("http_proxy", proxy.url(0, ""))
+        sources = {"data.zip": Source("data.zip", ("http://mirror.invalid/data.zip",), sha(data), len(data))}
+        fetch("data.zip", tmp_path, sources=sources, **quiet())
+    assert asked == ["http://mirror.invalid/data.zip"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here to make a certificate with")
+def test_a_certificate_of_the_system_is_trusted_and_a_strange_one_is_not(tmp_path, monkeypatch):
+    import ssl
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    data = a_zip()
+    with Mirrors({"data.zip": data}, []) as mirrors:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+        mirrors.server.socket = context.wrap_socket(mirrors.server.socket, server_side=True)
+        sources = {"data.zip": Source("data.zip", (mirrors.url(0, "data.zip").replace("http:", "https:"),), about=len(data))}
+        with pytest.raises(DownloadError, match="certificate is not trusted.*REQUESTS_CA_BUNDLE"):
+            fetch("data.zip", tmp_path / "strange", sources=sources, **quiet())
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            with monkeypatch.context() as surroundings:
+                surroundings.setenv(name, str(tmp_path / "cert.pem"))
+                assert fetch("data.zip", tmp_path / name, sources=sources, **quiet()).read_bytes() == data
+
+
+def test_a_schools_own_mirror_comes_first_and_offline_means_offline(tmp_path, monkeypatch):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, []) as mirrors:
+        monkeypatch.setenv("FACE_KIT_MIRROR", mirrors.url(5, "").rstrip("/") + "/")
+        fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet())
+        assert [asked[0] for asked in mirrors.asked] == [5]
+        monkeypatch.setenv("FACE_KIT_OFFLINE", "1")
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+        with pytest.raises(DownloadError, match="FACE_KIT_OFFLINE is set"):
+            fetch("data.zip", tmp_path / "other", sources=table(mirrors, data), **quiet())
+        assert len(mirrors.asked) == 1
+
+
+def test_two_processes_load_it_once(tmp_path):
+    data = a_zip(size=2_000_000)
+    program = textwrap.dedent("""
+        import sys
+        from common.download import fetch
+        from common.sources import Source
+        url, sha256, folder = sys.argv[1:]
+        print(fetch("data.zip", folder, sources={"data.zip": Source("data.zip", (url,), sha256)}, progress=False))
+    """)
+    with Mirrors({"data.zip": data}, [["drops"] * 3]) as mirrors:
+        runs = [subprocess.Popen([sys.executable, "-c", program, mirrors.url(0, "data.zip"), sha(data), str(tmp_path)],
+                                 stdout=subprocess.PIPE, text=True, cwd=os.path.dirname(os.path.dirname(download.__file__)))
+                for _ in range(3)]
+        assert all(str(tmp_path / "data.zip") in run.communicate(timeout=60)[0] for run in runs)
+        assert [run.returncode for run in runs] == [0, 0, 0]
+        assert [asked[2] for asked in mirrors.asked] == ["drops"] * 3 + ["good"]
+    assert (tmp_path / "data.zip").read_bytes() == data
+    clean(tmp_path, "data.zip")
+
+
+def test_a_killed_process_leaves_no_wrong_file_and_no_lock(tmp_path):
+    data = a_zip()
+    program = ("import sys\nfrom common.download import fetch\nfrom common.sources import Source\n"
+               "fetch('data.zip', sys.argv[2], sources={'data.zip': Source('data.zip', (sys.argv[1],), '0' * 64)}, progress=False)")
+    with Mirrors({"data.zip": data}, [["stalls"]], stall=30) as mirrors:
+        run = subprocess.Popen([sys.executable, "-c", program, mirrors.url(0, "data.zip"), str(tmp_path)],
+                               cwd=os.path.dirname(os.path.dirname(download.__file__)))
+        part = tmp_path / "data.zip.part"
+        wait = threading.Event()
+        for _ in range(600):
+            if part.exists():
+                break
+            wait.wait(0.05)
+        run.kill()
+        run.wait()
+        assert part.exists() and not (tmp_path / "data.zip").exists()
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+    clean(tmp_path, "data.zip")
+
+
+def test_a_full_disk_is_said_before_the_download(tmp_path, monkeypatch):
+    data = a_zip()
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 90, 10))
+    with Mirrors({"data.zip": data}, []) as mirrors:
+        with pytest.raises(OSError, match="make room") as caught:
+            fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet())
+        assert not isinstance(caught.value, DownloadError) and not mirrors.asked
+
+
+def test_unknown_names_are_refused_with_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match="data.zip, original_data.zip, Face_Recognition_data"):
+        fetch("dato.zip", tmp_path)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        (tmp_path / "data.zip").mkdir()
+        fetch("data.zip", tmp_path)
+
+
+def test_the_bar_begins_where_the_download_goes_on(tmp_path, capsys):
+    data = a_zip(size=300_000)
+    with Mirrors({"data.zip": data}, [["drops"]]) as mirrors:
+        fetch("data.zip", tmp_path, sources=table(mirrors, data), sleep=lambda seconds: None)
+    out, err = capsys.readouterr()
+    assert "100%" in err and "B/s" in err and "data.zip" in err
+    assert "SHA-256 as published" in out
+
+
+def test_archives_of_the_table_unpack_to_their_place(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("FaceDetectors-master/README.md", "not wanted")
+        archive.writestr("FaceDetectors-master/TrackDetector/Face_Recognition_data/image_classification/train/y_train.csv", "a")
+    repository = file.getvalue()
+    with Mirrors({"data.zip": a_zip(1), "original_data.zip": a_zip(2), "master.zip": repository}, []) as mirrors:
+        local = {name: download.replace(SOURCES[name], urls=(mirrors.url(0, remote),), about=1_000_000) for name, remote in (
+            ("data.zip", "data.zip"), ("original_data.zip", "original_data.zip"), ("Face_Recognition_data", "master.zip"))}
+        assert fetch_unpacked("data.zip", tmp_path, sources=local, **quiet()) == tmp_path / "data"
+        assert fetch_unpacked("original_data.zip", tmp_path, sources=local, **quiet()) == tmp_path / "original" / "data"
+        place = fetch_unpacked("Face_Recognition_data", tmp_path, keep=False, sources=local, **quiet())
+        assert (place / "image_classification" / "train" / "y_train.csv").read_text() == "a"
+        clean(tmp_path, "data", "data.zip", "original", "original_data.zip", "Face_Recognition_data", "downloads.sha256")
+        asked = len(mirrors.asked)
+        fetch_unpacked("Face_Recognition_data", tmp_path, sources=local, **quiet())
+        assert len(mirrors.asked) == asked
+    with pytest.raises(ValueError, match="no archive 'pairs.txt'"):
+        fetch_unpacked("pairs.txt", tmp_path)
+
+
+def test_lfw_lies_where_scikit_learn_looks_and_as_it_knows_it(tmp_path):
+    datasets = pytest.importorskip("sklearn.datasets._lfw")
+    known = {file.filename: (file.url, file.checksum) for file in (datasets.FUNNELED_ARCHIVE, *datasets.TARGETS)}
+    assert known == {name: (SOURCES[name].urls[0], SOURCES[name].sha256) for name in known}
+    files = {name: name.encode() for name in known}
+    with Mirrors(files, []) as mirrors:
+        local = {name: Source(name, (mirrors.url(0, name),), sha(data)) for name, data in files.items()}
+        assert fetch_lfw(tmp_path, sources=local, **quiet()) == tmp_path
+    clean(tmp_path / "lfw_home", *known)
+
+
+def small_fddb(number=40):
+    rng = random.Random(7)
+    files = {f"originalPics/2002/08/{k % 7:02d}/big/img_{k}.jpg": rng.randbytes(200 + k) for k in range(number)}
+    files["FDDB-folds/FDDB-fold-01.txt"] = b"2002/08/00/big/img_0\n"
+    return files, [(path, len(data), sha(data)) for path, data in files.items()]
+
+
+def below(files, short=True):
+    return {path.removeprefix("originalPics/") if short else path: data for path, data in files.items()}
+
+
+@pytest.mark.parametrize("short", [True, False], ids=["photos at the top", "photos below originalPics"])
+def test_fddb_comes_file_by_file_and_goes_on_where_it_stopped(tmp_path, short):
+    files, rows = small_fddb()
+    (tmp_path / "FDDB-folds").mkdir()
+    (tmp_path / "FDDB-folds" / "FDDB-fold-01.txt").write_bytes(files["FDDB-folds/FDDB-fold-01.txt"])
+    damaged = tmp_path / rows[0][0]
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half a photo")
+    with Mirrors(below(files, short), [["drops", "500", "html", "resets", "flips a byte", "416"]]) as mirrors:
+        fetch_fddb(tmp_path, files=rows, mirrors=[mirrors.url(0, "").rstrip("/")], archives=(), **quiet(tries=8))
+        assert "FDDB-folds/FDDB-fold-01.txt" not in {asked[1] for asked in mirrors.asked}
+        asked = len(mirrors.asked)
+        fetch_fddb(tmp_path, files=rows, mirrors=[mirrors.url(0, "").rstrip("/")], archives=(), **quiet())
+        assert len(mirrors.asked) == asked
+    there = {str(path.relative_to(tmp_path).as_posix()): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert there == files
+
+
+def test_fddb_takes_a_second_mirror_and_says_which_files_are_missing(tmp_path):
+    files, rows = small_fddb()
+    half = dict(list(below(files).items())[:20])
+    with Mirrors(half, [["404", "always"], []]) as mirrors:
+        where = [mirrors.url(k, "").rstrip("/") for k in (0, 1)]
+        with pytest.raises(DownloadError, match=r"21 of 41 files could not be downloaded") as caught:
+            fetch_fddb(tmp_path, files=rows, mirrors=where, archives=(), **quiet())
+        assert {url.split("/")[3] for url, _ in caught.value.tried} == {"0", "1"}
+        assert "FDDB_DIR" in str(caught.value) and "is kept" in str(caught.value)
+        mirrors.files.update(below(files))
+        fetch_fddb(tmp_path, files=rows, mirrors=where, archives=(), **quiet())
+    assert all((tmp_path / path).read_bytes() == data for path, data in files.items())
+
+
+def test_fddb_gives_up_soon_where_there_is_no_network(tmp_path):
+    waits = []
+    _, rows = small_fddb()
+    with pytest.raises(DownloadError, match="41 of 41 files"):
+        fetch_fddb(tmp_path, files=rows, mirrors=["http://127.0.0.1:9"], archives=(), progress=False, sleep=waits.append)
+    assert len(waits) <= 8  # one for each address that each of the four connections tried, not for each file
+
+
+def test_fddb_is_taken_from_its_own_archives_and_every_file_of_them_is_checked(tmp_path):
+    import tarfile
+    files, rows = small_fddb()
+    files[rows[3][0]] = b"another photo"  # in the archive, under the right name
+
+    def tar(chosen):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz") as archive:
+            for path, data in chosen.items():
+                member = tarfile.TarInfo(path)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return out.getvalue()
+
+    photos = {path.removeprefix("originalPics/"): data for path, data in files.items() if path.startswith("originalPics")}
+    lists = {path: data for path, data in files.items() if path.startswith("FDDB-folds")}
+    with Mirrors({"FDDB-folds.tgz": tar(lists), "originalPics.tar.gz": tar(photos)}, []) as mirrors:
+        archives = [download.replace(source, urls=(mirrors.url(0, source.name),), about=1_000_000) for source in FDDB_ARCHIVES]
+        with pytest.raises(DownloadError, match="1 of 41 files could not be downloaded"):
+            fetch_fddb(tmp_path, files=rows, mirrors=[], archives=archives, **quiet())
+    assert not (tmp_path / rows[3][0]).exists()
+    assert all((tmp_path / path).read_bytes() == files[path] for path, _, _ in rows if path != rows[3][0])
+
+
+def test_the_manifest_is_fddb():
+    rows = fddb_files()
+    photos = [path for path, _, _ in rows if path.startswith("originalPics/")]
+    assert len(photos) == 2845 and len(rows) == 2865
+    assert sum(size for _, size, _ in rows) == 58_025_661
+    assert all(len(digest) == 64 for _, _, digest in rows) and FDDB_MANIFEST.stat().st_size < 1_000_000
+    assert fddb_addresses("originalPics/2002/a.jpg", ["https://m"]) == ("https://m/2002/a.jpg", "https://m/originalPics/2002/a.jpg")
+    assert fddb_addresses("FDDB-folds/x.txt", ["https://m"]) == ("https://m/FDDB-folds/x.txt",)
+
+
+@pytest.mark.real
+def test_the_manifest_matches_the_real_photos(fddb_folder):
+    wrong = [row[0] for row in fddb_files() if not download._same(fddb_folder / row[0], row)]
+    assert not wrong
+
+
+def test_nothing_reaches_out_at_import():
+    program = ("import socket\ndef no(*args, **kw): raise SystemExit('reached out')\n"
+               "socket.socket.connect = no; socket.getaddrinfo = no\nimport common.download, common.sources, common.archives\nprint('quiet')")
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
+                         cwd=os.path.dirname(os.path.dirname(download.__file__)))
+    assert run.stdout == "quiet\n"
