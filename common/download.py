@@ -12,7 +12,7 @@ from common.locks import only_one
 from common.sources import FDDB_ARCHIVES, FDDB_MIRROR, LFW_FILES, SOURCES, fddb_addresses, fddb_files, own_mirror
 from common.transfer import TRIES, Client, DownloadError, Job, Refused, bring, forget_note, has_room, sha256_of
 
-__all__ = ["ArchiveError", "DownloadError", "SOURCES", "fetch", "fetch_fddb", "fetch_lfw", "fetch_unpacked", "unpack"]
+__all__ = ["SOURCES", "ArchiveError", "DownloadError", "fetch", "fetch_fddb", "fetch_lfw", "fetch_unpacked", "unpack"]
 
 RECORD = "downloads.sha256"
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
@@ -38,7 +38,7 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
     progress : bool
         Show a bar with the rate and the time left, and one line about the outcome.
     tries : int
-        How often in a row an address may fail without a byte more than before.
+        How often in a row an address may fail without getting any further.
     wait : float
         Seconds before the second try; doubled each time.
     sleep : callable

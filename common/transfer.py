@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 CHUNK = 1 << 16
 TIMEOUT = (10, 30)  # seconds to connect, and without a byte
-TRIES = 5           # in a row without a byte more than before
+TRIES = 5           # in a row without getting any further
 LONGEST_WAIT = 60
 BROKEN = (urllib3.exceptions.HTTPError, requests.RequestException, http.client.HTTPException, ConnectionError, TimeoutError,
           ssl.SSLError, ValueError)
@@ -143,7 +143,7 @@ def bring(client, url, job, tries=TRIES, wait=1.0, sleep=time.sleep):
     url : str
     job : Job
     tries : int
-        How often in a row it may fail without a byte more than before.
+        How often in a row it may fail without getting any further.
     wait : float
         Seconds before the second try; doubled each time, at most a minute, and never less than the server asks for.
     sleep : callable
@@ -171,8 +171,10 @@ def bring(client, url, job, tries=TRIES, wait=1.0, sleep=time.sleep):
             raise _Fault(wrong)
         except _Fault as fault:
             there = _size(job.part)
-            failures = failures + 1 if there <= best else 1
-            best = max(best, there)
+            # ten bytes a try would be progress too, for ever: a step is a twentieth of the file, or 64 kB
+            step = min(CHUNK, (job.size or job.most) // 20) + 1
+            failures = failures + 1 if there < best + step else 1
+            best = max(best, there) if failures == 1 else best
             # a host that does not answer at all is not worth a minute: most likely there is no network
             enough = min(tries, 2) if fault.unreachable else tries
             if failures >= enough:

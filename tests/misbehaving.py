@@ -30,11 +30,20 @@ class Mirrors:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self):
+            def handle(self):
                 try:
-                    mirrors.answer(self)
-                except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True
+                    super().handle()
+                except OSError:  # the other side has hung up, or this one has, on order
+                    pass
+
+            def do_GET(self):
+                mirrors.answer(self)
+
+            def finish(self):
+                try:
+                    super().finish()
+                except OSError:
+                    pass
 
             def log_message(self, *args):
                 pass
