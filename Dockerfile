@@ -1,0 +1,54 @@
+# JupyterLab with this kit, everything installed from the lock, as a user who is not root.
+#
+#   docker build -t face-detectors .
+#   docker run --rm --init -p 127.0.0.1:8888:8888 face-detectors
+#   docker run --rm --init -p 127.0.0.1:8888:8888 --user "$(id -u):$(id -g)" -v "$PWD/work:/work" face-detectors
+#
+# With NVIDIA's libraries (run it with --gpus all):  docker build --build-arg VARIANT=gpu -t face-detectors:gpu .
+# The base is Debian 12, whose Python is the 3.11 that the lock is made for; pinned by its date.
+ARG BASE=docker.io/library/debian:bookworm-20250520-slim
+
+FROM ${BASE} AS packages
+ARG VARIANT=cpu
+SHELL ["/bin/sh", "-euc"]
+ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Debian removes old versions from its archive, so exact ones cannot be pinned here; the base and the lock are.
+# hadolint ignore=DL3008
+RUN apt-get update; \
+    apt-get install -y --no-install-recommends ca-certificates python3-venv; \
+    rm -rf /var/lib/apt/lists/*
+COPY requirements.lock requirements-gpu.lock /tmp/
+RUN python3 -m venv /opt/venv; \
+    case "${VARIANT}" in \
+        cpu) set -- ;; \
+        gpu) set -- -r /tmp/requirements-gpu.lock ;; \
+        *) echo "VARIANT is cpu or gpu, not ${VARIANT}" >&2; exit 1 ;; \
+    esac; \
+    /opt/venv/bin/pip install --require-hashes -r /tmp/requirements.lock "$@"
+
+FROM ${BASE}
+ARG UID=1000
+ARG GID=1000
+SHELL ["/bin/sh", "-euc"]
+# hadolint ignore=DL3008
+RUN export DEBIAN_FRONTEND=noninteractive; \
+    apt-get update; \
+    apt-get install -y --no-install-recommends ca-certificates python3; \
+    rm -rf /var/lib/apt/lists/*; \
+    groupadd --gid "${GID}" student; \
+    useradd --uid "${UID}" --gid "${GID}" --create-home --shell /bin/bash student; \
+    # any user that `docker run --user` names must be able to use both: Jupyter writes to its home
+    mkdir /work; chmod 1777 /work /home/student
+COPY --from=packages /opt/venv /opt/venv
+COPY . /opt/kit/
+ENV PATH=/opt/venv/bin:$PATH HOME=/home/student USER=student SHELL=/bin/bash LANG=C.UTF-8 \
+    PYTHONUNBUFFERED=1 MPLCONFIGDIR=/tmp/matplotlib KIT_IN_CONTAINER=1
+USER ${UID}:${GID}
+WORKDIR /opt/kit
+# the image is not finished if something is missing in it
+RUN python -m common.doctor
+WORKDIR /work
+EXPOSE 8888
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "/opt/kit/docker/start.py", "--healthy"]
+ENTRYPOINT ["python", "/opt/kit/docker/start.py"]
