@@ -44,10 +44,9 @@ COPY . /opt/kit/
 ENV PATH=/opt/venv/bin:$PATH HOME=/home/student USER=student SHELL=/bin/bash LANG=C.UTF-8 \
     PYTHONUNBUFFERED=1 MPLCONFIGDIR=/tmp/matplotlib KIT_IN_CONTAINER=1
 USER ${UID}:${GID}
-WORKDIR /opt/kit
-# the image is not finished if something is missing in it
-RUN python -m common.doctor
 WORKDIR /work
+# the image is not finished if something is missing in it
+RUN PYTHONPATH=/opt/kit python -m common.doctor
 EXPOSE 8888
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "/opt/kit/docker/start.py", "--healthy"]
