@@ -136,7 +136,7 @@ def _cut_out_heads(faces):
         hair = np.clip((1 - (np.abs(across) ** 2.6 + np.abs((rows - 57) / 63) ** 2.6)) * 4, 0, 1) * np.clip((62 - rows) / 16, 0, 1)
         frame = np.clip((rows[-1, 0] - 2 - rows) / 8, 0, 1) * np.clip((45.5 - np.abs(cols - 45.5)) / 4, 0, 1)
         alpha = np.maximum(skin, hair) * frame
-        inner = np.clip((0.72 - np.hypot(across, (rows - 62) / 48)) * 6, 0, 1)
+        inner = np.clip((0.88 - np.hypot(across, (rows - 58) / 54)) * 7, 0, 1)
         # the wall beside the hair becomes hair
         grey = _even_out(grey, skin) * (1 - 0.6 * np.clip(hair - skin, 0, 1))
         heads.append(Head(grey, alpha, inner, (71.0, middle), (90.0, box_width)))
@@ -198,16 +198,14 @@ def _faceless(rng, head, skin, parts):
         color = piece.mean((0, 1))
         skin = np.stack([color * 0.2, color, color + (255 - color) * 0.4]).astype(np.float32)
         filling = cv2.cvtColor(piece, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        filling = _even_out(filling, head.alpha)
-        # light and dark along the rim as in a head, so that the outline does not tell them apart
-        return filling + (1 - head.inner) * (_soften(head.grey) - _soften(filling)), skin
-    if kind == "back":  # a head from behind: strands of hair down to the nape
+        filling = _even_out(filling, head.inner)
+    elif kind == "back":  # a head from behind: strands of hair down to the nape
         strands = _texture(rng, parts, height // 5, width, (0.5, 1.5))
         strands = cv2.cvtColor(cv2.resize(strands, (width, height)), cv2.COLOR_RGB2GRAY).astype(np.float32)
-        strands = rng.uniform(0.1, 0.35) + (_even_out(strands, head.alpha) - 0.58) * 0.35
+        strands = rng.uniform(0.1, 0.4) + (_even_out(strands, head.inner) - 0.58) * 0.35
         nape = np.clip((np.arange(height)[:, None] - rng.uniform(84, 104)) / 14, 0, 1)
-        return np.clip(strands * (1 - nape) + _soften(head.grey) * nape, 0.02, 1).astype(np.float32), skin
-    if kind == "noise":  # the face's own frequencies, each somewhere else
+        filling = np.clip(strands * (1 - nape) + cv2.GaussianBlur(head.grey, (0, 0), 7) * nape, 0.02, 1)
+    elif kind == "noise":  # the face's own frequencies, each somewhere else
         spectrum = np.abs(np.fft.rfft2(head.grey - head.grey.mean()))
         phase = np.angle(np.fft.rfft2(rng.normal(size=head.grey.shape)))
         filling = np.fft.irfft2(spectrum * np.exp(1j * phase), s=head.grey.shape).astype(np.float32)
@@ -219,11 +217,8 @@ def _faceless(rng, head, skin, parts):
             y, x = corners[k]
             filling[r : r + 22, c : c + 22] = head.grey[y : y + 22, x : x + 22][:, :: rng.choice((-1, 1))]
         filling = cv2.GaussianBlur(filling, (0, 0), 1.5)
-    return head.grey + (filling - head.grey) * head.inner, skin
-
-
-def _soften(grey):
-    return cv2.GaussianBlur(grey, (0, 0), 7)
+    # the rim is the head's own, pixel for pixel, so that the seam cannot tell a decoy from a face
+    return (head.grey + (filling - head.grey) * head.inner).astype(np.float32), skin
 
 
 def _skin_colors(rng):
