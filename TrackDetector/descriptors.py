@@ -251,7 +251,7 @@ def _as_batch(images, size):
     if images.ndim != 4 or images.shape[-1] != 3:
         raise ValueError(f"expected aligned faces (N, H, W, 3), got shape {images.shape}; "
                          "preprocess_imgs makes them from photos, and images[None] makes a batch of one")
-    if np.issubdtype(images.dtype, np.floating) and len(images) and images.max() <= 1:
+    if np.issubdtype(images.dtype, np.floating) and images.size and 0 < images.max() <= 1:
         raise ValueError("expected grey levels from 0 to 255, got 0 to 1; hand in (255 * images).astype('uint8')")
     if None in size or images.shape[1:3] == size:
         return images

@@ -74,6 +74,7 @@ def choose_face(boxes, shape):
 
 _MOST_PIXELS = 1280  # of the longer side: a phone photo in full takes seconds and shows no more faces
 _SMALL = 640  # photos up to here are worth a second and a third look
+_TINY = 160  # up to here even the CNN detector, which wants faces of 80 pixels, needs a larger copy
 
 
 def _as_it_is(image):
@@ -103,7 +104,7 @@ def _looks(image, detector, retry, thorough):
         yield "enlarged", _enlarged, detector
         yield "equalised", _equalised, detector
     if thorough:
-        yield "cnn", _enlarged if max(image.shape[:2]) <= _SMALL // 2 else _as_it_is, cnn_detector()
+        yield "cnn", _enlarged if max(image.shape[:2]) <= _TINY else _as_it_is, cnn_detector()
 
 
 def find_faces(image, detector=None, retry=True, thorough=False):

@@ -1,0 +1,64 @@
+"""What the classifier says, and the small change between dictionaries, lists and arrays."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the classifier says about one photo or clip.
+
+    Attributes
+    ----------
+    label : str
+        Name of the person, or "unknown" if the distance is above the threshold.
+    name : str
+        Name of the person who looks most alike, stranger or not.
+    distance : float
+        To that person: mean distance of unit descriptors to the (up to three) nearest photos, 0 to 2.
+    found : bool
+        Whether a face was found; if not, the answer is about the middle of the photo.
+    neighbors : list of (str, str, float)
+        The nearest photos: file name, person, Euclidean distance of the descriptors.
+    frames : list of (int, str, float)
+        For clips: number of each frame with a face, its own name and distance.
+    """
+
+    label: str
+    name: str
+    distance: float
+    found: bool
+    neighbors: list = field(default_factory=list)
+    frames: list = field(default_factory=list)
+
+
+def unit(descriptors):
+    """Descriptors (N, D) scaled to length 1; a descriptor of zeros stays."""
+    length = np.linalg.norm(descriptors, axis=1, keepdims=True)
+    return descriptors / np.where(length > 0, length, 1)
+
+
+def named(items, labels=None, what="photos"):
+    """Names and values of a dictionary or sequence, and the labels in the same order."""
+    names = [str(name) for name in items] if isinstance(items, dict) else [str(i) for i in range(len(items))]
+    values = list(items.values()) if isinstance(items, dict) else list(items)
+    if labels is None:
+        return names, values
+    if isinstance(items, dict) != isinstance(labels, dict):
+        raise ValueError(f"expected {what} and labels both as dictionaries or both as lists")
+    if isinstance(labels, dict):
+        missing = [name for name in items if name not in labels]
+        if missing:
+            raise ValueError(f"{len(missing)} of {len(items)} {what} have no label, for example {missing[0]!r}")
+        labels = [labels[name] for name in items]
+    if len(labels) != len(values):
+        raise ValueError(f"{len(values)} {what}, but {len(labels)} labels")
+    return names, values, [str(label) for label in labels]
+
+
+def like(items, answers):
+    """Answers as a dictionary with the keys of `items`, if that is one; else as a list."""
+    return dict(zip(items, answers)) if isinstance(items, dict) else answers
