@@ -1,0 +1,167 @@
+"""From heat map to boxes: one scale, many scales, the threshold."""
+
+import cv2
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+from common.boxes import as_boxes, clip, non_maximum_suppression
+from common.inference import compiled, in_batches
+from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F401  (the curve is part of this task)
+
+WINDOW = np.array([32, 32])  # what one cell of the heat map looks at, in pixels
+BATCH = 16
+NMS_IOU = 0.3
+NEIGHBOURHOOD = 5  # cells; two peaks of one face would lie nearer
+
+
+def face_shape(true_bboxes):
+    """Mean height and width of the faces, the best box to draw around a peak.
+
+    Parameters
+    ----------
+    true_bboxes : array_like, shape (N, 5)
+        Course boxes of the training faces.
+
+    Returns
+    -------
+    ndarray of float, shape (2,)
+    """
+    boxes = as_boxes(true_bboxes, 5)
+    return (boxes[:, 3:5] - boxes[:, 1:3]).mean(axis=0)
+
+
+def heat_maps(fcnn_model, images, batch_size=BATCH):
+    """How much more a face than not, for every cell of the FCNN's map.
+
+    Parameters
+    ----------
+    fcnn_model : keras.Model
+        From `generate_fcnn_model` or `model.to_fcnn`.
+    images : sequence of ndarray, each (H, W, 3)
+        Images of one size, pixels from 0 to 255.
+    batch_size : int
+
+    Returns
+    -------
+    ndarray of float, shape (N, h, w)
+        Answer "face" minus answer "not a face".
+    """
+    run = compiled(fcnn_model)
+
+    def difference(batch):
+        answer = run(batch.astype("float32"))
+        return answer[..., 1] - answer[..., 0]
+
+    return in_batches(difference, images, batch_size)
+
+
+def _vertex(before, here, after):
+    """Where the parabola through three neighbouring values has its top, in cells from the middle."""
+    bend = before - 2 * here + after
+    safe = np.where(bend < 0, bend, -1)
+    return np.where(bend < 0, np.clip(0.5 * (before - after) / safe, -0.5, 0.5), 0.0)
+
+
+def find_peaks(maps, neighbourhood=NEIGHBOURHOOD):
+    """Local maxima of heat maps, located between the cells.
+
+    A parabola through a maximum and its two neighbours, along rows and along columns, puts the
+    peak where it is: a map cell is 4 pixels wide, and half of that costs IoU.
+
+    Parameters
+    ----------
+    maps : ndarray of float, shape (N, h, w)
+    neighbourhood : int
+        A peak is the greatest value in this many cells, in both directions.
+
+    Returns
+    -------
+    index : ndarray of int, shape (P,)
+        Which map.
+    rows, cols : ndarray of float, shape (P,)
+        In cells.
+    values : ndarray of float, shape (P,)
+        The map's value at the cell.
+    """
+    highest = maximum_filter(maps, size=(1, neighbourhood, neighbourhood), mode="constant", cval=-np.inf)
+    index, i, j = np.nonzero(maps == highest)
+    framed = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    here = maps[index, i, j]
+    rows = i + _vertex(framed[index, i, j + 1], here, framed[index, i + 2, j + 1])
+    cols = j + _vertex(framed[index, i + 1, j], here, framed[index, i + 1, j + 2])
+    return index, rows, cols, here
+
+
+def get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape=WINDOW):
+    """Find faces: one box for every peak of the heat map.
+
+    Parameters
+    ----------
+    fcnn_model : keras.Model
+        A fully convolutional network with a 32 x 32 window.
+    images : sequence of ndarray, each (H, W, 3)
+        Images of one size, pixels from 0 to 255; photos top left, the rest black.
+    image_shapes : array_like, shape (N, 2 or 3)
+        Height and width of each photo; boxes are cut to it, and peaks outside are left out.
+    box_shape : array_like, shape (2,)
+        Height and width of the boxes in pixels; see `face_shape`.
+
+    Returns
+    -------
+    pred_bboxes : ndarray of float, shape (P, 5)
+        Course boxes.
+    decision_function : ndarray of float, shape (P,)
+        Greater for more certain boxes. Every peak is in it: choose with a threshold.
+    """
+    maps = heat_maps(fcnn_model, images)
+    return boxes_from_maps(maps, np.asarray(images[0]).shape, image_shapes, box_shape)
+
+
+def boxes_from_maps(maps, canvas_shape, image_shapes, box_shape=WINDOW):
+    """Boxes for the peaks of heat maps; see `get_bboxes_and_decision_function`.
+
+    Parameters
+    ----------
+    maps : ndarray of float, shape (N, h, w)
+    canvas_shape : tuple of int
+        (H, W, ...) of the images that the maps were made from.
+    """
+    cells = np.array(maps.shape[1:])
+    stride = (np.array(canvas_shape[:2]) - WINDOW) / np.maximum(cells - 1, 1)
+    index, rows, cols, values = find_peaks(maps)
+    centers = np.stack([rows, cols], axis=1) * stride + WINDOW / 2
+    limits = np.asarray(image_shapes)[index, :2]
+    inside = (centers <= limits).all(axis=1)
+    index, centers, values, limits = index[inside], centers[inside], values[inside], limits[inside]
+    half = np.asarray(box_shape, dtype=float) / 2
+    boxes = np.clip(np.concatenate([centers - half, centers + half], axis=1), 0, np.tile(limits, 2))
+    keep = _suppress(index, boxes, values)
+    return np.column_stack([index, boxes])[keep], values[keep]
+
+
+def _suppress(index, boxes, values, iou_threshold=NMS_IOU):
+    """Non-maximum suppression image by image."""
+    kept = [np.zeros(0, dtype=int)]
+    for image in np.unique(index):
+        these = np.flatnonzero(index == image)
+        kept.append(these[non_maximum_suppression(boxes[these], values[these], iou_threshold)])
+    return np.concatenate(kept)
+
+
+def get_threshold(thresholds, recall):
+    """The threshold for recall 0.85: the greatest that still finds 85 % of the faces."""
+    return threshold_at_recall(thresholds, recall, 0.85)
+
+
+def detect(fcnn_model, images, image_shapes, threshold, return_decision=True, box_shape=WINDOW):
+    """Boxes with a decision function of at least `threshold`.
+
+    Returns
+    -------
+    pred_bboxes : ndarray of float, shape (P, 5)
+    decision_function : ndarray of float, shape (P,)
+        Only with `return_decision`.
+    """
+    boxes, decision = get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape)
+    sure = decision >= threshold
+    return (boxes[sure], decision[sure]) if return_decision else boxes[sure]

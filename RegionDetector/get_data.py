@@ -1,0 +1,157 @@
+"""The data of this task as (images, bboxes, shapes): FDDB, the published archive, or the built-in demo scenes."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+try:
+    import common  # noqa: F401
+except ModuleNotFoundError:  # a notebook of the published course imports this file by itself, from its folder
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
+from RegionDetector.demo_scenes import make_scenes
+from RegionDetector.fddb import find_fddb, read_folds, read_photo
+from RegionDetector.prepare import SPLITS, fingerprint, load_split, prepare_fddb, save_split, whole_boxes
+from RegionDetector.published import is_published, load_published
+
+NAMES = (*SPLITS, "original")
+ORIGINALS = 200  # photos that "original" gives; all 1,314 would take long on a laptop
+SOURCES = (None, "fddb", "published", "demo")
+
+
+def load_dataset(path, name, source=None, progress=True):
+    """Photos, the boxes of their faces, and the photos' sizes.
+
+    Looks in this order, and says in one line which it took: the published course archive in `path`; FDDB in
+    the folder that the environment variable ``FDDB_DIR`` names, or in ``path/fddb``; a download of FDDB to
+    ``path/fddb``; the built-in demo scenes. What was prepared from FDDB stays in `path` and is read from
+    there the next time.
+
+    Parameters
+    ----------
+    path : str or path
+        Folder for the data; nothing is written outside it.
+    name : {"train", "val", "test", "original"}
+        "original": photos that are not in the course set, at their full size.
+    source : {None, "fddb", "published", "demo"}
+        Ask for one source outright.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (N, 176, 176, 3), or list of arrays (H, W, 3) for "original"
+        RGB; the photo at the top left, the rest black.
+    bboxes : ndarray of float, shape (M, 5)
+        Course boxes ``[image_index, min_row, min_col, max_row, max_col]``.
+    shapes : ndarray of int, shape (N, 3)
+        (height, width, 3) of each photo.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part, or no such source.
+    FileNotFoundError
+        If FDDB or the archive is asked for and not there, or is not whole.
+    """
+    if name not in NAMES:
+        raise ValueError(f"expected one of {', '.join(NAMES)}; got {name!r}")
+    if source not in SOURCES:
+        raise ValueError(f"expected a source out of 'fddb', 'published', 'demo' or None; got {source!r}")
+    path = Path(path)
+    if source == "demo":
+        return _demo(path, name, progress)
+    archive = next((folder for folder in (path, path / "data") if is_published(folder, name)), None)
+    if archive is not None and source in (None, "published"):
+        print(f"{name}: the published course archive in {archive}")
+        images, bboxes, shapes = load_published(archive, name)
+        return (images if name == "original" else np.stack(images)), bboxes, shapes
+    if source == "published":
+        raise FileNotFoundError(f"there is no {name}_bboxes.pkl with {name}_fnames.csv in {path}: unpack the course's data.zip there")
+    folder = find_fddb() or (path / "fddb" if (path / "fddb" / "FDDB-folds").is_dir() else None)
+    if folder is None:
+        try:
+            folder = fetch_fddb(path / "fddb", progress=progress)
+        except DownloadError as error:
+            if source == "fddb":
+                raise FileNotFoundError(f"FDDB is not here and cannot be downloaded: {error}") from error
+            print(f"{name}: no FDDB here and no download ({str(error).splitlines()[0]})")
+            return _demo(path, name, progress)
+    return _fddb(path, folder, name, progress)
+
+
+def data_name(path="data", source=None):
+    """What `load_dataset` takes: "FDDB", "published course archive" or "built-in demo scenes".
+
+    For plots and results cards; call it after `load_dataset`, which may have to download first.
+    """
+    if source == "demo":
+        return "built-in demo scenes"
+    path = Path(path)
+    if source in (None, "published") and any(is_published(folder, "train") for folder in (path, path / "data")):
+        return "published course archive"
+    return "FDDB" if find_fddb() or (path / "fddb" / "FDDB-folds").is_dir() else "built-in demo scenes"
+
+
+def _fddb(path, folder, name, progress):
+    if name == "original":
+        return _originals(folder, progress)
+    notes = {"lists": fingerprint(folder)}
+    cached = load_split(path / f"fddb-{name}.npz", **notes)
+    if cached is None:
+        parts = prepare_fddb(folder, progress)
+        for split in SPLITS:
+            save_split(path / f"fddb-{split}.npz", *parts[split], **notes)
+        cached = parts[name]
+    print(f"{name}: FDDB from {folder}, {len(cached[0]):,} photos with {len(cached[1]):,} faces")
+    return cached
+
+
+def _originals(folder, progress):
+    """A fixed random choice of the photos that the course set leaves out."""
+    left = originals(folder)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(left))[:ORIGINALS])
+    images, bboxes = [], []
+    for record in (left[i] for i in chosen):
+        images.append(read_photo(record.path))
+        boxes = whole_boxes(record.ellipses, images[-1].shape)
+        bboxes.append(np.column_stack([np.full(len(boxes), len(images) - 1), boxes]))
+    print(f"original: FDDB from {folder}, {len(images):,} of the {len(left):,} photos that the course set leaves out")
+    return images, np.concatenate(bboxes), np.array([image.shape for image in images])
+
+
+def originals(folder):
+    """The photos of FDDB that are not in the course set, as a list of FddbPhoto."""
+    from RegionDetector.fddb import photo_shape
+    from RegionDetector.prepare import course_scale
+
+    def left_out(record):
+        shape = photo_shape(record.path)
+        return course_scale(whole_boxes(record.ellipses, shape), shape) is None
+
+    return [record for record in read_folds(folder) if left_out(record)]
+
+
+def _demo(path, name, progress):
+    if name == "original":
+        raise FileNotFoundError("the built-in demo scenes have no originals; they come with FDDB (set FDDB_DIR)")
+    file = path / f"demo-{name}.npz"
+    notes = {"maker": _demo_version()}
+    cached = load_split(file, **notes)
+    if cached is None:
+        cached = make_scenes(name, progress=progress)
+        save_split(file, *cached, **notes)
+    print(f"{name}: built-in demo scenes, {len(cached[0]):,} pictures with {len(cached[1]):,} faces")
+    return cached
+
+
+def _demo_version():
+    """Changes when the scene maker changes, so that no old scenes are taken from cache."""
+    import hashlib
+    import inspect
+
+    from RegionDetector import demo_scenes
+
+    return hashlib.sha256(inspect.getsource(demo_scenes).encode()).hexdigest()

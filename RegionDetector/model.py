@@ -1,0 +1,181 @@
+"""The face classifier, its fully convolutional twin, and copying weights from one to the other."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+SAMPLE_SHAPE = (32, 32, 3)
+IMAGE_SHAPE = (176, 176, 3)
+BATCH_SIZE = 64
+
+
+def generate_model(sample_shape=SAMPLE_SHAPE):
+    """The classifier: is this patch a face?
+
+    Two convolutions with pooling, two dense layers, 552,194 parameters on 32 x 32 patches, in the
+    spirit of LeNet-5 (LeCun et al., "Gradient-based learning applied to document recognition",
+    Proceedings of the IEEE 86(11), 1998).
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        (height, width, 3) of a patch; pixels from 0 to 255.
+
+    Returns
+    -------
+    keras.Model
+        Output (N, 2), softmax: not a face, face.
+    """
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(sample_shape),
+            layers.Rescaling(1 / 127.5, offset=-1, name="rescale"),
+            layers.Conv2D(32, 3, padding="same", activation="relu", name="conv1"),
+            layers.MaxPooling2D(name="pool1"),
+            layers.Conv2D(64, 3, padding="same", activation="relu", name="conv2"),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(128, activation="relu", name="dense1"),
+            layers.Dropout(0.5, name="dropout1"),
+            layers.Dense(64, activation="relu", name="dense2"),
+            layers.Dropout(0.25, name="dropout2"),
+            layers.Dense(2, activation="softmax", name="answer"),
+        ],
+        name="classifier",
+    )
+
+
+def augmentation(seed=0):
+    """Keras layers that change a patch as another photo of the same thing might differ.
+
+    Flips, shifts, zooms and turns a little, and changes brightness and contrast.
+
+    Returns
+    -------
+    keras.Sequential
+        From (N, H, W, 3) to the same, pixels from 0 to 255; active only when training.
+    """
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            layers.RandomFlip("horizontal", seed=seed),
+            layers.RandomTranslation(0.06, 0.06, fill_mode="nearest", seed=seed + 1),
+            layers.RandomZoom(0.1, fill_mode="nearest", seed=seed + 2),
+            layers.RandomBrightness(0.2, seed=seed + 3),
+            layers.RandomContrast(0.3, seed=seed + 4),
+        ],
+        name="augmentation",
+    )
+
+
+def generate_fcnn_model(image_shape=IMAGE_SHAPE):
+    """The classifier of `generate_model` as a fully convolutional network (FCNN).
+
+    The first dense layer sees an 8 x 8 map, so it becomes an 8 x 8 convolution without padding; the
+    others become 1 x 1 convolutions. The last has no softmax: its linear answers tell certain from
+    very certain. Source: Long, Shelhamer and Darrell, "Fully convolutional networks for semantic
+    segmentation", CVPR 2015.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (height, width, 3); height and width may be None, for photos of any size.
+
+    Returns
+    -------
+    keras.Model
+        Output (N, 37, 37, 2) on 176 x 176: cell (i, j) is the answer to the 32 x 32 window whose
+        top left corner is pixel (4 i, 4 j).
+    """
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(image_shape),
+            layers.Rescaling(1 / 127.5, offset=-1, name="rescale"),
+            layers.Conv2D(32, 3, padding="same", activation="relu", name="conv1"),
+            layers.MaxPooling2D(name="pool1"),
+            layers.Conv2D(64, 3, padding="same", activation="relu", name="conv2"),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Conv2D(128, 8, activation="relu", name="dense1"),
+            layers.Dropout(0.5, name="dropout1"),
+            layers.Conv2D(64, 1, activation="relu", name="dense2"),
+            layers.Dropout(0.25, name="dropout2"),
+            layers.Conv2D(2, 1, name="answer"),
+        ],
+        name="fcnn",
+    )
+
+
+def copy_weights(base_model, fcnn_model):
+    """Give the FCNN the weights of the classifier.
+
+    A dense weight (rows * cols * channels, units) is reshaped to (rows, cols, channels, units):
+    Flatten counts rows first, then columns, then channels, just as a convolution kernel is stored.
+
+    Raises
+    ------
+    ValueError
+        If the models have not the same weights in the same order.
+    """
+    old, new = base_model.get_weights(), fcnn_model.get_weights()
+    if [w.size for w in old] != [w.size for w in new]:
+        raise ValueError(
+            f"the two models do not match: weights of {[w.shape for w in old]} "
+            f"cannot be reshaped to {[w.shape for w in new]}"
+        )
+    fcnn_model.set_weights([weight.reshape(like.shape) for weight, like in zip(old, new)])
+
+
+def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=30, lr=1e-3, checkpoint=None, patience=8, verbose=True):
+    """Fit the classifier; keep the epoch with the least validation loss in a file.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `generate_model`, or your own.
+    datagen : keras.Layer or None
+        What makes one patch look different every epoch; see `augmentation`.
+    X_train, X_val : array_like, shape (N, H, W, 3)
+        Patches, pixels from 0 to 255.
+    Y_train, Y_val : array_like, shape (N, 2)
+        [1, 0] for a negative patch, [0, 1] for a positive one.
+    epochs : int
+        At most; fitting stops earlier when validation loss has not improved for `patience` epochs.
+    lr : float
+        First learning rate of Adam; halved when validation loss stands still.
+    checkpoint : path, optional
+        Where the best weights go, ``*.weights.h5``; default a file in the folder for temporary files.
+    verbose : bool
+        One line an epoch.
+
+    Returns
+    -------
+    keras.callbacks.History
+        ``history.checkpoint`` names the file; load it with ``model.load_weights(get_checkpoint(history))``.
+
+    Raises
+    ------
+    ValueError
+        If a class has no sample: a classifier that has only seen faces calls everything a face.
+    """
+    import keras
+
+    for name, Y in (("train", Y_train), ("validation", Y_val)):
+        present = np.asarray(Y).sum(axis=0) if len(Y) else np.zeros(2)
+        if (present == 0).any():
+            raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")
+    if checkpoint is None:
+        checkpoint = Path(tempfile.mkdtemp()) / "classifier.weights.h5"
+    checkpoint = Path(checkpoint)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    model.compile(optimizer=keras.optimizers.Adam(lr), loss="categorical_crossentropy", metrics=["accuracy"])
+    ...

@@ -1,0 +1,84 @@
+"""GPU or CPU: which one this runs on, and one seed for everything."""
+
+import os
+import platform
+import random
+
+
+def seed_everything(seed):
+    """Seed Python, NumPy and the Keras backend, so that a run on the same machine gives the same result.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    import keras
+
+    random.seed(seed)
+    keras.utils.set_random_seed(seed)
+
+
+def backend():
+    """Name of the Keras backend in use: ``"tensorflow"``, ``"jax"`` or ``"torch"``."""
+    import keras
+
+    return keras.config.backend()
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown processor"
+
+
+def gpus():
+    """Names of the GPUs that the Keras backend sees; an empty list where there is none."""
+    name = backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
+        return [detail.get("device_name", gpu.name) for gpu, detail in zip(found, details)]
+    if name == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import torch
+
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def prepare():
+    """Let a GPU, if there is one, share its memory instead of taking all of it at once.
+
+    Call it before the first model is made; later calls change nothing.
+    """
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            try:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            except RuntimeError:  # the GPU is in use already; its memory plan cannot change now
+                return
+
+
+def describe():
+    """One line on where the work is done, for notebooks and results cards.
+
+    Returns
+    -------
+    str
+        For example ``"CPU: AMD EPYC, 2 cores"`` or ``"GPU: NVIDIA H100"``.
+    """
+    found = gpus()
+    if found:
+        return "GPU: " + ", ".join(found)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU: {_processor()}, {cores} cores"
