@@ -4,6 +4,8 @@
 """
 
 import warnings
+from contextlib import contextmanager
+from time import perf_counter
 
 import numpy as np
 
@@ -54,6 +56,8 @@ class Classifier:
         Their names, sorted.
     skipped_ : list of str
         Photos of the gallery that were left out because no face was found in them.
+    seconds_ : dict of str to float
+        Time spent so far on `detection`, `descriptors` and `knn`.
 
     References
     ----------
@@ -71,11 +75,22 @@ class Classifier:
         self.nn_model = load_face_model() if nn_model is None else nn_model
         self.layer, self.n_neighbors, self.flip, self.combine = layer, int(n_neighbors), flip, combine
         self.threshold, self.detector, self.preprocess, self.batch_size = threshold, detector, preprocess, batch_size
+        self.seconds_ = dict.fromkeys(("detection", "descriptors", "knn"), 0.0)
+
+    @contextmanager
+    def _clock(self, part):
+        start = perf_counter()
+        yield
+        self.seconds_[part] += perf_counter() - start
 
     # --- from photos to descriptors -------------------------------------------------------------
 
     def crop(self, imgs, thorough=True):
         """Aligned faces (N, S, S, 3) of a list of photos, and whether each was found (N,)."""
+        with self._clock("detection"):
+            return self._crop(imgs, thorough)
+
+    def _crop(self, imgs, thorough):
         if self.preprocess is preprocess_imgs:
             size = input_size(self.nn_model)[0]
             return preprocess_imgs(imgs, *([size] if size else []), detector=self.detector, thorough=thorough)
@@ -92,9 +107,11 @@ class Classifier:
 
     def describe(self, crops):
         """Descriptors (N, D) float32 of aligned faces (N, H, W, 3), RGB from 0 to 255."""
-        answers = get_layer_output(crops, self.layer, self.nn_model, self.batch_size)
-        if self.flip and len(answers):
-            answers = (answers + get_layer_output(np.asarray(crops)[:, :, ::-1], self.layer, self.nn_model, self.batch_size)) / 2
+        with self._clock("descriptors"):
+            answers = get_layer_output(crops, self.layer, self.nn_model, self.batch_size)
+            if self.flip and len(answers):
+                mirrored = np.asarray(crops)[:, :, ::-1]
+                answers = (answers + get_layer_output(mirrored, self.layer, self.nn_model, self.batch_size)) / 2
         return answers.reshape(len(answers), -1).astype(np.float32)
 
     # --- the gallery ----------------------------------------------------------------------------
@@ -220,9 +237,10 @@ class Classifier:
         self._fitted()
         if not len(descriptors):
             return []
-        names = self._knn.predict(descriptors)
-        apart = self.distances(descriptors, names)
-        near, index = self._knn.kneighbors(descriptors, min(max(self.n_neighbors, 5), len(self.gallery_)))
+        with self._clock("knn"):
+            names = self._knn.predict(descriptors)
+            apart = self.distances(descriptors, names)
+            near, index = self._knn.kneighbors(descriptors, min(max(self.n_neighbors, 5), len(self.gallery_)))
         g = self.gallery_
         return [
             Answer(self._accept(name, d), str(name), float(d), bool(ok),

@@ -48,6 +48,23 @@ def accuracy(predicted, truth):
     return float(np.mean([p == t for p, t in zip(predicted, truth)]))
 
 
+def check_test(output, gt):
+    """Print and return the share of right answers; the course's name for `accuracy`.
+
+    Parameters
+    ----------
+    output, gt : dict of str
+        Answers and labels by file name or video id.
+
+    Returns
+    -------
+    float
+    """
+    share = accuracy(output, gt)
+    print(f"Classification accuracy is {share:.4f} ({len(gt) - len(mistakes(output, gt))} of {len(gt)})")
+    return share
+
+
 def mistakes(predicted, truth):
     """Names of the wrong answers: list of (name or index, answer, label)."""
     names = list(truth) if isinstance(truth, dict) else range(len(truth))

@@ -1,0 +1,286 @@
+"""Pictures of recognition: people, landmarks, alignment, neighbours, maps, distances, film strips, curves.
+
+Every function returns its matplotlib figure, so that a notebook shows it and a script can save it.
+Photos are RGB uint8, boxes [min_row, min_col, max_row, max_col], landmarks (row, column).
+"""
+
+import numpy as np
+
+SAME, OTHER, MARK = "#1a7f37", "#c93c20", "#1f5fbf"
+
+
+def _grid(count, columns, size, title="", shape=1.0):
+    import matplotlib.pyplot as plt
+
+    columns = max(1, min(columns, count))
+    rows = max(1, -(-count // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * size * shape), squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.axis("off")
+    if title:
+        figure.suptitle(title)
+    return figure, axes
+
+
+def _photo(ax, image, title="", colour="black", size=9):
+    ax.imshow(image)
+    if title:
+        ax.set_title(title, fontsize=size, color=colour)
+
+
+def short(name, most=16):
+    """A name that fits above a small picture.
+
+    Examples
+    --------
+    >>> short("Luiz_Inacio_Lula_da_Silva")
+    'Luiz Inacio Lul…'
+    """
+    name = str(name).replace("_", " ")
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def visualize(images, labels=None, columns=8, most=24, title=""):
+    """Photos side by side, with their names.
+
+    Parameters
+    ----------
+    images : dict of str to ndarray, or sequence of ndarray
+    labels : dict or sequence of str, optional
+        By the same keys, or in the same order.
+    columns, most : int
+        Photos in a row, and in all.
+    title : str
+    """
+    keys = list(images)[:most] if isinstance(images, dict) else range(min(most, len(images)))
+    figure, axes = _grid(len(keys), columns, 1.4, title, shape=1.15)
+    for ax, key in zip(axes.flat, keys):
+        _photo(ax, images[key], "" if labels is None else short(labels[key]), size=8)
+    return figure
+
+
+def visualize_faces(images, faces, titles=None, columns=6, title=""):
+    """Photos with what was found in them: boxes and landmarks; a guess is drawn dashed.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+    faces : sequence of list
+        For each photo, objects with `box`, `landmarks` and `found`. The first of a list is the one meant.
+    titles : sequence of str, optional
+    """
+    from matplotlib.patches import Rectangle
+
+    figure, axes = _grid(len(images), columns, 1.9, title, shape=1.1)
+    for i, (ax, image, found) in enumerate(zip(axes.flat, images, faces)):
+        _photo(ax, image, titles[i] if titles is not None else "")
+        for j, face in enumerate(found):
+            top, left, bottom, right = face.box
+            colour = (SAME if j == 0 else MARK) if face.found else OTHER
+            ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, lw=1.8, ec=colour,
+                                   ls="-" if face.found else "--"))
+            ax.scatter(*np.asarray(face.landmarks).T[::-1], s=9, color="yellow", edgecolors="black", linewidths=0.4)
+        ax.set_xlim(-0.5, image.shape[1] - 0.5)
+        ax.set_ylim(image.shape[0] - 0.5, -0.5)
+    return figure
+
+
+def visualize_alignment(images, crops, landmarks=None, title=""):
+    """Photos above, aligned crops below; where the landmarks shall fall is marked on each crop.
+
+    Parameters
+    ----------
+    images, crops : sequence of ndarray
+    landmarks : array_like, shape (5, 2), optional
+        (row, column) in the crops, in pixels.
+    """
+    figure, axes = _grid(2 * len(images), len(images), 1.7, title)
+    for above, below, image, crop in zip(axes[0], axes[1], images, crops):
+        _photo(above, image)
+        _photo(below, crop)
+        if landmarks is not None:
+            below.scatter(*np.asarray(landmarks).T[::-1], s=14, marker="+", color="yellow", linewidths=1)
+    return figure
+
+
+def visualize_neighbors(rows, title="", columns=None):
+    """Strips: a face, and the faces nearest to it; green is the same person, red another.
+
+    Parameters
+    ----------
+    rows : sequence of list of (ndarray, str, float)
+        Picture, name and distance; the first of a row is the face asked about (its distance is not shown).
+    """
+    width = columns or max(len(row) for row in rows)
+    figure, axes = _grid(len(rows) * width, width, 1.4, title, shape=1.2)
+    for line, row in zip(axes, rows):
+        for ax, (image, name, distance) in zip(line, row):
+            asked = ax is line[0]
+            _photo(ax, image, short(name, 15) if asked else f"{short(name, 15)}\n{distance:.2f}",
+                   "black" if asked else SAME if name == row[0][1] else OTHER, size=8)
+    return figure
+
+
+def visualize_descriptors(descriptors, labels, seed=0, named=12, title="Every point is a photo, every colour a person"):
+    """A map of descriptors in two dimensions (t-SNE): photos that are alike lie together.
+
+    Parameters
+    ----------
+    descriptors : ndarray, shape (N, D), N >= 4
+    labels : sequence of str
+    seed : int
+    named : int
+        How many people are named in the map.
+
+    References
+    ----------
+    L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9, 2008.
+    """
+    import matplotlib.pyplot as plt
+    from sklearn.manifold import TSNE
+
+    labels = np.asarray(labels)
+    perplexity = min(12.0, (len(labels) - 1) / 3)
+    flat = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=500).fit_transform(np.asarray(descriptors))
+    people, counts = np.unique(labels, return_counts=True)
+    figure, ax = plt.subplots(figsize=(8, 6.5), layout="constrained")
+    for i, person in enumerate(people):
+        points = flat[labels == person]
+        ax.scatter(*points.T, s=22, color=plt.cm.gist_rainbow(i * 0.618 % 1), marker="osD^v"[i % 5], alpha=0.8, linewidths=0)
+    for person in people[np.argsort(-counts, kind="stable")][:named]:
+        ax.annotate(short(person), np.median(flat[labels == person], axis=0), fontsize=8, xytext=(5, 5), textcoords="offset points")
+    ax.set(title=title, xticks=[], yticks=[])
+    return figure
+
+
+def plot_distances(same, different, threshold=None, title="Distances between two photos"):
+    """Distances of photos of one person and of two people, with a threshold.
+
+    Parameters
+    ----------
+    same, different : array_like of float
+    threshold : float, optional
+    """
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    bins = np.linspace(0, max(np.max(same), np.max(different)), 60)
+    ax.hist(same, bins, density=True, alpha=0.65, color=SAME, label=f"the same person ({len(same)})")
+    ax.hist(different, bins, density=True, alpha=0.65, color=OTHER, label=f"different people ({len(different)})")
+    if threshold is not None:
+        ax.axvline(threshold, color="black", ls="--", label=f"threshold {threshold:.3f}")
+    ax.set(title=title, xlabel="distance", ylabel="density")
+    ax.legend()
+    return figure
+
+
+def plot_choice(ks, scores, title="Chosen on the training photos alone", ylabel="right answers"):
+    """One curve for each of several choices over k.
+
+    Parameters
+    ----------
+    ks : sequence of int
+    scores : dict of str to sequence of float
+        Name of the choice to its score at each k.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    for (name, values), marker in zip(scores.items(), "osD^vP*X" * 4):
+        ax.plot(ks, values, marker=marker, ms=5, label=name)
+    ax.set(title=title, xlabel="k, photos that vote", ylabel=ylabel, xticks=list(ks))
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return figure
+
+
+def plot_confusion(labels, counts, most=15, title="Who is taken for whom"):
+    """A confusion matrix; where there are many people, those with mistakes alone.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    counts : ndarray of int, shape (n, n)
+        Rows are the truth, columns the answers.
+    most : int
+        Up to so many people all are shown.
+    """
+    import matplotlib.pyplot as plt
+
+    counts = np.asarray(counts)
+    wrong = counts - np.diag(np.diag(counts))
+    keep = np.arange(len(labels))
+    if len(labels) > most:
+        keep = np.flatnonzero(wrong.sum(axis=0) + wrong.sum(axis=1))[:most]
+        title += f": {len(keep)} of {len(labels)} people, the others have no mistake"
+    part, names = counts[np.ix_(keep, keep)], [short(labels[i], 22) for i in keep]
+    side = 2.4 + 0.38 * len(keep)
+    figure, ax = plt.subplots(figsize=(max(6.0, side + 1.2), max(2.0, side)), layout="constrained")
+    if not len(keep):
+        ax.axis("off")
+        ax.text(0.5, 0.5, f"all {int(counts.sum())} answers are right", ha="center", va="center", fontsize=13)
+        return figure
+    ax.imshow(part, cmap="Blues")
+    for row, col in np.argwhere(part):
+        ink = "white" if part[row, col] > part.max() / 2 else OTHER if row != col else "black"
+        ax.text(col, row, part[row, col], ha="center", va="center", fontsize=9, color=ink, weight="bold" if row != col else None)
+    ax.set_xticks(range(len(keep)), names, rotation=60, ha="right", fontsize=8)
+    ax.set_yticks(range(len(keep)), names, fontsize=8)
+    ax.set(title=title, xlabel="the answer", ylabel="the truth")
+    ax.title.set_fontsize(10)
+    return figure
+
+
+def visualize_film(clips, title="", columns=10):
+    """Film strips: the frames of clips with the vote of each; a frame without a face is framed in grey.
+
+    Parameters
+    ----------
+    clips : sequence of (list of ndarray, list of (int, str, float), str, str)
+        Frames; number, name and distance of each frame with a face; answer; truth.
+    columns : int
+        Frames shown of each clip, evenly spread.
+    """
+    width = min(columns, max(len(frames) for frames, *_ in clips))
+    figure, axes = _grid(len(clips) * width, width, 1.25, title, shape=1.3)
+    for line, (frames, votes, answer, truth) in zip(axes, clips):
+        votes = {number: (name, distance) for number, name, distance in votes}
+        for ax, t in zip(line, np.unique(np.linspace(0, len(frames) - 1, min(width, len(frames))).round().astype(int))):
+            name, distance = votes.get(int(t), (None, 0))
+            colour = "#888888" if name is None else SAME if name == truth else OTHER
+            _photo(ax, frames[t], "no face" if name is None else f"{short(name, 12)}\n{distance:.2f}", colour, size=7)
+            ax.axis("on")
+            ax.set(xticks=[], yticks=[])
+            for side in ax.spines.values():
+                side.set(color=colour, linewidth=2)
+        right = "right" if answer == truth else f"it is {short(truth)}"
+        line[0].set_ylabel(f"{short(answer, 14)}\n({right})", fontsize=8, color=SAME if answer == truth else OTHER)
+    return figure
+
+
+def plot_accept_curve(false_accept, correct_accept, point=None, title="Strangers kept out, known people let in"):
+    """Correct accepts over false accepts, with the working point.
+
+    Parameters
+    ----------
+    false_accept, correct_accept : array_like, shape (K,)
+        From `identification.accept_curve`.
+    point : (float, float), optional
+        False and correct accepts at the threshold in use.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    ax.step(np.asarray(false_accept), np.asarray(correct_accept), where="post", color=MARK)
+    if point is not None:
+        ax.plot(*point, "o", color=OTHER, ms=8, label=f"the threshold: {point[1]:.1%} correct accepts\nat {point[0]:.1%} false accepts")
+        ax.legend(loc="lower right")
+    ax.axvline(0.01, color="grey", ls=":", lw=1)
+    # a linear scale up to one in a hundred and a logarithmic one above: few strangers, yet 0 must be seen
+    ax.set_xscale("symlog", linthresh=0.01, linscale=0.6)
+    ticks = [0, 0.01, 0.1, 1]
+    ax.set_xticks(ticks, [f"{t:.0%}" for t in ticks])
+    ax.minorticks_off()
+    ax.set(title=title, xlabel="false accepts: strangers who get a name", ylabel="correct accepts", xlim=(0, 1), ylim=(0.5, 1.01))
+    ax.grid(alpha=0.3)
+    return figure
