@@ -1,0 +1,58 @@
+"""A JupyterLab of its own, on a copy of the kit, and a browser that sees nothing but it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "browser: drives JupyterLab in a browser (make test-browser)")
+
+
+def committed():
+    """The files of the kit, as a student gets them."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode == 0:
+        return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts]
+
+
+def notebooks():
+    return sorted(name for name in committed() if name.endswith(".ipynb"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
+    executable = os.environ.get("KIT_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is on the path: install one, or name its program in KIT_BROWSER")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=[
+            "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            *(["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else [])])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory):
+    """A copy of the kit: a notebook that is run here is saved here, and the real one stays as it is."""
+    copy = tmp_path_factory.mktemp("browser") / "kit"
+    for name in committed():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def lab(browser, kit, tmp_path_factory):
+    from lab import JupyterLab
+    with JupyterLab(kit, tmp_path_factory.mktemp("jupyter"), browser) as lab:
+        yield lab
