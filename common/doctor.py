@@ -13,13 +13,14 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from common.pins import canonical, installed_packages, requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -74,11 +75,11 @@ def check_python(version=None, bits=None):
 
 def check_packages(lock=LOCK, ranges=RANGES, installed=None):
     """The installed packages against the lock; in conda, against the ranges."""
-    installed = _installed() if installed is None else installed
+    installed = installed_packages() if installed is None else installed
     conda = _in_conda()
     missing, other = [], []
-    for requirement in _requirements(ranges if conda else lock):
-        name = _canonical(requirement.name)
+    for requirement in requirements(ranges if conda else lock):
+        name = canonical(requirement.name)
         version = installed.get(name) or next((installed[also] for also in ALSO.get(name, ()) if also in installed), None)
         if version is None:
             missing.append(requirement.name)
@@ -135,7 +136,7 @@ print(json.dumps({"version": tf.__version__, "cuda": bool(build.get("is_cuda_bui
 def check_gpu(system=None, machine=None, installed=None, probe=None, driver=None):
     """Whether TensorFlow sees a GPU; if not, why not. A missing GPU is never a problem: everything runs on a CPU."""
     system, machine = system or platform.system(), machine or platform.machine()
-    installed = _installed() if installed is None else installed
+    installed = installed_packages() if installed is None else installed
     if "tensorflow-metal" in installed:
         yield Finding("GPU", "problem", "tensorflow-metal is installed: it trains, but to wrong results, without an error",
                       "pip uninstall tensorflow-metal; the CPU of an Apple computer is fast enough for this course")
@@ -291,7 +292,7 @@ def short_report():
         One line if all is well; after that one for each problem, and what to do. Print it.
     """
     findings = examine(quick=True)
-    if "tensorflow-metal" in _installed():
+    if "tensorflow-metal" in installed_packages():
         findings += [finding for finding in check_gpu(probe={"version": "", "gpus": [], "cuda": False}) if finding.level == "problem"]
     problems = [finding for finding in findings if finding.level == "problem"]
     notes = sum(finding.level == "note" for finding in findings)
@@ -315,27 +316,6 @@ def main(arguments=None):
         print(f"{platform.platform()}, {os.cpu_count()} cores", *findings, sep="\n")
         print("Nothing stands in the way." if all(finding.level != "problem" for finding in findings) else "Mend the problems first.")
     return int(any(finding.level == "problem" for finding in findings))
-
-
-def _requirements(path):
-    """The requirements of a lock or a table that apply on this system."""
-    from packaging.requirements import InvalidRequirement, Requirement
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        line = re.split(r"\s#|\s\\$|^#", line)[0].strip()
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue  # hashes, comments, empty lines
-        if requirement.marker is None or requirement.marker.evaluate():
-            yield requirement
-
-
-def _installed():
-    return {_canonical(found.metadata["Name"]): found.version for found in importlib.metadata.distributions() if found.metadata["Name"]}
-
-
-def _canonical(name):
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _version(name):

@@ -1,14 +1,17 @@
 """Get a file whole and verified, or say why not and what to do by hand. Nothing here runs at import."""
 
 import os
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from common.archives import ArchiveError, check, rename, unpack
 from common.locks import only_one
+from common.progress import Bar
 from common.sources import FDDB_ARCHIVES, FDDB_MIRROR, LFW_FILES, SOURCES, fddb_addresses, fddb_files, own_mirror
 from common.transfer import TRIES, Client, DownloadError, Job, Refused, bring, forget_note, has_room, sha256_of
 
@@ -75,7 +78,7 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
         job = Job(source.name, part, source.sha256, source.size, 3 * (source.about or 1 << 38) + 10_000_000,
                   verified=bool(source.sha256) or source.contents_known,
                   inspect=check if source.name.endswith(ARCHIVES) else None)
-        with _Bar(source.name, source.size or source.about, progress) as bar:
+        with Bar(source.name, source.size or source.about, progress) as bar:
             job.progress = bar.to
             _from_any(_addresses(source), job, target, recorded, tries, wait, sleep)
         rename(part, target)
@@ -157,7 +160,8 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), archives=FDDB_ARCH
                wait=1.0, sleep=time.sleep):
     """Have FDDB in a folder: 2,845 photos and the lists of the ten folds (58 MB), each file checked by its SHA-256.
 
-    Files that are there and right are not loaded again, so it goes on where it stopped.
+    Files that are there and right are not loaded again, so it goes on where it stopped. The lists come last: a folder
+    with ``FDDB-folds`` in it is whole.
 
     Parameters
     ----------
@@ -191,20 +195,24 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), archives=FDDB_ARCH
     school = own_mirror()
     mirrors = (f"{school}/fddb", *mirrors) if school else tuple(mirrors)
     with only_one(folder / ".fddb.lock", f"another process is loading FDDB into {folder}; waiting for it"):
-        missing = [row for row in files if not _same(folder / row[0], row)]
+        missing = _missing(folder, files)
         if not missing:
             return folder
         _offline("FDDB", mirrors, folder)
         has_room(folder, sum(size for _, size, _ in missing), "FDDB")
-        total = sum(size for _, size, _ in files)
-        with _Bar("FDDB", total, progress) as bar:
+        total, tried = sum(size for _, size, _ in files), []
+        with Bar("FDDB", total, progress) as bar:
             bar.to(total - sum(size for _, size, _ in missing), total)
-            tried = _load_all(folder, missing, mirrors, connections, bar, tries, wait, sleep)
-        missing = [row for row in missing if not _same(folder / row[0], row)]
-        for source in archives if missing else ():
-            if any(row[0].startswith("FDDB-folds/") == source.name.startswith("FDDB-folds") for row in missing):
-                tried += _from_archive(folder, source, missing, progress, tries, wait, sleep)
-                missing = [row for row in missing if not _same(folder / row[0], row)]
+            # the lists last: where there is a folder FDDB-folds, FDDB is whole
+            for lists in (False, True):
+                rows = [row for row in missing if row[0].startswith("FDDB-folds/") == lists]
+                tried += _load_all(folder, rows, mirrors, connections, bar, tries, wait, sleep)
+                for source in archives if _missing(folder, rows) else ():
+                    if source.name.startswith("FDDB-folds") == lists:
+                        tried += _from_archive(folder, source, _missing(folder, rows), progress, tries, wait, sleep)
+                if _missing(folder, rows):
+                    break
+        missing = _missing(folder, missing)
         if missing:
             raise DownloadError(_message(
                 f"FDDB: {len(missing):,} of {len(files):,} files could not be downloaded ({missing[0][0]} …)", tried,
@@ -221,9 +229,9 @@ def _load_all(folder, rows, mirrors, connections, bar, tries, wait, sleep):
         if not hasattr(local, "client"):
             local.client = Client(verified=True)
         path, size, sha256 = row
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        job = Job(path, target.with_name(f"{target.name}.part"), sha256, size, verified=True)
+        target, parts = folder / path, folder / ".fddb.parts"
+        parts.mkdir(exist_ok=True)
+        job = Job(path, parts / f"{sha256}.part", sha256, size, verified=True)
         for mirror in mirrors:
             for url in fddb_addresses(path, (mirror,)):
                 if state[mirror][0] >= 10:  # ten files in a row: this mirror has gone
@@ -233,6 +241,7 @@ def _load_all(folder, rows, mirrors, connections, bar, tries, wait, sleep):
                 except Refused as refusal:
                     why = refusal
                     continue
+                target.parent.mkdir(parents=True, exist_ok=True)
                 rename(job.part, target)
                 forget_note(job)
                 with lock:
@@ -251,6 +260,8 @@ def _load_all(folder, rows, mirrors, connections, bar, tries, wait, sleep):
         except BaseException:  # Ctrl-C, or a full disk: do not begin with those that wait
             pool.shutdown(cancel_futures=True)
             raise
+    with suppress(OSError):  # not empty: what has come of a file is kept
+        (folder / ".fddb.parts").rmdir()
     return [first for _, first in state.values() if first]
 
 
@@ -270,6 +281,7 @@ def _from_archive(folder, source, rows, progress, tries, wait, sleep):
             if _same(aside / inside, row):
                 (folder / row[0]).parent.mkdir(parents=True, exist_ok=True)
                 rename(aside / inside, folder / row[0])
+    shutil.rmtree(aside)
     return []
 
 
@@ -313,6 +325,10 @@ def _folder(folder):
     folder = Path(folder).expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _missing(folder, rows):
+    return [row for row in rows if not _same(folder / row[0], row)]
 
 
 def _same(path, row):
@@ -364,33 +380,3 @@ def _record(folder, target, progress):
     if progress:
         print(f"{target.name}: {target.stat().st_size / 1e6:,.1f} MB; no SHA-256 is published for it, so this first one is recorded in "
               f"{RECORD}, and later downloads must match it ({record[target.name][:12]}…)")
-
-
-class _Bar:
-    """A progress bar with rate and time left, made when the first byte comes."""
-
-    def __init__(self, name, total, show):
-        self.name, self.total, self.show, self.bar = name, total, show, None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.bar is not None:
-            self.bar.close()
-
-    def to(self, there, total=None):
-        if not self.show:
-            return
-        if self.bar is None:
-            from tqdm.auto import tqdm
-            self.bar = tqdm(desc=self.name, total=total or self.total, initial=there, unit="B", unit_scale=True)
-        if total:
-            self.bar.total = total
-        if there < self.bar.n:  # began again: the rate must not count what was thrown away
-            self.bar.reset(self.bar.total)
-        self.bar.update(there - self.bar.n)
-
-    def add(self, size):
-        if self.bar is not None:
-            self.bar.update(size)

@@ -208,6 +208,8 @@ def _attempt(client, url, job):
         raise _Fault(f"the proxy does not let it through ({_short(error)})", unreachable=True) from error
     except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
         unreachable = not isinstance(error.args[0] if error.args else None, urllib3.exceptions.ProtocolError)
+        if isinstance(error, requests.exceptions.ConnectTimeout):  # ten seconds of silence: twenty would be no better
+            raise Refused(f"does not answer within {TIMEOUT[0]} seconds", unreachable=True) from error
         raise _Fault(f"cannot be reached ({_short(error)})" if unreachable else f"broke off ({_short(error)})",
                      unreachable=unreachable) from error
     except BROKEN as error:

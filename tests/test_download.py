@@ -415,10 +415,12 @@ def test_fddb_comes_file_by_file_and_goes_on_where_it_stopped(tmp_path, short):
 def test_fddb_takes_a_second_mirror_and_says_which_files_are_missing(tmp_path):
     files, rows = small_fddb()
     half = dict(list(below(files).items())[:20])
+    half["FDDB-folds/FDDB-fold-01.txt"] = files["FDDB-folds/FDDB-fold-01.txt"]
     with Mirrors(half, [["404", "always"], []]) as mirrors:
         where = [mirrors.url(k, "").rstrip("/") for k in (0, 1)]
         with pytest.raises(DownloadError, match=r"21 of 41 files could not be downloaded") as caught:
             fetch_fddb(tmp_path, files=rows, mirrors=where, archives=(), **quiet())
+        assert not (tmp_path / "FDDB-folds").exists()  # where that folder is, FDDB is whole
         assert {url.split("/")[3] for url, _ in caught.value.tried} == {"0", "1"}
         assert "FDDB_DIR" in str(caught.value) and "is kept" in str(caught.value)
         mirrors.files.update(below(files))
@@ -431,6 +433,7 @@ def test_fddb_gives_up_soon_where_there_is_no_network(tmp_path):
     _, rows = small_fddb()
     with pytest.raises(DownloadError, match="41 of 41 files"):
         fetch_fddb(tmp_path, files=rows, mirrors=["http://127.0.0.1:9"], archives=(), progress=False, sleep=waits.append)
+    assert os.listdir(tmp_path) == []
     assert len(waits) <= 8  # one for each address that each of the four connections tried, not for each file
 
 
@@ -452,10 +455,12 @@ def test_fddb_is_taken_from_its_own_archives_and_every_file_of_them_is_checked(t
     lists = {path: data for path, data in files.items() if path.startswith("FDDB-folds")}
     with Mirrors({"FDDB-folds.tgz": tar(lists), "originalPics.tar.gz": tar(photos)}, []) as mirrors:
         archives = [download.replace(source, urls=(mirrors.url(0, source.name),), about=1_000_000) for source in FDDB_ARCHIVES]
-        with pytest.raises(DownloadError, match="1 of 41 files could not be downloaded"):
+        with pytest.raises(DownloadError, match="2 of 41 files could not be downloaded"):
             fetch_fddb(tmp_path, files=rows, mirrors=[], archives=archives, **quiet())
-    assert not (tmp_path / rows[3][0]).exists()
-    assert all((tmp_path / path).read_bytes() == files[path] for path, _, _ in rows if path != rows[3][0])
+        assert not (tmp_path / rows[3][0]).exists() and not (tmp_path / "FDDB-folds").exists()
+        del files[rows.pop(3)[0]]
+        fetch_fddb(tmp_path, files=rows, mirrors=[], archives=archives, **quiet())
+    assert all((tmp_path / path).read_bytes() == files[path] for path, _, _ in rows)
 
 
 def test_the_manifest_is_fddb():

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from common.doctor import _requirements
+from common.pins import requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ["requirements.lock", "requirements-jax.lock", "requirements-gpu.lock", "requirements-oldest.lock", "tests/browser/requirements-browser.lock"]
@@ -114,5 +114,5 @@ def test_what_the_kit_imports_is_in_the_table():
 
 
 def test_a_lock_is_read_as_pip_reads_it():
-    read = {requirement.name: requirement for requirement in _requirements(ROOT / "requirements.lock")}
+    read = {requirement.name: requirement for requirement in requirements(ROOT / "requirements.lock")}
     assert len(read) > 100 and all(len(requirement.specifier) == 1 for requirement in read.values())

@@ -29,6 +29,7 @@ SEEN = """notebook => {
         svgs: all(".jp-OutputArea-output > svg, .jp-RenderedSVG img").length,
         widgets: all(".jp-OutputArea-output .jupyter-widgets").filter(widget => !widget.parentElement.closest(".jupyter-widgets"))
             .map(widget => widget.getClientRects().length > 0),
+        widget_text: all(".jp-OutputArea-output .jupyter-widgets").map(widget => widget.textContent).join("\\n"),
         lost_widgets: all(".jp-OutputArea-output").filter(output => /Error displaying widget|Loading widget\\.\\.\\./.test(output.textContent)).length,
     };
 }"""
@@ -47,6 +48,7 @@ class Sight:
         The width of each picture that the browser has drawn; 0 for one that it could not.
     widgets : list of bool
         For each widget whether it is visible.
+    widget_text : str
     lost_widgets : int
     svgs : int
     saved : nbformat.NotebookNode
@@ -59,6 +61,7 @@ class Sight:
     pictures: list
     svgs: int
     widgets: list
+    widget_text: str
     lost_widgets: int
     saved: object = None
     page_errors: tuple = ()

@@ -52,6 +52,7 @@ def test_the_eye_sees_pictures_bars_and_sliders(lab, kit):
     assert not sight.errors and sight.prompts == ["[1]:", "[2]:", "[3]:"]
     assert len(sight.pictures) == 2 and all(sight.pictures)
     assert len(sight.widgets) == 2 and all(sight.widgets) and not sight.lost_widgets
+    assert "k is 6" in sight.widget_text  # the slider has moved from 5, and the kernel has drawn again
     assert not sight.page_errors
     assert mime_types(sight.saved).count("image/png") == 1  # the slider's own picture lives in the widget
 
