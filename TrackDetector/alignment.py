@@ -39,7 +39,15 @@ def find_landmarks(image, box):
 
     top, left, bottom, right = (int(round(v)) for v in box)
     points = _shape_predictor()(image, dlib.rectangle(left, top, right - 1, bottom - 1))
-    return np.array([[p.y, p.x] for p in points.parts()], float)
+    points = np.array([[p.y, p.x] for p in points.parts()], float)
+    # in a box of a few pixels all five may fall on one
+    return points if np.ptp(points, axis=0).max() >= 2 else average_landmarks(box)
+
+
+def average_landmarks(box):
+    """Where the landmarks of an average face would lie in a box (4,): (5, 2) as (row, column)."""
+    box = np.asarray(box, float)
+    return box[:2] + TEMPLATE * (box[2:] - box[:2])
 
 
 def similarity_transform(source, target):

@@ -55,6 +55,10 @@ def cnn_detector(upsample=0):
     detector = dlib.cnn_face_detection_model_v1(str(dlib_file(CNN_DETECTOR_FILE)))
 
     def detect(image):
+        # on pictures smaller than its filters dlib writes where it must not; 80 pixels are a face anyway
+        lack = [max(0, 80 - side) for side in image.shape[:2]]
+        if any(lack):
+            image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
         found = detector(image, upsample)
         return _rows_first([f.rect for f in found]), np.array([f.confidence for f in found])
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from common.boxes import as_boxes
-from TrackDetector.alignment import CROP_SIZE, align, find_landmarks
+from TrackDetector.alignment import CROP_SIZE, align, average_landmarks, find_landmarks
 from TrackDetector.detectors import cnn_detector, hog_detector, run_detector
 from TrackDetector.photos import as_rgb
 
@@ -136,8 +136,9 @@ def find_faces(image, detector=None, retry=True, thorough=False):
         shown, scale, margin = view(image)
         boxes, scores = run_detector(detect, shown)
         boxes = boxes / scale - np.tile(margin, 2)
-        # a detection that lies wholly in the margin is none of this photo
+        # a detection that lies wholly in the margin is none of this photo, and one without an area is none at all
         inside = (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < image.shape[:2]).all(axis=1)
+        inside &= (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         boxes, scores = boxes[inside], scores[inside]
         if len(boxes):
             order = np.argsort(-scores, kind="stable")
@@ -150,7 +151,7 @@ def _guess(image):
     height, width = image.shape[:2]
     half = 0.22 * min(height, width)
     box = np.array([height / 2 - half, width / 2 - half, height / 2 + half, width / 2 + half])
-    return Face(box, find_landmarks(image, box), 0.0, "centre")
+    return Face(box, average_landmarks(box), 0.0, "centre")
 
 
 # Finding the face is most of the work and a notebook asks for the same photos again and again; what

@@ -95,7 +95,7 @@ def find_data(dir_name, source=None, seed=0):
         raise ValueError(f"there is no source {source!r}; expected one of {', '.join(map(repr, SOURCES))}")
     kind = dir_name.name
     if source in (None, "folder") and (dir_name / "train" / "y_train.csv").is_file():
-        return dir_name, f"{kind}: {dir_name}"
+        return dir_name, f"{kind}: {dir_name.parent.name or dir_name}"
     if source == "folder":
         raise FileNotFoundError(f"expected train/y_train.csv in {dir_name}; {_what_lies_in(dir_name)}")
     if kind not in (IMAGES, VIDEOS):
@@ -106,17 +106,16 @@ def find_data(dir_name, source=None, seed=0):
         if not (Path(local) / kind / "train" / "y_train.csv").is_file():
             raise FileNotFoundError(f"FACE_RECOGNITION_DIR is {local}, but there is no {kind}/train/y_train.csv in it; "
                                     f"{_what_lies_in(Path(local))}. Correct it, or unset it to use the built-in people")
-        return Path(local) / kind, f"{kind}: the local copy that FACE_RECOGNITION_DIR names, {local}"
+        return Path(local) / kind, f"{kind}: the local copy that FACE_RECOGNITION_DIR names ({Path(local).name})"
     if source == "lfw":
-        return _lfw(home, seed) / kind, f"{kind}: people of LFW; the clips are simulated from stills"
+        return _lfw(home, seed) / kind, f"{kind}: people of LFW; clips are simulated from stills"
     if source == "download":
         from common.download import fetch_unpacked
 
         return fetch_unpacked("Face_Recognition_data", home.parent) / kind, f"{kind}: the course's data, downloaded"
     people, strangers = demo.orl_people(seed)
     folder = demo.lay_out(people, strangers, home / f"built-in-{seed}", seed)
-    return folder / kind, (f"{kind}: the built-in ORL faces ({len(people)} people, {len(strangers)} strangers); the clips are simulated "
-                           "from stills. source=\"download\" fetches the course's own data")
+    return folder / kind, f"{kind}: the built-in ORL faces ({len(people)} people, {len(strangers)} strangers); clips are simulated from stills"
 
 
 def _what_lies_in(folder):

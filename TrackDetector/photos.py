@@ -105,7 +105,7 @@ def in_numeric_order(paths):
     ['1.jpg', '9.jpg', '10.jpg']
     """
     def key(path):
-        return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name) if part]
+        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", path.name) if part]
 
     return sorted(map(Path, paths), key=key)
 

@@ -153,20 +153,23 @@ def visualize_descriptors(descriptors, labels, seed=0, named=12, title="Every po
     return figure
 
 
-def plot_distances(same, different, threshold=None, title="Distances between two photos"):
+def plot_distances(same, different, threshold=None, title="Distances between two photos", names=("the same person", "different people")):
     """Distances of photos of one person and of two people, with a threshold.
 
     Parameters
     ----------
     same, different : array_like of float
     threshold : float, optional
+    title : str
+    names : (str, str)
+        What the two are called.
     """
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
     bins = np.linspace(0, max(np.max(same), np.max(different)), 60)
-    ax.hist(same, bins, density=True, alpha=0.65, color=SAME, label=f"the same person ({len(same)})")
-    ax.hist(different, bins, density=True, alpha=0.65, color=OTHER, label=f"different people ({len(different)})")
+    ax.hist(same, bins, density=True, alpha=0.65, color=SAME, label=f"{names[0]} ({len(same)})")
+    ax.hist(different, bins, density=True, alpha=0.65, color=OTHER, label=f"{names[1]} ({len(different)})")
     if threshold is not None:
         ax.axvline(threshold, color="black", ls="--", label=f"threshold {threshold:.3f}")
     ax.set(title=title, xlabel="distance", ylabel="density")
@@ -188,7 +191,8 @@ def plot_choice(ks, scores, title="Chosen on the training photos alone", ylabel=
     figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
     for (name, values), marker in zip(scores.items(), "osD^vP*X" * 4):
         ax.plot(ks, values, marker=marker, ms=5, label=name)
-    ax.set(title=title, xlabel="k, photos that vote", ylabel=ylabel, xticks=list(ks))
+    lowest = min(min(values) for values in scores.values())
+    ax.set(title=title, xlabel="k, photos that vote", ylabel=ylabel, xticks=list(ks), ylim=(lowest - 0.1 * (1.01 - lowest), 1.0))
     ax.grid(alpha=0.3)
     ax.legend()
     return figure

@@ -1,0 +1,137 @@
+"""The network in Keras: the same numbers as dlib's, any layer of any model, and errors that help."""
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from common.orl import orl_faces
+from TrackDetector import descriptors as d
+from TrackDetector.faces import preprocess_imgs
+from TrackDetector.reference import dlib_descriptors, largest_difference_to_dlib
+
+
+@pytest.fixture(scope="module")
+def chips():
+    images = orl_faces()[0][::4]
+    crops, found = preprocess_imgs([np.repeat(i[:, :, None], 3, 2) for i in images], size=150, progress=False)
+    assert found.sum() >= 98
+    return crops
+
+
+def test_the_same_numbers_as_dlib_on_a_hundred_faces(chips):
+    assert len(chips) >= 100
+    answers = d.get_layer_output(chips)
+    assert answers.shape == (100, 128) and answers.dtype == np.float32
+    assert largest_difference_to_dlib(chips, answers) <= 1e-5
+    # the yardstick is not blind: a shifted face is another descriptor
+    assert largest_difference_to_dlib(np.roll(chips[:5], 9, axis=2), answers[:5]) > 1e-2
+
+
+def test_the_same_on_noise_and_on_black():
+    rng = np.random.default_rng(0)
+    chips = np.stack([rng.integers(0, 256, (150, 150, 3), np.uint8), np.zeros((150, 150, 3), np.uint8), np.full((150, 150, 3), 255, np.uint8)])
+    assert largest_difference_to_dlib(chips, d.get_layer_output(chips)) <= 1e-5
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_a_face_is_described_alike_alone_and_in_company(chips, batch_size):
+    together = d.get_layer_output(chips[:7])
+    np.testing.assert_allclose(d.get_layer_output(chips[:7], batch_size=batch_size), together, atol=2e-6)
+
+
+def test_every_layer_has_a_name_that_can_be_passed(chips):
+    names = d.layer_names()
+    assert len(set(names)) == len(names)
+    for i in range(1, 15):
+        assert {f"block{i:02d}_conv1", f"block{i:02d}_affine1", f"block{i:02d}_relu"} <= set(names)
+    shapes = {name: d.get_layer_output(chips[:1], name).shape for name in ("stem_relu", "block05_add", "average", "descriptor")}
+    assert shapes == {"stem_relu": (1, 72, 72, 32), "block05_add": (1, 17, 17, 64), "average": (1, 256), "descriptor": (1, 128)}
+
+
+def test_several_layers_in_one_go(chips):
+    average, last = d.get_layer_output(chips[:3], ["average", "descriptor"])
+    np.testing.assert_allclose(last, d.get_layer_output(chips[:3]), atol=2e-6)
+    np.testing.assert_allclose(average @ d.load_face_model().get_layer("descriptor").get_weights()[0], last, atol=1e-5)
+
+
+def test_other_sizes_are_resized(chips):
+    import cv2
+
+    larger = np.array([cv2.resize(chip, (224, 224), interpolation=cv2.INTER_CUBIC) for chip in chips[:10]])
+    off = np.linalg.norm(d.get_layer_output(larger) - d.get_layer_output(chips[:10]), axis=1)
+    assert off.max() < 0.2  # two photos of one person are about 0.3 apart
+
+
+def test_no_faces_no_descriptors(chips):
+    assert d.get_layer_output(chips[:0]).shape == (0, 128)
+
+
+@pytest.mark.parametrize("images, message", [
+    (np.zeros((150, 150, 3)), "images\\[None\\]"), (np.zeros((2, 150, 150)), "N, H, W, 3"), (np.full((1, 150, 150, 3), 0.5), "0 to 255"),
+])
+def test_wrong_images(images, message):
+    with pytest.raises(ValueError, match=message):
+        d.get_layer_output(images)
+
+
+def test_wrong_layer_names_the_right_ones(chips):
+    with pytest.raises(ValueError, match="no layer 'fc6'; perhaps .*descriptor"):
+        d.get_layer_output(chips[:1], "fc6")
+    with pytest.raises(ValueError, match="block03_conv1"):
+        d.get_layer_output(chips[:1], "block03_conv")
+
+
+@pytest.fixture
+def students_model():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((224, 224, 3)), keras.layers.Conv2D(4, 16, strides=16, activation="relu", name="conv1"),
+              keras.layers.Flatten(name="flat"), keras.layers.Dense(5, name="fc6"), keras.layers.Dense(2, name="fc7")]
+    return keras.Sequential(layers)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_a_model_of_a_student(students_model, tmp_path, chips, suffix):
+    path = tmp_path / f"face_recognition_model{suffix}"
+    students_model.save(path)
+    model = d.load_face_model(path)
+    answers = d.get_layer_output(chips[:3], "fc6", model)
+    assert answers.shape == (3, 5)
+    faces = d._as_batch(chips[:3], (224, 224)).astype("float32")
+    hidden = faces
+    for layer in students_model.layers[:-1]:
+        hidden = layer(hidden)
+    np.testing.assert_allclose(answers, keras.ops.convert_to_numpy(hidden), rtol=1e-4, atol=1e-3)
+
+
+def test_saving_our_model_keeps_its_answers(tmp_path, chips):
+    d.load_face_model().save(tmp_path / "m.keras")
+    again = d.load_face_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(d.get_layer_output(chips[:2], model=again), d.get_layer_output(chips[:2]), atol=2e-6)
+
+
+def test_files_that_are_no_model(tmp_path):
+    bad = tmp_path / "model.h5"
+    bad.write_bytes(b"not a model")
+    with pytest.raises(ValueError, match="model.h5"):
+        d.load_face_model(bad)
+    with pytest.raises(FileNotFoundError, match="nowhere.keras"):
+        d.load_face_model(tmp_path / "nowhere.keras")
+
+
+def test_a_model_that_brings_code_is_refused(tmp_path):
+    x = keras.Input((8, 8, 3))
+    model = keras.Model(x, keras.layers.Lambda(lambda t: t * 2)(x))
+    model.save(tmp_path / "lambda.keras")
+    with pytest.raises(ValueError, match="lambda.keras"):
+        d.load_face_model(tmp_path / "lambda.keras")
+
+
+def test_a_model_for_something_else(chips):
+    with pytest.raises(ValueError, match="RGB images"):
+        d.get_layer_output(chips[:1], model=keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)]))
+
+
+def test_the_yardstick_refuses_other_sizes(chips):
+    with pytest.raises(ValueError, match="150, 150, 3"):
+        dlib_descriptors(chips[:, :100])
