@@ -1,10 +1,9 @@
-"""From heat map to boxes: one scale, many scales, the threshold."""
+"""From heat map to boxes at one scale, and the threshold."""
 
-import cv2
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from common.boxes import as_boxes, clip, non_maximum_suppression
+from common.boxes import as_boxes, non_maximum_suppression
 from common.inference import compiled, in_batches
 from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F401  (the curve is part of this task)
 

@@ -152,6 +152,7 @@ def _demo_version():
     import hashlib
     import inspect
 
-    from RegionDetector import demo_scenes
+    from RegionDetector import demo_people, demo_scenes
 
-    return hashlib.sha256(inspect.getsource(demo_scenes).encode()).hexdigest()
+    source = inspect.getsource(demo_scenes) + inspect.getsource(demo_people)
+    return hashlib.sha256(source.encode()).hexdigest()

@@ -1,6 +1,5 @@
 """The face classifier, its fully convolutional twin, and copying weights from one to the other."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 SAMPLE_SHAPE = (32, 32, 3)
 IMAGE_SHAPE = (176, 176, 3)
-BATCH_SIZE = 64
+BATCH_SIZE = 128
 
 
 def generate_model(sample_shape=SAMPLE_SHAPE):
@@ -135,7 +134,7 @@ def copy_weights(base_model, fcnn_model):
     fcnn_model.set_weights([weight.reshape(like.shape) for weight, like in zip(old, new)])
 
 
-def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=30, lr=1e-3, checkpoint=None, patience=8, verbose=True):
+def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=12, lr=2e-3, checkpoint=None, patience=5, seed=0, verbose=True):
     """Fit the classifier; keep the epoch with the least validation loss in a file.
 
     Parameters
@@ -154,6 +153,8 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=30, lr=1e-3, chec
         First learning rate of Adam; halved when validation loss stands still.
     checkpoint : path, optional
         Where the best weights go, ``*.weights.h5``; default a file in the folder for temporary files.
+    seed : int
+        For the order of the patches.
     verbose : bool
         One line an epoch.
 
@@ -173,9 +174,45 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=30, lr=1e-3, chec
         present = np.asarray(Y).sum(axis=0) if len(Y) else np.zeros(2)
         if (present == 0).any():
             raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")
-    if checkpoint is None:
-        checkpoint = Path(tempfile.mkdtemp()) / "classifier.weights.h5"
-    checkpoint = Path(checkpoint)
+    checkpoint = Path(checkpoint) if checkpoint else Path(tempfile.mkdtemp(prefix="classifier-")) / "best.weights.h5"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     model.compile(optimizer=keras.optimizers.Adam(lr), loss="categorical_crossentropy", metrics=["accuracy"])
-    ...
+    history = model.fit(
+        batches(datagen, X_train, Y_train, seed),
+        validation_data=(np.asarray(X_val, dtype="float32"), np.asarray(Y_val, dtype="float32")),
+        epochs=epochs,
+        callbacks=[
+            keras.callbacks.ModelCheckpoint(str(checkpoint), save_best_only=True, save_weights_only=True),
+            keras.callbacks.EarlyStopping(patience=patience),
+            keras.callbacks.ReduceLROnPlateau(factor=0.4, patience=1, min_lr=1e-5),
+        ],
+        verbose=2 if verbose else 0,
+    )
+    history.checkpoint = checkpoint
+    return history
+
+
+def get_checkpoint(history):
+    """The file with the weights of the best epoch: ``model.load_weights(get_checkpoint(history))``."""
+    return str(history.checkpoint)
+
+
+def batches(datagen, X, Y, seed=0):
+    """Patches in random order, changed by `datagen`, in batches of 128; a new order every epoch.
+
+    One thread changes the patches while the others train: with several, the order of their random
+    numbers, and so the result, would differ from run to run.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Keras takes it with every backend.
+    """
+    import tensorflow as tf
+
+    def change(x, y):
+        x = tf.cast(x, tf.float32)
+        return (datagen(x, training=True) if datagen is not None else x), y
+
+    data = tf.data.Dataset.from_tensor_slices((np.asarray(X), np.asarray(Y, dtype="float32")))
+    return data.cache().shuffle(len(X), seed=seed).batch(BATCH_SIZE).map(change).prefetch(2)

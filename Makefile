@@ -1,0 +1,23 @@
+# The whole set-up is Python 3.11 to 3.13 and make; kit.py makes .venv from requirements.lock first.
+PYTHON ?= python3
+TASK ?= RegionDetector
+SUBMISSIONS ?= submissions
+
+.PHONY: run lab test test-browser doctor student grade lock clean
+
+run:            ## run both notebooks, write pages and results to build/
+	@$(PYTHON) kit.py run
+lab:            ## open JupyterLab
+	@$(PYTHON) kit.py lab
+test:           ## run the tests
+	@$(PYTHON) kit.py test
+doctor:         ## look what is missing, and say what to do
+	@$(PYTHON) kit.py doctor
+student:        ## write build/student.zip, without the answers
+	@$(PYTHON) kit.py student
+grade:          ## grade a folder of notebooks: make grade TASK=RegionDetector SUBMISSIONS=folder
+	@$(PYTHON) kit.py grade --task $(TASK) --submissions $(SUBMISSIONS)
+lock:           ## write requirements.lock anew from requirements.in (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+clean:          ## remove what was built; data and .venv stay
+	rm -rf build

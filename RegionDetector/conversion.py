@@ -1,0 +1,135 @@
+"""Any Keras classifier as a fully convolutional network.
+
+`to_fcnn` builds the twin layer by layer: convolutions stay, dense layers become convolutions, pooling
+over the whole map becomes pooling over a window of that size, and the weights are copied on the way.
+"""
+
+KEPT = (
+    "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D",
+    "BatchNormalization", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Normalization",
+)  # fmt: skip
+FLAT_KEPT = ("BatchNormalization", "Activation", "ReLU", "LeakyReLU", "ELU")
+IDLE = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization")
+ENDINGS = ("softmax", "sigmoid")
+
+
+class CannotConvert(ValueError):
+    """A layer has no fully convolutional form; the message names it."""
+
+
+def chain(model):
+    """The layers of a model in order, those of inner models among them.
+
+    Raises
+    ------
+    CannotConvert
+        If the model has branches.
+    """
+    from keras import Sequential
+
+    if not isinstance(model, Sequential):
+        for layer in model.layers:
+            nodes = getattr(layer, "_inbound_nodes", [])
+            if len(nodes) > 1 or any(len(node.input_tensors) > 1 for node in nodes):
+                raise CannotConvert(f"layer {layer.name!r} joins or shares branches; only plain chains of layers convert")
+    result = []
+    for layer in model.layers:
+        if type(layer).__name__ == "InputLayer":
+            continue
+        result.extend(chain(layer) if hasattr(layer, "layers") else [layer])
+    return result
+
+
+def _copy(layer):
+    """The same layer anew, still without weights."""
+    return type(layer).from_config(layer.get_config())
+
+
+def _ends_with(layer):
+    """Name of the answer's activation if this layer is one, else None."""
+    kind = type(layer).__name__
+    if kind == "Softmax":
+        return "softmax"
+    name = getattr(getattr(layer, "activation", None), "__name__", None)
+    return name if kind in ("Activation", "Dense", "Conv2D") and name in ENDINGS else None
+
+
+def to_fcnn(model, input_shape=(None, None, 3)):
+    """Turn a classifier into a fully convolutional network that answers for every window.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A chain of convolution, pooling, batch normalisation, activation, dropout, flatten or global
+        pooling, and dense layers; its input size is the window.
+    input_shape : tuple of int or None
+        (height, width, channels) of the images; None for any size.
+
+    Returns
+    -------
+    keras.Model
+        Its output (N, h, w, classes) is linear: a last softmax or sigmoid is left out. On an image of
+        the window's size it gives exactly the classifier's own logits.
+
+    Raises
+    ------
+    CannotConvert
+        Naming the layer that has no fully convolutional form, and why.
+
+    References
+    ----------
+    Long, Shelhamer and Darrell, "Fully convolutional networks for semantic segmentation", CVPR 2015.
+    """
+    import keras
+
+    window_shape = model.input_shape[1:] if isinstance(model.input_shape, tuple) else None
+    if window_shape is None or len(window_shape) != 3 or None in window_shape:
+        raise CannotConvert(f"the model takes {model.input_shape}; expected one image of a fixed size (height, width, channels)")
+    layers = [layer for layer in chain(model) if type(layer).__name__ not in IDLE and not type(layer).__name__.startswith("Random")]
+    # The same layers are laid over a window, to learn the sizes of the maps, and over the image.
+    window, image = keras.Input(window_shape), keras.Input(input_shape)
+    at_window, at_image, flat, weights = window, image, False, []
+    for number, layer in enumerate(layers):
+        last = all(_ends_with(rest) for rest in layers[number + 1 :])
+        new, flat = _twin(layer, tuple(at_window.shape[1:3]), flat, last)
+        if new is None:
+            continue
+        at_window, at_image = new(at_window), new(at_image)
+        weights.append((new, layer))
+    if tuple(at_window.shape[1:3]) != (1, 1):
+        raise CannotConvert(
+            f"the model answers with a map of {tuple(at_window.shape[1:3])} for one window: "
+            "there is no flatten, global pooling or dense layer to convert"
+        )
+    for new, old in weights:
+        new.set_weights([weight.reshape(like.shape) for weight, like in zip(old.get_weights(), new.get_weights())])
+    return keras.Model(image, at_image, name=f"{model.name}_fcnn")
+
+
+def _twin(layer, cells, flat, last):
+    """The convolutional form of one layer (None: it goes), and whether the map counts as flattened."""
+    from keras import layers
+
+    kind = type(layer).__name__
+    if getattr(layer, "data_format", "channels_last") == "channels_first":
+        raise CannotConvert(f"layer {layer.name!r} has channels first; build the model with channels_last")
+    if kind == "Flatten":
+        return None, True
+    if kind in ("GlobalAveragePooling2D", "GlobalMaxPooling2D"):
+        pool = layers.AveragePooling2D if "Average" in kind else layers.MaxPooling2D
+        return pool(cells, strides=1, name=layer.name), False
+    if last and kind in ("Softmax", "Activation") and _ends_with(layer):
+        return None, flat
+    if kind == "Dense":
+        activation = "linear" if last and _ends_with(layer) else layer.activation
+        size = cells if flat else (1, 1)
+        conv = layers.Conv2D(layer.units, size, activation=activation, use_bias=layer.use_bias, name=layer.name)
+        return conv, False
+    if flat and cells != (1, 1) and (kind not in FLAT_KEPT or kind == "BatchNormalization"):
+        raise CannotConvert(f"layer {layer.name!r} ({kind}) works on the flattened map, cell by cell; put it behind a dense layer")
+    if kind not in KEPT:
+        raise CannotConvert(f"layer {layer.name!r} ({kind}) has no fully convolutional form that this function knows")
+    new = _copy(layer)
+    if last and kind == "Conv2D" and _ends_with(layer):
+        new.activation = layers.Activation("linear").activation
+    return new, flat

@@ -1,0 +1,109 @@
+"""The exercises of RegionDetector: marks, checks, hints, and which function is the answer.
+
+In the notebook::
+
+    from RegionDetector.exercises import check, exercise, hint, marks, solution, target
+
+    @exercise
+    def gen_negative_bbox(image_shape, bbox_size, true_bboxes):
+        raise NotImplementedError
+
+    check(gen_negative_bbox)
+"""
+
+from common.exercise import Exercise, Score, Task
+from RegionDetector import checks_detector as on_detector
+from RegionDetector import checks_networks as on_networks
+from RegionDetector import checks_patches as on_patches
+
+SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
+
+EXERCISES = (
+    Exercise(
+        "gen_negative_bbox", "1 prepare data", 0.5, on_patches.check_gen_negative_bbox,
+        ("Draw the upper left corner at random; the box must end inside the photo, so its row goes up to height - box height.",
+         "Draw again while the box is no negative one: is_negative_bbox(bbox, true_bboxes).",
+         "rng.integers(n) stays below n: rng.integers(height - box_height + 1) reaches the last row."),
+        f"{SAMPLES}:gen_negative_bbox", (f"{SAMPLES}:TRIES",),
+    ),
+    Exercise(
+        "get_positive_negative", "1 prepare data", 0.5, on_patches.check_get_positive_negative,
+        ("For every face: the 32 x 32 window around its middle, out of the photo that the first number of its box names.",
+         "For every negative patch: a random photo, then gen_negative_bbox with the shape and the faces of that photo alone.",
+         "Go on drawing until there are exactly negative_bbox_count of them."),
+        f"{SAMPLES}:get_positive_negative", (f"{SAMPLES}:TRIES", f"{SAMPLES}:_by_image", f"{SAMPLES}:cut"), uses=("gen_negative_bbox",),
+    ),
+    Exercise(
+        "generate_model", "2 classifier", 1, on_networks.check_generate_model,
+        ("Two rounds of Conv2D and MaxPooling2D, then Flatten and a few Dense layers.",
+         "The pixels go from 0 to 255: begin with layers.Rescaling(1 / 127.5, offset=-1).",
+         "The last layer is Dense(2, activation='softmax')."),
+        f"{MODEL}:generate_model", (f"{MODEL}:SAMPLE_SHAPE",), seconds=120,
+    ),
+    Exercise(
+        "generate_fcnn_model", "3 FCNN", 1, on_networks.check_generate_fcnn_model,
+        ("Copy generate_model and replace Flatten and every Dense layer by convolutions.",
+         "The first dense layer sees an 8 x 8 map: it becomes Conv2D(units, 8) without padding.",
+         "The other dense layers become Conv2D(units, 1); the last one needs no softmax."),
+        f"{MODEL}:generate_fcnn_model", (f"{MODEL}:IMAGE_SHAPE",), uses=("generate_model", "copy_weights"), seconds=90,
+    ),
+    Exercise(
+        "copy_weights", "3 FCNN", 1, on_networks.check_copy_weights,
+        ("base_model.get_weights() gives a list of arrays; those of the FCNN have the same sizes in the same order.",
+         "Reshape each to the shape of its partner and hand the list to fcnn_model.set_weights."),
+        f"{MODEL}:copy_weights", uses=("generate_model", "generate_fcnn_model"), seconds=90,
+    ),
+    Exercise(
+        "get_bboxes_and_decision_function", "4 detector", 1, on_detector.check_get_bboxes_and_decision_function,
+        ("The heat map is the answer 'face', or better 'face' minus 'not a face'. A face is where a cell is greater than its neighbours.",
+         "skimage.feature.peak_local_max finds such cells; scipy.ndimage.maximum_filter helps as well.",
+         "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
+        f"{DETECTOR}:get_bboxes_and_decision_function",
+        tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "_vertex", "find_peaks", "_suppress", "boxes_from_maps")),
+        seconds=60,
+    ),
+    Exercise(
+        "precision_recall_curve", "5 precision and recall", 1, on_detector.check_precision_recall_curve,
+        ("Match once, with best_match over all boxes: its matched pairs say which detections are hits.",
+         "Sort the detections by falling decision; then the sums of the hits so far (np.cumsum) give all points at once.",
+         "precision = hits so far / boxes so far, recall = hits so far / number of all faces."),
+        "common.scores:precision_recall_curve", tuple(f"common.scores:{name}" for name in ("COURSE_IOU", "_checked", "_overlapping_pairs", "_greedy", "_curve")),
+    ),
+    Exercise(
+        "get_threshold", "6 threshold", 0.5, on_detector.check_get_threshold,
+        ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?", "thresholds[recall >= 0.85].max()"),
+        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",),
+    ),
+    Exercise(
+        "detect", "6 threshold", 0.5, on_detector.check_detect,
+        ("Call get_bboxes_and_decision_function and keep what has a decision of at least the threshold.",),
+        f"{DETECTOR}:detect", (f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
+    ),
+)
+
+SCORES = (
+    Score("validation_accuracy", "2 classifier", "validation accuracy", ((0.90, 1.0),), ("generate_model",), above=True),
+    Score("best_epoch", "2 classifier", "1 if the best epoch is loaded:", ((1.0, 1.0),), ("generate_model",)),
+    Score("test_score", "7 test score", "area under the precision/recall curve of the test photos", ((0.85, 1.0),),
+          ("generate_model", "generate_fcnn_model", "copy_weights", "get_bboxes_and_decision_function", "precision_recall_curve")),
+)
+
+TASK = Task("RegionDetector", EXERCISES, SCORES)
+exercise, check, hint, solution, target, marks = TASK.exercise, TASK.check, TASK.hint, TASK.solution, TASK.target, TASK.marks
+
+
+def best_epoch_loaded(model, history, X_val, Y_val):
+    """1.0 if the model has the weights of its best epoch, else 0.0: for ``check("best_epoch", ...)``.
+
+    Best is the epoch with the least validation loss or the greatest validation accuracy; loss and
+    accuracy of the model must be those of that epoch.
+    """
+    import numpy as np
+
+    names = {"val_loss": min, "val_accuracy": max}
+    measured = model.evaluate(np.asarray(X_val), np.asarray(Y_val), verbose=0, return_dict=True)
+    for name, best in names.items():
+        values, now = history.history.get(name), measured.get(name.removeprefix("val_"))
+        if values and now is not None and abs(best(values) - now) < 2e-3:
+            return 1.0
+    return 0.0

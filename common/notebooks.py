@@ -1,0 +1,131 @@
+"""Running notebooks from outside: `make run`, and the tests.
+
+``python -m common.notebooks`` runs the main notebooks headless and writes, to ``build/``, each one as it
+was run, as an HTML page with its pictures, and its results card.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MAIN = {
+    "RegionDetector/Face_Detection.ipynb": "face_detection.json",
+    "TrackDetector/Face_Recognition_task.ipynb": "face_recognition.json",
+}
+
+
+class NotebookFailed(RuntimeError):
+    """A cell raised; the message has the cell and the traceback."""
+
+
+def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None):
+    """Run a notebook from its first cell to its last.
+
+    Parameters
+    ----------
+    path : path
+        The notebook; it is not changed.
+    out : path
+        Where the executed copy goes, also when a cell fails.
+    parameters : dict, optional
+        Values put in a cell behind the one with the tag "parameters".
+    cell_seconds : int
+        How long one cell may take.
+    on_heading : callable, optional
+        Called with every heading that is reached.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+        The executed notebook.
+
+    Raises
+    ------
+    NotebookFailed
+        If a cell raises or takes too long.
+    ValueError
+        If there are parameters and the notebook has no cell for them.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    path, out = Path(path), Path(out)
+    notebook = nbformat.read(path, as_version=4)
+    if parameters:
+        at = [i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+        if not at:
+            raise ValueError(f"{path} has no cell with the tag 'parameters'")
+        lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+        notebook.cells.insert(at[0] + 1, nbformat.v4.new_code_cell(lines))
+
+    def tell(cell, cell_index):
+        before = notebook.cells[cell_index - 1] if cell_index else None
+        if on_heading and before is not None and before.cell_type == "markdown" and before.source.startswith("#"):
+            on_heading(before.source.splitlines()[0].lstrip("# "))
+
+    client = NotebookClient(
+        notebook, timeout=cell_seconds, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise NotebookFailed(f"{path.name} stopped: {error}") from error
+    finally:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, out)
+    return notebook
+
+
+def write_page(notebook, out):
+    """Write an executed notebook as one HTML file with its pictures inside."""
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
+    Path(out).write_text(page, encoding="utf-8")
+
+
+def flat(card, prefix=""):
+    """A results card as lines of name and figure."""
+    for name, value in card.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main(arguments=None):
+    """Run the main notebooks that exist; end with 1 if one of them stopped."""
+    parser = argparse.ArgumentParser(prog="python -m common.notebooks", description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", default=[name for name in MAIN if (ROOT / name).is_file()])
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    options = parser.parse_args(arguments)
+    os.environ["KIT_BUILD"] = str(options.build.resolve())
+    failed, made = [], []
+    for name in options.notebooks:
+        path, start = ROOT / name, time.perf_counter()
+        print(f"\n{name}", flush=True)
+        executed = options.build / path.name
+        try:
+            notebook = run_notebook(path, executed, on_heading=lambda text: print(f"  {text}", flush=True))
+        except NotebookFailed as error:
+            failed.append(name)
+            print(f"{error}\nThe notebook up to there: {executed}", file=sys.stderr)
+            continue
+        write_page(notebook, executed.with_suffix(".html"))
+        made.append(executed.with_suffix(".html"))
+        print(f"  took {time.perf_counter() - start:.0f} s")
+        card = options.build / MAIN.get(name, "")
+        if card.is_file():
+            for key, value in flat(json.loads(card.read_text(encoding="utf-8"))):
+                print(f"    {key:40} {value}")
+    print("\nOpen in a browser:", *(f"  {page}" for page in made), sep="\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

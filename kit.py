@@ -1,0 +1,105 @@
+"""Set the kit up and use it: ``python kit.py run``, ``lab``, ``test``, ``doctor``. `make` calls this; on Windows call it yourself.
+
+Needs nothing but Python 3.11 or newer: it makes the environment ``.venv`` from requirements.lock first.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "installed-lock.sha256"
+OLDEST, NEWEST = (3, 11), (3, 13)
+GIGABYTES = 4
+COMMANDS = {
+    "run": ["-m", "common.notebooks"],
+    "lab": ["-m", "jupyterlab", "--ip=127.0.0.1"],
+    "test": ["-m", "pytest"],
+    "doctor": ["-m", "common.doctor"],
+    "grade": ["-m", "common.grade"],
+    "student": ["-m", "common.student"],
+}
+
+
+def stop(message):
+    """End with a message and no traceback."""
+    sys.exit(f"\n{message}\n")
+
+
+def check_python():
+    """Refuse a Python for which TensorFlow has no wheels, before anything is downloaded."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        have = ".".join(map(str, sys.version_info[:2]))
+        stop(
+            f"This is Python {have}; TensorFlow comes for Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}.\n"
+            f"Install one of those and say which to use, for example: make run PYTHON=python3.12"
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        stop(
+            "This Python cannot make environments: its module venv or ensurepip is missing.\n"
+            "On Debian and Ubuntu: sudo apt install python3-venv. Elsewhere: install Python from python.org."
+        )
+
+
+def check_room():
+    """Refuse a disk that would be full halfway."""
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < GIGABYTES:
+        stop(f"The disk of {ROOT} has {free:.1f} GB left; the environment needs about {GIGABYTES} GB. Make room and start again.")
+
+
+def venv_python():
+    """The interpreter of the environment."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def set_up():
+    """Make ``.venv`` from requirements.lock, unless it is there and from this lock."""
+    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if STAMP.is_file() and STAMP.read_text() == wanted and venv_python().exists():
+        return
+    check_python()
+    check_room()
+    print("Setting up .venv from requirements.lock; the first time this takes some minutes.", flush=True)
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+        subprocess.run(
+            [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--require-hashes", "-r", str(LOCK)],
+            check=True,
+        )
+    except (subprocess.CalledProcessError, OSError) as error:
+        check_room()
+        stop(
+            f"The environment could not be made: {error}.\nWhat pip said above tells why; most often there is no way to the "
+            "package index (network, proxy), or the disk is full. Start the same command again once that is mended."
+        )
+    STAMP.write_text(wanted)
+
+
+def main():
+    """Set up, then hand over to the command in the environment."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["setup", *COMMANDS])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on to the command")
+    options = parser.parse_args()
+    set_up()
+    if options.command != "setup":
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+        command = [str(venv_python()), *COMMANDS[options.command], *options.arguments]
+        try:
+            sys.exit(subprocess.run(command, cwd=ROOT, env=environment).returncode)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
