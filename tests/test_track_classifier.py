@@ -1,0 +1,356 @@
+"""Names for photos, clips and strangers. Colours stand in for faces where the network does not matter."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from common.orl import orl_faces
+from TrackDetector import demo
+from TrackDetector.answers import UNKNOWN, unit
+from TrackDetector.classifier import Classifier
+from TrackDetector.gallery import GalleryError, load_gallery
+
+
+@pytest.fixture(scope="module")
+def colours():
+    """A 'network' whose descriptor of an 8 x 8 picture is its mean colour."""
+    return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(name="colour")], name="colours")
+
+
+def patch(*rgb):
+    return np.full((8, 8, 3), rgb, np.uint8)
+
+
+RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
+GALLERY = {"r1": patch(200, 10, 10), "r2": patch(190, 20, 10), "g1": patch(10, 200, 10), "g2": patch(20, 190, 10)}
+LABELS = {"r1": "Rose", "r2": "Rose", "g1": "Fern", "g2": "Fern"}
+
+
+def classifier(model, **settings):
+    return Classifier(model, preprocess=None, **{"n_neighbors": 1, **settings})
+
+
+# --- photos ---------------------------------------------------------------------------------------
+
+
+def test_names_with_the_keys_of_the_photos(colours):
+    c = classifier(colours).fit(GALLERY, LABELS)
+    assert c.classify_images({"x": patch(180, 30, 20), "y": patch(0, 150, 0)}) == {"x": "Rose", "y": "Fern"}
+    assert c.classify_images([patch(0, 150, 0)]) == ["Fern"]
+    assert c.classify_images({}) == {} and c.classify_images([]) == []
+    assert c.classes_.tolist() == ["Fern", "Rose"]
+
+
+def test_details_tell_distance_and_neighbours(colours):
+    c = classifier(colours, n_neighbors=3).fit(GALLERY, LABELS)
+    answer = c.classify_images({"x": patch(195, 15, 10)}, details=True)["x"]
+    assert (answer.label, answer.name, answer.found) == ("Rose", "Rose", True)
+    assert {photo for photo, _, _ in answer.neighbors[:2]} == {"r1", "r2"} and len(answer.neighbors) == 4
+    assert [d for _, _, d in answer.neighbors] == sorted(d for _, _, d in answer.neighbors)
+    gallery, probe = unit(np.array([[200, 10, 10], [190, 20, 10]], float)), unit(np.array([[195, 15, 10]], float))
+    assert answer.distance == pytest.approx(np.linalg.norm(gallery - probe, axis=1).mean(), abs=1e-5)
+
+
+def test_k_neighbours_vote_and_the_nearer_weigh_more(colours):
+    gallery = [patch(100, 0, 0), patch(108, 0, 0), patch(108, 2, 0)]
+    labels = ["one", "two", "two"]
+    probe = [patch(101, 0, 0)]
+    assert classifier(colours, n_neighbors=1).fit(gallery, labels).classify_images(probe) == ["one"]
+    assert classifier(colours, n_neighbors=3).fit(gallery, labels).classify_images(probe) == ["one"]  # 1/1 against 2/7
+    assert classifier(colours, n_neighbors=3).fit(gallery, labels).classify_images([patch(104, 0, 0)]) == ["two"]
+
+
+def test_one_photo_a_person_and_one_person_only(colours):
+    c = classifier(colours, n_neighbors=2).fit([patch(*RED), patch(*GREEN)], ["Rose", "Fern"])
+    assert c.classify_images([patch(150, 60, 60), patch(60, 150, 60)]) == ["Rose", "Fern"]
+    alone = classifier(colours).fit([patch(*RED)], ["Rose"])
+    assert alone.classify_images([patch(*BLUE)]) == ["Rose"]
+    assert len(alone.stranger_distances()) == 0
+    with pytest.raises(ValueError, match="one person alone"):
+        alone.choose_threshold()
+    alone.choose_threshold([patch(*BLUE)])
+    assert alone.classify_images([patch(*BLUE), patch(*RED)]) == [UNKNOWN, "Rose"]
+
+
+@pytest.mark.parametrize("images, labels, message", [
+    ({}, {}, "gallery is empty"), ([], [], "gallery is empty"), (GALLERY, {"r1": "Rose"}, "3 of 4 photos have no label, for example 'r2'"),
+    (list(GALLERY.values()), ["Rose"], "4 photos, but 1 labels"), (GALLERY, ["Rose"] * 4, "both as dictionaries"),
+])
+def test_galleries_that_are_wrong(colours, images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(colours).fit(images, labels)
+
+
+def test_labels_without_a_photo_do_no_harm(colours):
+    assert len(classifier(colours).fit(GALLERY, {**LABELS, "gone": "Rose"}).gallery_) == 4
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"n_neighbors": 0}, "n_neighbors"), ({"n_neighbors": 1.5}, "n_neighbors"), ({"combine": "sum"}, "mean, median, vote"),
+    ({"detector": lambda image: []}, "detector is of no use"),
+])
+def test_settings_that_are_wrong(colours, settings, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(colours, **settings)
+
+
+def test_more_neighbours_than_photos(colours):
+    with pytest.raises(ValueError, match="n_neighbors is 5, but the gallery has 4 faces; choose 4 or fewer"):
+        classifier(colours, n_neighbors=5).fit(GALLERY, LABELS)
+
+
+def test_a_wrong_layer_and_asking_too_early(colours):
+    with pytest.raises(ValueError, match="no layer 'fc6'; perhaps .*colour"):
+        classifier(colours, layer="fc6").fit(GALLERY, LABELS)
+    for ask in (classifier(colours).classify_images, classifier(colours).classify_videos):
+        with pytest.raises(ValueError, match="call fit"):
+            ask({"x": patch(*RED)})
+
+
+def test_the_mirror_image_counts(colours):
+    halves = np.concatenate([np.zeros((8, 4, 3)), np.full((8, 4, 3), 255)], axis=1).astype(np.uint8)
+    left = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Cropping2D(((0, 0), (0, 4))), keras.layers.GlobalAveragePooling2D()])
+    np.testing.assert_allclose(classifier(left, flip=False).describe(halves[None]), [[0, 0, 0]], atol=1e-4)
+    np.testing.assert_allclose(classifier(left, flip=True).describe(halves[None]), [[127.5] * 3], atol=1e-4)
+
+
+def test_a_preprocess_function_of_ones_own(colours):
+    asked = []
+
+    def mine(imgs):
+        asked.append(len(imgs))
+        return [img[:8, :8] for img in imgs]
+
+    large = {name: np.pad(image, ((0, 20), (0, 9), (0, 0))) for name, image in GALLERY.items()}
+    c = Classifier(colours, n_neighbors=1, preprocess=mine).fit(large, LABELS)
+    assert c.classify_images([np.pad(patch(*RED), ((0, 3), (0, 3), (0, 0)))]) == ["Rose"] and asked == [4, 1]
+    with pytest.raises(ValueError, match="got 4 photos, but returned 3 crops"):
+        Classifier(colours, preprocess=lambda imgs: imgs[1:]).fit(GALLERY, LABELS)
+
+
+def test_aligned_faces_of_two_sizes(colours):
+    with pytest.raises(ValueError, match="several sizes"):
+        classifier(colours).fit([patch(*RED), np.zeros((9, 9, 3), np.uint8)], ["a", "b"])
+
+
+# --- clips ----------------------------------------------------------------------------------------
+
+
+def see_bright(imgs):
+    """Faces are bright pictures; dark ones show nobody."""
+    return np.array(imgs), np.array([img.max() > 100 for img in imgs])
+
+
+@pytest.mark.parametrize("combine", ["mean", "median", "vote"])
+def test_frames_without_a_face_do_not_vote(colours, combine):
+    c = Classifier(colours, n_neighbors=1, preprocess=see_bright, combine=combine).fit(GALLERY, LABELS)
+    dark_green = patch(0, 60, 0)
+    clips = c.classify_videos({"a": [patch(*RED), *[dark_green] * 9, patch(190, 15, 15)]}, details=True)
+    assert clips["a"].name == "Rose" and clips["a"].found
+    assert [number for number, _, _ in clips["a"].frames] == [0, 10]
+
+
+def test_a_clip_without_a_face_is_answered_and_says_so(colours):
+    c = Classifier(colours, n_neighbors=1, preprocess=see_bright).fit(GALLERY, LABELS)
+    clips = c.classify_videos({"dark": [patch(0, 60, 0)] * 3, "light": [patch(*RED)]}, details=True)
+    assert (clips["dark"].name, clips["dark"].found) == ("Fern", False)
+    assert (clips["light"].name, clips["light"].found) == ("Rose", True)
+
+
+def test_an_empty_clip_is_named_and_unknown(colours):
+    c = classifier(colours).fit(GALLERY, LABELS)
+    with pytest.warns(UserWarning, match="1 of 3 clips have no frame: hollow"):
+        answers = c.classify_videos({"a": [patch(*RED)], "hollow": [], "b": [patch(*GREEN)] * 2})
+    assert answers == {"a": "Rose", "hollow": UNKNOWN, "b": "Fern"}
+    with pytest.warns(UserWarning, match="no frame"):
+        assert c.classify_videos([[]]) == [UNKNOWN]
+    assert c.classify_videos({}) == {}
+
+
+def test_the_mean_forgets_what_one_frame_has_wrong(colours):
+    clip = [patch(150, 60, 10)] * 5 + [patch(10, 200, 10)]
+    frames = {combine: classifier(colours, combine=combine).fit(GALLERY, LABELS).classify_videos([clip])[0] for combine in ("mean", "median", "vote")}
+    assert set(frames.values()) == {"Rose"}
+
+
+def test_a_clip_is_answered_alike_alone_and_in_company(colours):
+    c = classifier(colours, n_neighbors=3).fit(GALLERY, LABELS)
+    rng = np.random.default_rng(0)
+    clips = {str(i): [rng.integers(0, 255, (8, 8, 3), np.uint8) for _ in range(i + 1)] for i in range(6)}
+    together = c.classify_videos(clips, details=True)
+    for name, clip in clips.items():
+        alone = c.classify_videos({name: clip}, details=True)[name]
+        assert alone.name == together[name].name and alone.distance == pytest.approx(together[name].distance, abs=1e-4)
+
+
+# --- strangers ------------------------------------------------------------------------------------
+
+
+def test_whoever_is_far_from_everybody_is_unknown(colours):
+    c = classifier(colours, threshold=0.3).fit(GALLERY, LABELS)
+    answers = c.classify_images([patch(*RED), patch(*BLUE)], details=True)
+    assert [a.label for a in answers] == ["Rose", UNKNOWN] and answers[1].name in LABELS.values()
+    assert answers[1].distance > 0.3 > answers[0].distance
+    assert c.classify_videos([[patch(*BLUE)] * 3]) == [UNKNOWN]
+
+
+def test_the_gallery_serves_as_strangers_to_itself(colours):
+    c = classifier(colours, n_neighbors=4).fit(GALLERY, LABELS)
+    apart = c.stranger_distances()
+    red, green = (unit(np.array([img[0, 0] for n, img in GALLERY.items() if LABELS[n] == who], float)) for who in ("Rose", "Fern"))
+    expected = np.linalg.norm(red[:, None] - green[None], axis=2)
+    np.testing.assert_allclose(np.sort(apart), np.sort([*expected.mean(axis=1), *expected.mean(axis=0)]), atol=1e-5)
+    assert c.choose_threshold(false_accept=0.0) < apart.min()
+    assert c.n_neighbors == 4 and len(c.gallery_) == 4  # nobody was lost on the way
+
+
+def test_the_threshold_keeps_the_promised_rate(colours):
+    rng = np.random.default_rng(0)
+    c = classifier(colours).fit(GALLERY, LABELS)
+    strangers = [np.tile(rng.integers(0, 255, 3).astype(np.uint8), (8, 8, 1)) for _ in range(200)]
+    c.choose_threshold(strangers, false_accept=0.05)
+    apart = [a.distance for a in c.classify_images(strangers, details=True)] + c.stranger_distances().tolist()
+    assert 0.04 <= np.mean(np.array(apart) <= c.threshold) <= 0.05
+
+
+# --- the real network on real faces ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def people():
+    images, person = orl_faces()
+    return {f"s{p:02d}-{i % 10}": np.repeat(images[i][:, :, None], 3, 2) for i, p in enumerate(person) if p < 6 and i % 10 < 5}
+
+
+def test_people_are_named_and_a_clip_with_faceless_frames_too(people):
+    train = {n: image for n, image in people.items() if n[-1] in "012"}
+    test = {n: image for n, image in people.items() if n[-1] in "34"}
+    c = Classifier().fit(train, {n: n[:3] for n in train})
+    assert c.classify_images(test) == {n: n[:3] for n in test}
+    assert c.skipped_ == [] and set(c.seconds_) == {"detection", "descriptors", "knn"} and min(c.seconds_.values()) > 0
+    clip = demo.simulate_clip(people["s02-4"], 5)[:10]
+    answer = c.classify_videos({"clip": clip}, details=True)["clip"]
+    assert answer.name == "s02" and answer.found
+    assert not {number for number, _, _ in answer.frames} & set(demo.FACELESS)
+    again = Classifier().fit(train, {n: n[:3] for n in train}).classify_videos({"clip": clip}, details=True)["clip"]
+    assert again == answer
+
+
+def test_photos_without_a_face_stay_out_of_the_gallery(people):
+    blank = np.full((120, 100, 3), 90, np.uint8)
+    train = {"s00-0": people["s00-0"], "blank": blank, "s01-0": people["s01-0"], "wall": blank + 1}
+    with pytest.warns(UserWarning, match="2 of 4 photos of the gallery: blank, wall. Not in the gallery at all: Wall"):
+        c = Classifier(n_neighbors=1).fit(train, {"s00-0": "A", "blank": "A", "s01-0": "B", "wall": "Wall"})
+    assert c.skipped_ == ["blank", "wall"] and c.gallery_.photos.tolist() == ["s00-0", "s01-0"]
+    answer = c.classify_images([blank], details=True)[0]
+    assert not answer.found and answer.name in "AB"
+    with pytest.raises(ValueError, match="no face was found in any of the 1 photos"):
+        Classifier().fit([blank], ["A"])
+
+
+# --- the gallery on the disk ----------------------------------------------------------------------
+
+
+def test_save_and_load(colours, tmp_path):
+    c = classifier(colours, n_neighbors=2, combine="median", threshold=0.25).fit(GALLERY, LABELS)
+    c.save(tmp_path / "g.npz")
+    d = Classifier.load(tmp_path / "g.npz", colours, preprocess=None)
+    assert (d.n_neighbors, d.combine, d.threshold, d.flip) == (2, "median", 0.25, True)
+    photos = [patch(*RED), patch(*BLUE)]
+    assert d.classify_images(photos, details=True) == c.classify_images(photos, details=True)
+    assert Classifier.load(tmp_path / "g.npz", colours, preprocess=None, threshold=None).classify_images(photos)[1] != UNKNOWN
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_gallery_of_another_network_or_other_settings(colours, tmp_path):
+    classifier(colours).fit(GALLERY, LABELS).save(tmp_path / "g.npz")
+    with pytest.raises(GalleryError, match="another network than dlib_face_resnet"):
+        Classifier.load(tmp_path / "g.npz")
+    wider = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()], name="colours")
+    with pytest.raises(GalleryError, match="descriptors of 3 numbers, but the network gives 192"):
+        Classifier.load(tmp_path / "g.npz", wider, preprocess=None)
+    with pytest.raises(GalleryError, match="n_neighbors is 9"):
+        Classifier.load(tmp_path / "g.npz", colours, preprocess=None, n_neighbors=9)
+
+
+def write(path, **parts):
+    settings = {"format": "face gallery 1", "model": "colours", "layer": None, "n_neighbors": 1, "flip": True, "combine": "mean", "threshold": None}
+    good = {"descriptors": np.ones((2, 3), np.float32), "labels": np.array(["a", "b"]), "photos": np.array(["1", "2"]),
+            "settings": np.array(json.dumps(settings))}
+    good.update(parts)
+    np.savez(path, **{name: part for name, part in good.items() if part is not None})
+    return path
+
+
+def test_the_writer_of_bad_galleries_can_write_a_good_one(colours, tmp_path):
+    assert len(Classifier.load(write(tmp_path / "g.npz"), colours, preprocess=None).gallery_) == 2
+
+
+class Hostile:
+    def __reduce__(self):
+        return exec, ("import pathlib; pathlib.Path('hostile-was-here').write_text('x')",)
+
+
+@pytest.mark.parametrize("parts", [
+    {"labels": np.array([Hostile(), Hostile()], dtype=object)}, {"settings": np.array(Hostile(), dtype=object)}, {"descriptors": None},
+    {"descriptors": np.ones((3, 3), np.float32)}, {"descriptors": np.full((2, 3), np.nan, np.float32)}, {"descriptors": np.zeros((0, 3), np.float32)},
+    {"descriptors": np.array(["x", "y"])}, {"descriptors": np.ones(2, np.float32)}, {"labels": np.array([1, 2])}, {"labels": np.array([["a", "b"]])},
+    {"labels": np.array(["a"])}, {"settings": np.array("{")}, {"settings": np.array("[1]")}, {"settings": np.array('{"format": "face gallery 99"}')},
+    {"settings": np.array("[" * 100_000)},
+    {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "preprocess": "os.system"}))},
+    {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": "many"}))},
+])
+def test_hostile_galleries(colours, tmp_path, monkeypatch, parts):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / "g.npz", **parts)
+    with pytest.raises(GalleryError, match="g.npz"):
+        Classifier.load(path, colours)
+    assert not (tmp_path / "hostile-was-here").exists()
+
+
+def test_damaged_galleries(tmp_path):
+    whole = write(tmp_path / "g.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    cases = [b"", b"no zip", whole[:100], whole[: len(whole) // 2], np.lib.format.MAGIC_PREFIX + b"\x01\x00"]
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in rng.integers(0, len(data), 3):
+            data[at] = rng.integers(256)
+        cases.append(bytes(data))
+    refused = 0
+    for data in cases:
+        (tmp_path / "bad.npz").write_bytes(data)
+        try:
+            load_gallery(tmp_path / "bad.npz")
+        except GalleryError as error:
+            refused += 1
+            assert "bad.npz" in str(error)
+    assert refused > 40
+    with pytest.raises(FileNotFoundError, match="gone.npz"):
+        load_gallery(tmp_path / "gone.npz")
+
+
+def test_a_gallery_that_would_fill_the_memory(tmp_path):
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": (2**40, 128)})
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("descriptors.npy", head.getvalue())
+        for name in ("labels", "photos", "settings"):
+            archive.writestr(f"{name}.npy", b"")
+    with pytest.raises(GalleryError, match="bomb.npz"):
+        load_gallery(tmp_path / "bomb.npz")
+
+
+def test_a_save_that_fails_leaves_the_old_file(colours, tmp_path, monkeypatch):
+    c = classifier(colours).fit(GALLERY, LABELS)
+    c.save(tmp_path / "g.npz")
+    before = (tmp_path / "g.npz").read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        c.save(tmp_path / "g.npz")
+    assert (tmp_path / "g.npz").read_bytes() == before and not list(tmp_path.glob("*.part"))
