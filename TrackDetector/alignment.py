@@ -75,7 +75,7 @@ def similarity_transform(source, target):
 
     Examples
     --------
-    >>> similarity_transform([[0, 0], [0, 1]], [[5, 5], [5, 7]]).round(3).tolist()
+    >>> (similarity_transform([[0, 0], [0, 1]], [[5, 5], [5, 7]]).round(3) + 0.0).tolist()
     [[2.0, 0.0, 5.0], [0.0, 2.0, 5.0]]
     """
     source, target = np.asarray(source, float), np.asarray(target, float)

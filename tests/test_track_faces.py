@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.boxes import iou
@@ -30,6 +30,7 @@ def crowd(people):
 numbers = st.floats(-50, 50)
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 20), st.floats(-3.1, 3.1), numbers, numbers, st.integers(0, 1000))
 def test_similarity_is_found_again(scale, angle, row, col, seed):
     points = np.random.default_rng(seed).normal(0, 10, (5, 2))
@@ -38,6 +39,7 @@ def test_similarity_is_found_again(scale, angle, row, col, seed):
     np.testing.assert_allclose(matrix, np.column_stack([turn, [row, col]]), atol=1e-6 * (1 + scale))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_similarity_is_the_least_squares_one(seed):
     a, b = np.random.default_rng(seed).normal(0, 10, (2, 5, 2))
@@ -113,6 +115,7 @@ def test_the_face_meant_is_large_and_central(crowd):
     assert meant.box[1] < 240 < meant.box[3] and meant.found and meant.how == "detector"
 
 
+@settings(deadline=None)
 @given(st.floats(20, 100), st.integers(0, 100))
 def test_of_equal_faces_the_central_one(side, seed):
     away = np.random.default_rng(seed).uniform(30, 140)

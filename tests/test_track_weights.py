@@ -18,11 +18,13 @@ def integer(value):
     return bytes([size | (0x80 if value < 0 else 0)]) + abs(value).to_bytes(size, "little")
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63))
 def test_integers(value):
     assert _Reader(integer(value), "x").integer() == value
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_floats(value):
     mantissa, exponent = np.frexp(np.float64(value))

@@ -1,0 +1,80 @@
+"""Recognition on the course's data, where it lies beside the project or FACE_RECOGNITION_DIR names it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.identification import accept_curve, accept_rates, accuracy
+from TrackDetector.classifier import Classifier
+from TrackDetector.descriptors import get_layer_output
+from TrackDetector.faces import preprocess_imgs
+from TrackDetector.get_data import load_image_data, load_strangers, load_video_data
+from TrackDetector.reference import largest_difference_to_dlib
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def folder():
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data" / "Face_Recognition_data"
+    folder = Path(os.environ.get("FACE_RECOGNITION_DIR", beside))
+    if not (folder / "image_classification" / "train").is_dir():
+        pytest.skip("no Face_Recognition_data beside the project: set FACE_RECOGNITION_DIR to run this test")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(folder):
+    return load_image_data(folder / "image_classification", source="folder")
+
+
+@pytest.fixture(scope="module")
+def classifier(photos):
+    return Classifier().fit(photos[0], photos[1])
+
+
+@pytest.fixture(scope="module")
+def answers(classifier, photos):
+    return classifier.classify_images(photos[2], details=True)
+
+
+def test_the_data_are_whole(photos, folder):
+    assert [len(part) for part in photos] == [632, 632, 597, 597] and len(set(photos[3].values())) == 79
+    train, _, videos, labels = load_video_data(folder / "video_classification", source="folder")
+    assert len(videos) == len(labels) == 101 and {len(frames) for frames in videos.values()} == {5}
+    assert len(load_strangers(folder / "image_classification", source="folder")[0]) == 200
+
+
+def test_descriptors_are_dlibs_own(photos):
+    chips, _ = preprocess_imgs(list(photos[2].values())[:100], size=150)
+    assert largest_difference_to_dlib(chips, get_layer_output(chips)) <= 1e-5
+
+
+def test_images(answers, photos):
+    assert accuracy({name: answer.name for name, answer in answers.items()}, photos[3]) >= 0.997
+    assert sum(answer.found for answer in answers.values()) >= 595
+
+
+def test_videos(folder):
+    train, labels, videos, truth = load_video_data(folder / "video_classification", source="folder")
+    clips = Classifier().fit(train, labels).classify_videos(videos, details=True)
+    # five clips (6, 9, 77, 78, 79) show somebody else than their label says: 96 of 101 can be right
+    assert accuracy({name: clip.name for name, clip in clips.items()}, truth) >= 0.94
+    assert sum(len(clip.frames) for clip in clips.values()) >= 500
+
+
+def test_strangers(classifier, answers, photos, folder):
+    strangers, names = load_strangers(folder / "image_classification", source="folder")
+    people = np.random.default_rng(0).permutation(sorted(set(names.values())))
+    choosing = {n: image for n, image in strangers.items() if names[n] in set(people[:100])}
+    threshold = classifier.choose_threshold(choosing, false_accept=0.01)
+    classifier.threshold = None
+    outside = [a.distance for a in classifier.classify_images([strangers[n] for n in strangers if n not in choosing], details=True)]
+    known = [answer.distance for answer in answers.values()]
+    right = [answers[name].name == photos[3][name] for name in answers]
+    correct_accept, false_accept = accept_rates(known, right, outside, threshold)
+    assert correct_accept >= 0.97 and false_accept <= 0.03
+    false, correct, _ = accept_curve(known, right, outside)
+    assert correct[false <= 0.01].max() >= 0.97

@@ -1,0 +1,179 @@
+"""The command line on a person's own files, and faces followed from frame to frame."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("keras")
+
+from common.orl import orl_faces
+from TrackDetector.command import draw, main, name_faces, open_gallery, read_people
+from TrackDetector.following import follow, link
+from TrackDetector.photos import read_photo, read_video
+
+PEOPLE, STRANGER = ("ann", "bob", "cleo", "Zoë Åse"), 30
+
+
+def head(person, number):
+    return np.repeat(orl_faces()[0][10 * person + number][:, :, None], 3, axis=2)
+
+
+def save(path, photo):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, photo[:, :, ::-1])[1].tobytes())
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A gallery of four people, a group photo with a stranger, an empty wall, a clip of two people who move."""
+    home = tmp_path_factory.mktemp("own")
+    for i, name in enumerate(PEOPLE):
+        for k in range(4):
+            save(home / "people" / name / f"{k}.png", head(i, k))
+    save(home / "group.png", np.hstack([head(0, 5), head(2, 6), head(STRANGER, 0)]))
+    save(home / "wall.jpg", np.full((100, 100, 3), 90, np.uint8))
+    writer = cv2.VideoWriter(str(home / "clip.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (400, 160))
+    for t in range(12):
+        frame = np.full((160, 400, 3), 120, np.uint8)
+        frame[20 : 20 + 112, 10 + 4 * t : 102 + 4 * t] = head(1, 5)
+        if t not in (5, 6):
+            frame[20 : 20 + 112, 290 - 4 * t : 382 - 4 * t] = head(3, 6)
+        writer.write(frame)
+    writer.release()
+    return home
+
+
+@pytest.fixture(scope="module")
+def gallery(files):
+    return open_gallery(files / "people")
+
+
+def test_every_face_of_a_photo_gets_its_name(files, gallery, capsys):
+    code = main(["--gallery", str(files / "people"), str(files / "group.png"), str(files / "wall.jpg"), "--json", str(files / "out.json"),
+                 "--draw", str(files / "drawn"), "--save-gallery", str(files / "people.npz")])
+    assert code == 0
+    answer = json.loads((files / "out.json").read_text(encoding="utf-8"))
+    assert answer["people"] == sorted(PEOPLE) and 0 < answer["threshold"] < 2
+    group, wall = answer["files"]
+    faces = sorted(group["faces"], key=lambda face: face["boxes"][0][1])
+    assert [face["name"] for face in faces] == ["ann", "cleo", "unknown"]
+    assert faces[0]["distance"] < answer["threshold"] < faces[2]["distance"] and faces[2]["looks_most_like"] in PEOPLE
+    assert faces[0]["nearest"][0]["photo"].startswith("ann/")
+    assert wall["faces"] == [] and "wall.jpg: no face found" in capsys.readouterr().out
+    drawn = read_photo(files / "drawn" / "group.png.named.jpg")
+    assert drawn.shape == (112, 276, 3) and np.abs(drawn.astype(int) - read_photo(files / "group.png")).max() > 50
+    # the saved gallery answers alike, without the photos
+    code = main(["--gallery", str(files / "people.npz"), str(files / "group.png"), "--json", str(files / "again.json")])
+    assert code == 0 and json.loads((files / "again.json").read_text())["files"][0]["faces"] == group["faces"]
+
+
+def test_faces_of_a_video_keep_one_name(files, gallery):
+    report = name_faces(files / "clip.mp4", gallery, folder=files / "drawn")
+    assert report["frames"] == 12 and [face["name"] for face in report["faces"]] == ["bob", "Zoë Åse"] or [
+        face["name"] for face in report["faces"]] == ["Zoë Åse", "bob"]
+    by_name = {face["name"]: face for face in report["faces"]}
+    assert len(by_name["bob"]["frames"]) >= 11 and not {5, 6} & set(by_name["Zoë Åse"]["frames"])
+    assert len(by_name["bob"]["boxes"]) == len(by_name["bob"]["frames"])
+    frames, rate = read_video(files / "drawn" / "clip.mp4.named.mp4")
+    assert len(frames) == 12 and abs(rate - 10) < 0.1
+    thinned = name_faces(files / "clip.mp4", gallery, every=3)
+    assert thinned["frames"] == 4 and set(thinned["faces"][0]["frames"]) <= {0, 3, 6, 9}
+
+
+def test_bad_files_are_skipped_and_named(files, capsys):
+    (files / "bad.jpg").write_bytes(b"no photo")
+    (files / "bad.mp4").write_bytes(b"no video")
+    (files / "people" / "ann" / "broken.jpg").write_bytes(b"no photo")
+    code = main(["--gallery", str(files / "people"), str(files / "bad.jpg"), str(files / "bad.mp4"), str(files / "gone.jpg"),
+                 str(files / "group.png"), "--json", str(files / "out.json")])
+    (files / "people" / "ann" / "broken.jpg").unlink()
+    captured = capsys.readouterr()
+    assert code == 1 and "ann" in captured.out
+    for name in ("bad.jpg", "bad.mp4", "gone.jpg", "broken.jpg"):
+        assert name in captured.err
+    reports = json.loads((files / "out.json").read_text())["files"]
+    assert ["error" in report for report in reports] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda home: home / "nowhere", "no such folder or gallery"), (lambda home: home / "drawn_empty", "one folder a person"),
+    (lambda home: home / "wall.jpg", "cannot be read as a gallery"),
+])
+def test_galleries_that_are_none(files, capsys, make, message):
+    (files / "drawn_empty").mkdir(exist_ok=True)
+    assert main(["--gallery", str(make(files)), str(files / "group.png")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_more_neighbours_than_photos(files, capsys):
+    assert main(["--gallery", str(files / "people"), "--neighbors", "99", str(files / "wall.jpg")]) == 2
+    assert "n_neighbors is 99, but the gallery has 16 faces" in capsys.readouterr().err
+
+
+def test_arguments_that_are_wrong(files):
+    for arguments in ([], ["--gallery", "x"], ["--gallery", "x", "y", "--every", "0"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+
+
+def test_people_of_a_folder(files):
+    images, labels, skipped = read_people(files / "people")
+    assert len(images) == 16 and set(labels.values()) == set(PEOPLE) and skipped == []
+
+
+def test_one_person_with_one_photo(tmp_path):
+    save(tmp_path / "people" / "solo" / "1.png", head(0, 0))
+    classifier = open_gallery(tmp_path / "people")
+    tracks = follow([np.hstack([head(0, 1), head(STRANGER, 2)])], classifier)
+    assert sorted(t.answer.label for t in tracks) == ["solo", "unknown"]
+
+
+def test_drawing_at_the_border_and_of_odd_names():
+    frame = np.zeros((40, 60, 3), np.uint8)
+    drawn = draw(frame, [(0, np.array([-10.0, -5, 20, 30]), "a"), (1, np.array([30.0, 50, 90, 90]), "a very long name indeed")])
+    assert drawn.shape == frame.shape and drawn.any() and not frame.any()
+
+
+# --- following ------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.integers(1, 4), st.integers(2, 12), st.integers(0, 1000))
+def test_faces_that_move_slowly_keep_their_tracks(people, frames, seed):
+    rng = np.random.default_rng(seed)
+    start, step = np.arange(people)[:, None] * [0, 200] + [50.0, 50], rng.uniform(-8, 8, (people, 2))
+    tracks = []
+    for t in range(frames):
+        corner = start + t * step
+        order = rng.permutation(people)
+        answer = link(tracks, np.hstack([corner, corner + 60])[order], t)
+        for track, who in zip(answer, order):
+            track.who = getattr(track, "who", who)
+            assert track.who == who
+    assert len(tracks) == people and all(track.frames == list(range(frames)) for track in tracks)
+
+
+def test_a_face_may_be_missing_for_a_while_but_not_for_ever():
+    box, tracks = [[0, 0, 50, 50]], []
+    link(tracks, box, 0)
+    link(tracks, [], 1)
+    link(tracks, box, 5)
+    assert [t.frames for t in tracks] == [[0, 5]]
+    link(tracks, box, 30)
+    assert [t.frames for t in tracks] == [[0, 5], [30]]
+
+
+def test_two_boxes_never_share_a_track():
+    tracks = []
+    link(tracks, [[0, 0, 50, 50]], 0)
+    link(tracks, [[0, 0, 50, 50], [0, 2, 50, 52]], 1)
+    assert sorted(len(t.frames) for t in tracks) == [1, 2]
+
+
+def test_a_clip_without_frames_or_faces(gallery):
+    assert follow([], gallery) == []
+    assert follow([np.zeros((60, 60, 3), np.uint8)] * 2, gallery) == []

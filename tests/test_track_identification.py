@@ -1,0 +1,195 @@
+"""Scores of a recogniser, the choice by validation, and the pictures of both."""
+
+import doctest
+import importlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common import graph_people as show
+from common import identification as score
+from TrackDetector.validation import cross_validate, pair_distances
+
+distances = st.lists(st.floats(0, 2, width=32), min_size=1, max_size=60)
+
+
+@pytest.mark.parametrize("module", ["common.identification", "common.graph_people", "TrackDetector.alignment", "TrackDetector.photos", "TrackDetector.descriptors"])
+def test_examples_in_the_docstrings(module):
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+def test_accuracy_and_mistakes(capsys):
+    truth = {"a": "Ann", "b": "Bob", "c": "Ann"}
+    answers = {"c": "Bob", "b": "Bob", "a": "Ann"}
+    assert score.accuracy(answers, truth) == score.check_test(answers, truth) == pytest.approx(2 / 3)
+    assert "0.6667 (2 of 3)" in capsys.readouterr().out
+    assert score.mistakes(answers, truth) == [("c", "Bob", "Ann")]
+    assert score.accuracy(np.array(["x", "y"]), ["x", "z"]) == 0.5
+
+
+@pytest.mark.parametrize("answers, truth, message", [
+    ({"a": "x"}, {"a": "x", "b": "x"}, "1 of 2 have a label but no answer, for example 'b'"), ({"a": "x", "b": "x"}, {"a": "x"}, "an answer but no label"),
+    (["x"], ["x", "y"], "1 answers, but 2 labels"), ({}, {}, "nothing to score"), ({"a": "x"}, ["x"], "one of each"),
+])
+def test_answers_that_do_not_fit_the_labels(answers, truth, message):
+    with pytest.raises(ValueError, match=message):
+        score.accuracy(answers, truth)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), min_size=1, max_size=40))
+def test_confusion_is_scikit_learns(pairs):
+    from sklearn.metrics import confusion_matrix
+
+    predicted, truth = zip(*pairs)
+    labels, counts = score.confusion_matrix([*predicted, "e", "f"], [*truth, "e", "f"])  # scikit-learn warns of one label alone
+    np.testing.assert_array_equal(counts, confusion_matrix([*truth, "e", "f"], [*predicted, "e", "f"], labels=labels))
+    assert np.trace(counts) - 2 == pytest.approx(score.accuracy(predicted, truth) * len(pairs))
+
+
+@settings(deadline=None)
+@given(distances, distances, st.integers(0, 100))
+def test_the_accept_curve_is_what_counting_says(known, strangers, seed):
+    correct = np.random.default_rng(seed).random(len(known)) < 0.8
+    far, car, thresholds = score.accept_curve(known, correct, strangers)
+    assert far[0] == car[0] == 0 and far[-1] == 1 and car[-1] == pytest.approx(correct.mean())
+    assert (np.diff(far) >= 0).all() and (np.diff(car) >= 0).all() and (np.diff(thresholds) > 0).all()
+    for i in range(len(thresholds)):
+        assert (car[i], far[i]) == pytest.approx(score.accept_rates(known, correct, strangers, thresholds[i]))
+
+
+@settings(deadline=None)
+@given(distances, st.floats(0, 0.99))
+def test_the_threshold_is_the_greatest_that_keeps_the_rate(strangers, rate):
+    threshold, strangers = score.threshold_at_false_accept(strangers, rate), np.sort(np.array(strangers, float))
+    assert np.mean(strangers <= threshold) <= rate + 1e-9
+    above = strangers[strangers > threshold][0]  # one more stranger (or more, if several are equally far) would be too many
+    assert np.mean(strangers <= above) > rate - 1e-9
+
+
+@pytest.mark.parametrize("call", [
+    lambda: score.threshold_at_false_accept([], 0.1), lambda: score.threshold_at_false_accept([0.1], 1.0), lambda: score.threshold_at_false_accept([np.nan], 0.1),
+    lambda: score.accept_curve([0.1], [True, False], [0.2]), lambda: score.accept_curve([], [], [0.2]), lambda: score.wilson_interval(3, 2), lambda: score.wilson_interval(0, 0),
+])
+def test_scores_of_nothing(call):
+    with pytest.raises(ValueError):
+        call()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 500), st.floats(0, 1))
+def test_the_interval_holds_the_rate(trials, share):
+    hits = round(share * trials)
+    low, high = score.wilson_interval(hits, trials)
+    assert 0 <= low <= hits / trials + 1e-12 and hits / trials - 1e-12 <= high <= 1 and low < high
+
+
+# --- validation -----------------------------------------------------------------------------------
+
+
+def test_cross_validation_agrees_with_scikit_learn():
+    from sklearn.neighbors import KNeighborsClassifier
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat([f"p{i}" for i in range(8)], 6)
+    descriptors = (rng.normal(0, 1, (8, 4)).repeat(6, axis=0) + rng.normal(0, 0.8, (48, 4))).astype(np.float32)
+    ks, mine = (1, 3, 5), cross_validate(descriptors, labels, (1, 3, 5), repeats=5, seed=3)
+    draw, right = np.random.default_rng(3), np.zeros(3)
+    for _ in range(5):
+        gallery = np.concatenate([draw.permutation(np.flatnonzero(labels == p))[:3] for p in np.unique(labels)])
+        rest = np.setdiff1d(np.arange(48), gallery)
+        for i, k in enumerate(ks):
+            knn = KNeighborsClassifier(k, weights="distance").fit(descriptors[gallery], labels[gallery])
+            right[i] += knn.score(descriptors[rest], labels[rest]) / 5
+    np.testing.assert_allclose(mine, right, atol=1e-9)
+
+
+def test_cross_validation_cannot_be_fooled_by_noise():
+    labels = np.repeat([f"p{i}" for i in range(10)], 10)
+    noise = np.random.default_rng(0).normal(size=(100, 16))
+    assert cross_validate(noise, labels, (1, 3)).max() < 0.25  # a photo that asks is never in the gallery
+
+
+def test_cross_validation_of_too_little():
+    with pytest.raises(ValueError, match="two photos"):
+        cross_validate(np.eye(3), ["a", "b", "c"], (1,))
+    with pytest.raises(ValueError, match="k from 1 to 2"):
+        cross_validate(np.eye(4), ["a", "a", "b", "b"], (3,))
+
+
+def test_pairs():
+    same, different = pair_distances(np.array([[0.0], [1.0], [5.0]]), ["a", "a", "b"])
+    assert same.tolist() == [1.0] and sorted(different) == [4.0, 5.0]
+    assert len(pair_distances(np.zeros((40, 2)), [str(i) for i in range(40)], most=100)[1]) == 100
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+PHOTO = np.full((30, 20, 3), 90, np.uint8)
+
+
+class Box:
+    box, landmarks, found = np.array([5, 5, 25, 15.0]), np.full((5, 2), 10.0), True
+
+
+def pictures(figure):
+    import matplotlib.pyplot as plt
+
+    figure.canvas.draw()
+    plt.close(figure)
+    return [ax for ax in figure.axes if ax.images]
+
+
+def titles(figure):
+    return [ax.get_title() for ax in pictures(figure)]
+
+
+def test_people_with_their_names():
+    assert titles(show.visualize({"1": PHOTO, "2": PHOTO}, {"1": "Ann", "2": "Bob_Long"})) == ["Ann", "Bob Long"]
+    assert len(pictures(show.visualize([PHOTO] * 50, most=10))) == 10
+
+
+def test_found_faces_have_a_box_and_stay_inside_the_photo():
+    axes = pictures(show.visualize_faces([PHOTO, PHOTO], [[Box, Box], []], ["two", "none"]))
+    assert [len(ax.patches) for ax in axes] == [2, 0] and axes[0].get_xlim() == (-0.5, 19.5)
+
+
+def test_before_and_after():
+    assert len(pictures(show.visualize_alignment([PHOTO] * 3, [PHOTO] * 3, np.zeros((5, 2))))) == 6
+
+
+def test_right_neighbours_are_green_and_wrong_ones_red():
+    axes = pictures(show.visualize_neighbors([[(PHOTO, "Ann", 0), (PHOTO, "Ann", 0.25), (PHOTO, "Bob", 0.5)], [(PHOTO, "Bob", 0)]]))
+    assert [ax.get_title() for ax in axes] == ["Ann", "Ann\n0.25", "Bob\n0.50", "Bob"]
+    assert [ax.title.get_color() for ax in axes[1:3]] == [show.SAME, show.OTHER]
+
+
+def test_a_film_strip_shows_every_vote():
+    votes = [(0, "Ann", 0.2), (2, "Bob", 0.4)]
+    figure = show.visualize_film([([PHOTO] * 3, votes, "Ann", "Ann"), ([PHOTO], [], "Bob", "Ann")])
+    assert titles(figure) == ["Ann\n0.20", "no face", "Bob\n0.40", "no face"]
+    assert "it is Ann" in figure.axes[3].get_ylabel() and "right" in figure.axes[0].get_ylabel()
+
+
+def test_a_confusion_of_many_people_shows_those_with_mistakes():
+    counts = np.diag(np.full(30, 5))
+    counts[3, 7] = 1
+    figure = show.plot_confusion([f"p{i}" for i in range(30)], counts)
+    (ax,) = pictures(figure)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["p3", "p7"]
+    assert "all 150 answers" in show.plot_confusion([f"p{i}" for i in range(30)], np.diag(np.full(30, 5))).axes[0].texts[0].get_text()
+    assert len(pictures(show.plot_confusion(["a", "b"], np.eye(2, dtype=int)))) == 1
+
+
+def test_curves_and_maps():
+    rng = np.random.default_rng(0)
+    figures = [show.plot_distances(rng.random(50), 1 + rng.random(80), 0.9), show.plot_choice([1, 3], {"a": [0.9, 1.0], "b": [0.8, 0.7]}),
+               show.plot_accept_curve([0, 0.5, 1], [0.2, 0.9, 1.0], (0.5, 0.9)), show.visualize_descriptors(rng.random((20, 5)), ["a", "b"] * 10)]
+    for figure in figures:
+        pictures(figure)
+        assert figure.axes[0].get_title()
+    labels = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
+    assert labels[-1] == "threshold 0.900" or "threshold 0.900" in labels
+    assert {text.get_text() for text in figures[3].axes[0].texts} == {"a", "b"}
