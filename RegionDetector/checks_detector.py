@@ -63,21 +63,20 @@ def _diagnose_place(boxes, spots):
         return "the first number of a box is the index of its photo, 0 or 1 here"
     if (boxes[:, 3:] <= boxes[:, 1:3]).any():
         return "a box is [image_index, min_row, min_col, max_row, max_col], not a corner with a height and a width"
+    if (boxes[:, 1:3] <= 37).all():
+        return "map cells are not pixels: one step on the map is four pixels of the photo"
     moved = {
         "rows and columns are swapped": spots[:, [0, 2, 1, 4, 3]],
         "it lies half a window too far up and left: cell (i, j) looks at the pixels from (4 i, 4 j) to (4 i + 32, 4 j + 32), "
         "and those are the box": spots - [0, 16, 16, 16, 16],
         "it lies half a window too far down and right: cell (i, j) looks at the pixels from (4 i, 4 j) to (4 i + 32, 4 j + 32), "
         "and those are the box": spots + [0, 16, 16, 16, 16],
-        "map cells are not pixels: one step on the map is four pixels of the photo": np.column_stack([spots[:, 0], np.repeat(spots[:, 1:3] / 4, 2, axis=1)
-                                                                                                 + [-16, 0, -16, 0]]),
     }
     for reason, places in moved.items():
         centers = (boxes[:, 1:3] + boxes[:, 3:]) / 2
         for place in places:
-            corner, middle = boxes[:, 1:3] - place[1:3], centers - (place[1:3] + place[3:]) / 2
-            if ((np.abs(middle).max(axis=1) <= 6) & (boxes[:, 0] == place[0])).any() or (
-                    "cells" in reason and (np.abs(corner - 16).max(axis=1) <= 4).any()):
+            middle = centers - (place[1:3] + place[3:]) / 2
+            if ((np.abs(middle).max(axis=1) <= 6) & (boxes[:, 0] == place[0])).any():
                 return reason
     if np.unique(boxes[:, 0]).size == 1:
         return "all of them carry the same photo's index"
@@ -126,7 +125,7 @@ def staged_detections():
     plan = [  # face, shift in pixels, photo moved by, decision, hit, hit if compared alone
         (0, 2, 0, 0.97, True, True), (1, 6, 0, 0.91, True, True), (0, 5, 0, 0.86, False, True), (2, 0, 3, 0.80, False, False),
         (3, 3, 0, 0.74, True, True), (4, 60, 0, 0.69, False, False), (5, 8, 0, 0.62, True, True), (1, 9, 0, 0.55, False, True),
-        (6, 1, 0, 0.48, True, True), (7, 26, 0, 0.40, False, False), (8, 4, 0, 0.33, True, True), (3, 7, 0, 0.27, False, True),
+        (6, 1, 0, 0.48, True, True), (7, 30, 0, 0.40, False, False), (8, 4, 0, 0.33, True, True), (3, 7, 0, 0.27, False, True),
         (2, 10, 0, 0.15, True, True), (4, 90, 0, 0.08, False, False),
     ]
     pred, decision = [], []
@@ -207,7 +206,7 @@ def check_precision_recall_curve(f, kit):
 
 def _threshold_cases():
     yield np.array([0.05, 0.2, 0.3, 0.45, 0.6, 0.8, np.inf]), np.array([1.0, 0.95, 0.9, 0.85, 0.8, 0.5, 0.0]), 3
-    yield np.array([-3.0, -1.5, 0.1, 0.7, 2.4, np.inf]), np.array([1.0, 0.92, 0.86, 0.84, 0.3, 0.0]), 2
+    yield np.array([-3.0, -1.5, 0.1, 0.7, 2.4, np.inf]), np.array([1.0, 0.92, 0.88, 0.845, 0.3, 0.0]), 2
     yield np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.99, 0.97, 0.91, 0.88]), 3
 
 
@@ -220,7 +219,7 @@ def check_get_threshold(f, kit):
             value = numbers(f(thresholds[::way].copy(), recall[::way].copy()), "the threshold").ravel()
             require(len(value) == 1, f"expected one number, got {len(value)}: {value.tolist()[:4]}")
             value, low = float(value[0]), thresholds[right - 1]
-            if low < value <= thresholds[right] + 1e-9:
+            if low < value <= thresholds[right] + 1e-6:
                 continue
             points = ", ".join(f"{t:g}: {r:g}" for t, r in zip(thresholds, recall))
             fault = f"of the thresholds (and their recalls) {points} the answer should be {thresholds[right]:g}; got {value:g}"
@@ -237,6 +236,12 @@ def check_get_threshold(f, kit):
             faults[-1] = fault
             break
     require("" in faults, faults[0])
+
+
+def _in_order(boxes, decision):
+    """Rows (decision, box), the surest first; boxes of equal decision in an order of their own."""
+    rows = np.column_stack([np.round(decision, 3), np.round(boxes, 1)])
+    return rows[np.lexsort(rows.T[::-1] * [[-1], *[[1]] * 5][::-1])]
 
 
 def check_detect(f, kit):
@@ -256,9 +261,10 @@ def check_detect(f, kit):
                                    ". The boxes below the threshold were kept" if turned else ". The threshold is not used" if len(got) == len(boxes) else ""))
         require(np.allclose(np.sort(sure), np.sort(decision[want]), atol=1e-4),
                 f"the decisions returned are {np.sort(sure)[::-1][:3].round(3).tolist()}, those of the boxes kept are {np.sort(decision[want])[::-1][:3].round(3).tolist()}")
-        left, right = got[np.lexsort((got[:, 1], -sure))], boxes[want][np.lexsort((boxes[want][:, 1], -decision[want]))]
-        require(np.allclose(left, right, atol=0.6), f"the surest box is {box_text(left[0])}, but get_bboxes_and_decision_function says {box_text(right[0])}: "
-                                                    "keep boxes and decisions in step")
+        left, right = _in_order(got, sure), _in_order(boxes[want], decision[want])
+        bad = np.abs(left - right).max(axis=1) > 0.6
+        require(not bad.any(), f"the box with the decision {left[int(np.argmax(bad))][0]:.3g} is {box_text(left[int(np.argmax(bad))][1:])}, but "
+                               f"get_bboxes_and_decision_function says {box_text(right[int(np.argmax(bad))][1:])}: keep boxes and decisions in step")
     alone = f(model, images, SHAPES, float(levels[-2]), return_decision=False)
     require(not (isinstance(alone, tuple) and len(alone) == 2 and np.ndim(alone[1]) == 1), "with return_decision=False only the boxes are asked for")
     require(len(numbers(alone, "the boxes with return_decision=False", 5)) == (decision >= levels[-2]).sum(),

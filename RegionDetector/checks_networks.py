@@ -25,7 +25,7 @@ def _toy_patches(rng, count):
     for patch, label in zip(X, Y):
         row, col = rng.uniform(12, 20, 2)
         disc = (np.hypot(rows - row, cols - col) < 9)[..., None]
-        patch[:] = np.where(disc == bool(label), rng.uniform(150, 220), rng.uniform(30, 100)) + rng.normal(0, 12, (32, 32, 3))
+        patch[:] = np.where(disc == bool(label), rng.uniform(180, 220), rng.uniform(30, 70)) + rng.normal(0, 12, (32, 32, 3))
     return np.clip(X, 0, 255), np.eye(2, dtype=np.float32)[Y]
 
 
@@ -35,8 +35,15 @@ def learn_toy(model, X, Y, rate, linear):
 
     loss = keras.losses.CategoricalCrossentropy(from_logits=linear)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate=rate), loss=loss)
-    model.fit(X, Y, batch_size=32, epochs=8, verbose=0)
-    return float(np.mean(np.asarray(model.predict(X, verbose=0)).argmax(-1) == Y.argmax(-1)))
+    right = 0.0
+    for _ in range(5):
+        model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+        # batch normalisation needs many more steps to be right when it is not training
+        for answer in (model.predict(X, verbose=0), keras.ops.convert_to_numpy(model(X, training=True))):
+            right = max(right, float(np.mean(np.asarray(answer).argmax(-1) == Y.argmax(-1))))
+        if right >= 0.9:
+            break
+    return right
 
 
 def check_generate_model(f, kit):
@@ -58,7 +65,7 @@ def check_generate_model(f, kit):
                                                     "softmax over the last axis, not over the batch")
     linear = not np.allclose(out.sum(axis=1), 1, atol=1e-3)
     best = 0.0
-    for rate in (1e-3, 3e-4):
+    for rate in (2e-3, 3e-4):
         best = max(best, kit.run("RegionDetector.checks_networks:learn_toy", model, X, Y, rate, linear))
         if best >= 0.9:
             return

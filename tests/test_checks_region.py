@@ -1,0 +1,432 @@
+"""Every check of RegionDetector accepts several right answers and names what is wrong with the wrong ones."""
+
+import numpy as np
+import pytest
+
+from common.exercise import RIGHT, WRONG, Local, judge
+from RegionDetector import detector, model, samples
+from RegionDetector.exercises import TASK
+from common.scores import best_match, precision_recall_curve
+
+RNG = np.random.default_rng(7)
+
+
+def verdict(name, f, **others):
+    task = type(TASK)(TASK.name, TASK.exercises, TASK.scores, own=others)
+    return judge(task.by_name[name], f, Local(task))
+
+
+def box_maker(height=lambda s, b: s[0] - b[0] + 1, width=lambda s, b: s[1] - b[1] + 1, finish=lambda r, c, b: [r, c, r + b[0], c + b[1]],
+              clear=samples.is_negative_bbox):
+    def f(image_shape, bbox_size, true_bboxes):
+        for _ in range(1000):
+            row, col = int(RNG.integers(height(image_shape, bbox_size))), int(RNG.integers(width(image_shape, bbox_size)))
+            if clear([row, col, row + bbox_size[0], col + bbox_size[1]], true_bboxes):
+                return finish(row, col, bbox_size)
+    return f
+
+
+BOX_RIGHT = {
+    "list of ints": box_maker(),
+    "float array": box_maker(finish=lambda r, c, b: np.array([r, c, r + b[0], c + b[1]], float)),
+    "tuple, never the last row": box_maker(height=lambda s, b: s[0] - b[0], finish=lambda r, c, b: (r, c, r + b[0], c + b[1])),
+    "reference": samples.gen_negative_bbox,
+}
+BOX_WRONG = {
+    "rows and columns swapped": (box_maker(height=lambda s, b: s[1] - b[1] + 1, width=lambda s, b: s[0] - b[0] + 1), "rows and columns are swapped"),
+    "outside the photo": (box_maker(height=lambda s, b: s[0]), "outside"),
+    "on the canvas": (box_maker(height=lambda s, b: 176 - b[0], width=lambda s, b: 176 - b[1]), "outside"),
+    "touches faces": (box_maker(clear=lambda box, faces: True), "touches the face"),
+    "only the first face": (box_maker(clear=lambda box, faces: samples.is_negative_bbox(box, faces[:1])), "is every face looked at"),
+    "always the corner": (lambda s, b, t: [0, 0, b[0], b[1]], "draw it at random"),
+    "corner, height, width": (box_maker(finish=lambda r, c, b: [r, c, b[0], b[1]]), "not a corner with a height and a width"),
+    "sides swapped": (box_maker(width=lambda s, b: s[1] - b[0] + 1, finish=lambda r, c, b: [r, c, r + b[1], c + b[0]]), "swapped"),
+    "no return": (lambda s, b, t: None, "returned None"),
+    "raises": (lambda s, b, t: 1 / 0, "ZeroDivisionError"),
+}
+
+
+def patches(cut=samples.cut, count=lambda n, i: None, boxes=samples.gen_negative_bbox, photos=len, answer=lambda p, n: (p, n),
+            faces_of=lambda f, i: f[f[:, 0] == i, 1:], keep=lambda box, faces: True, shapes=lambda s: s, index=lambda i, n: i):
+    def f(images, true_bboxes, image_shapes, negative_bbox_count=None):
+        positive = cut(images, true_bboxes)
+        wanted, negative = len(true_bboxes) if negative_bbox_count is None else negative_bbox_count, []
+        todo = count(wanted, images) if count(wanted, images) is not None else wanted
+        while todo > 0:
+            i = int(RNG.integers(photos(images)))
+            box = boxes(shapes(image_shapes)[i], (32, 32), faces_of(true_bboxes, i))
+            todo -= 1
+            if box is None or not keep(box, faces_of(true_bboxes, i)):
+                continue
+            negative.append([index(i, len(images)), *box])
+        return answer(positive, samples.cut(images, np.array(negative).reshape(-1, 5)))
+    return f
+
+
+def any_box(shape, size, faces):
+    return samples.gen_negative_bbox(shape, size, np.zeros((0, 4)))
+
+
+def resized(images, boxes):
+    from skimage.transform import resize
+
+    return [resize(images[int(i)][int(a) : int(c), int(b) : int(d)], (32, 32)) for i, a, b, c, d in boxes]
+
+
+def resized_pair(images, true_bboxes, image_shapes, negative_bbox_count=None):
+    positive, negative = samples.get_positive_negative(images, true_bboxes, image_shapes, negative_bbox_count)
+    return resized(images, true_bboxes), [n / 255 for n in negative]
+
+
+PATCH_RIGHT = {
+    "reference": samples.get_positive_negative,
+    "lists": patches(answer=lambda p, n: (list(p), list(n))),
+    "resized, from 0 to 1": resized_pair,
+    "with shifted copies": lambda *a: samples.get_positive_negative(*a, copies=1) if len(a) == 4 else samples.get_positive_negative(*a, copies=3),
+}
+PATCH_WRONG = {
+    "count shrinks": (patches(boxes=any_box, keep=samples.is_negative_bbox), "negative patches"),
+    "count divided by photos": (patches(count=lambda n, images: n // len(images) * len(images)), "negative patches"),
+    "last photo never drawn": (patches(photos=lambda images: len(images) - 1), "the last one"),
+    "touches faces": (patches(boxes=any_box), "shows part of a face"),
+    "faces of another photo": (patches(faces_of=lambda f, i: f[f[:, 0] == 0, 1:]), "shows part of a face"),
+    "into the black margin": (patches(shapes=lambda s: np.full_like(s, 176)), "black"),
+    "returned the other way round": (patches(answer=lambda p, n: (n, p)), "positive, negative in this order"),
+    "cuts with columns for rows": (patches(cut=lambda images, b: samples.cut(images, b[:, [0, 2, 1, 4, 3]])), "rows and columns are swapped"),
+    "faces of the first photo only": (patches(cut=lambda images, b: samples.cut(images, b[b[:, 0] == 0])), "no positive patch shows"),
+    "not all of one size": (patches(cut=lambda images, b: [images[int(k[0])][int(k[1]) : int(k[3]), int(k[2]) : int(k[4])] for k in b]), "different sizes"),
+    "one answer": (patches(answer=lambda p, n: p), "2 answers"),
+}
+
+
+@pytest.mark.parametrize("name", BOX_RIGHT)
+def test_gen_negative_bbox_right(name):
+    assert verdict("gen_negative_bbox", BOX_RIGHT[name]).status == RIGHT, verdict("gen_negative_bbox", BOX_RIGHT[name])
+
+
+@pytest.mark.parametrize("name", PATCH_RIGHT)
+def test_get_positive_negative_right(name):
+    assert str(verdict("get_positive_negative", PATCH_RIGHT[name])) == "get_positive_negative: right"
+
+
+def rejected(exercise, f, diagnosis, **others):
+    answer = verdict(exercise, f, **others)
+    assert answer.status == WRONG and diagnosis in answer.message, answer
+
+
+@pytest.mark.parametrize("name", BOX_WRONG)
+def test_gen_negative_bbox_wrong(name):
+    rejected("gen_negative_bbox", *BOX_WRONG[name])
+
+
+@pytest.mark.parametrize("name", PATCH_WRONG)
+def test_get_positive_negative_wrong(name):
+    rejected("get_positive_negative", *PATCH_WRONG[name])
+
+
+# --- networks ---
+
+
+def classifier(last="softmax", units=2, flatten=True, shape=None, trainable=True, kernels=(8, 16), dense=(16,), end_of_dense="relu", rescale=True):
+    def f(sample_shape):
+        import keras
+        from keras import layers
+
+        stack = [keras.Input(shape or sample_shape)] + ([layers.Rescaling(1 / 255)] if rescale else [])
+        for n in kernels:
+            stack += [layers.Conv2D(n, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
+        stack += ([layers.Flatten()] if flatten else []) + [layers.Dense(n, activation=end_of_dense) for n in dense]
+        net = keras.Sequential([*stack, layers.Dense(units, activation=last)])
+        net.trainable = trainable
+        return net
+    return f
+
+
+def fully(padding="valid", kernels=(8, 16), dense=(16,), hidden="relu", last=None, units=2, kernel=8, shape=None, rescale=True, scale=1 / 255):
+    def f(image_shape):
+        import keras
+        from keras import layers
+
+        stack = [keras.Input(shape or image_shape)] + ([layers.Rescaling(scale)] if rescale else [])
+        for n in kernels:
+            stack += [layers.Conv2D(n, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
+        for k, n in enumerate(dense):
+            stack.append(layers.Conv2D(n, 1 if k else kernel, padding="valid" if k else padding, activation=hidden))
+        return keras.Sequential([*stack, layers.Conv2D(units, 1, activation=last)])
+    return f
+
+
+def pooled(sample_shape):
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input(sample_shape)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2D(16, 5, strides=2, activation="relu")(x)
+    x = layers.Conv2D(16, 3, strides=2, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
+def batch_softmax(sample_shape):
+    import keras
+    from keras import layers
+
+    net = classifier(last=None)(sample_shape)
+    return keras.Model(net.inputs, layers.Softmax(axis=0)(net.outputs[0]))
+
+
+MODEL_RIGHT = {"small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
+MODEL_WRONG = {
+    "one answer": (classifier("sigmoid", 1), "expected (5, 2)"),
+    "ten classes": (classifier(units=10), "expected (5, 2)"),
+    "no Flatten": (classifier(flatten=False), "put Flatten"),
+    "no return": (lambda shape: None, "is there a `return`"),
+    "one size only": (classifier(shape=(32, 32, 3)), "use sample_shape"),
+    "softmax over the batch": (batch_softmax, "not over the batch"),
+    "cannot learn": (classifier(trainable=False), "cannot learn"),
+    "another size": (classifier(shape=(28, 28, 3)), "the model takes"),
+}
+FCNN_RIGHT = {"linear": fully(), "softmax": fully(last="softmax"), "with None for the size": lambda s: fully(shape=(None, None, 3))((None, None, 3)) if s[0] == 0 else fully()(s)}
+FCNN_WRONG = {
+    "same padding at the 8 x 8 layer": (fully(padding="same"), "without padding"),
+    "still the classifier": (classifier(), "no Flatten and no Dense"),
+    "one channel": (fully(units=1), "1 channel,"),
+    "no relu after the 8 x 8 layer": (fully(hidden=None), "otherwise than the classifier"),
+    "pixels not scaled": (fully(rescale=False), "otherwise than the classifier"),
+    "another number of filters": (fully(kernels=(8, 12)), "parameters"),
+    "7 x 7": (fully(kernel=7), "expected 1 x 1"),
+    "one size only": (fully(shape=(176, 176, 3)), "use image_shape"),
+}
+
+
+@pytest.mark.parametrize("name", MODEL_RIGHT)
+def test_generate_model_right(name):
+    assert str(verdict("generate_model", MODEL_RIGHT[name])) == "generate_model: right"
+
+
+@pytest.mark.parametrize("name", MODEL_WRONG)
+def test_generate_model_wrong(name):
+    rejected("generate_model", *MODEL_WRONG[name])
+
+
+@pytest.mark.parametrize("name", FCNN_RIGHT)
+def test_generate_fcnn_model_right(name):
+    assert str(verdict("generate_fcnn_model", FCNN_RIGHT[name], generate_model=classifier())) == "generate_fcnn_model: right"
+
+
+@pytest.mark.parametrize("name", FCNN_WRONG)
+def test_generate_fcnn_model_wrong(name):
+    rejected("generate_fcnn_model", *FCNN_WRONG[name], generate_model=classifier())
+
+
+def copy_by_layer(base_model, fcnn_model):
+    old = [layer for layer in base_model.layers if layer.weights]
+    new = [layer for layer in fcnn_model.layers if layer.weights]
+    for a, b in zip(old, new):
+        kernel, bias = a.get_weights()
+        b.set_weights([kernel.reshape(b.get_weights()[0].shape), bias])
+
+
+def copy_in_a_loop(base_model, fcnn_model):
+    weights = []
+    for a, b in zip(base_model.get_weights(), fcnn_model.get_weights()):
+        weights.append(np.array(a).reshape(b.shape))
+    fcnn_model.set_weights(weights)
+    return fcnn_model
+
+
+def copying(change):
+    def f(base_model, fcnn_model):
+        like = [w.shape for w in fcnn_model.get_weights()]
+        fcnn_model.set_weights(change([w.reshape(s) for w, s in zip(base_model.get_weights(), like)], base_model.get_weights(), fcnn_model.get_weights()))
+    return f
+
+
+def turned(good, old, new):
+    return [np.transpose(w.reshape(w.shape[2], w.shape[0], w.shape[1], w.shape[3]), (1, 2, 0, 3)) if w.ndim == 4 and w.shape[0] == 8 else w for w in good]
+
+
+COPY_RIGHT = {"reference": model.copy_weights, "layer by layer": copy_by_layer, "in a loop, returning the model": copy_in_a_loop}
+COPY_WRONG = {
+    "nothing": (lambda a, b: None, "fcnn_model.set_weights"),
+    "not the last layer": (copying(lambda good, old, new: good[:-2] + new[-2:]), "the last layer"),
+    "channels first": (copying(turned), "in the wrong order"),
+    "columns of Fortran": (copying(lambda good, old, new: [o.reshape(n.shape, order="F") if n.ndim == 4 and n.shape[0] == 8 else g
+                                                           for g, o, n in zip(good, old, new)]), "in the wrong order"),
+    "no biases": (copying(lambda good, old, new: [n if n.ndim == 1 else g for g, n in zip(good, new)]), "the biases"),
+    "convolutions only": (copying(lambda good, old, new: good[:4] + new[4:]), "dense layers were not copied"),
+    "the wrong way": (lambda a, b: a.set_weights([w.reshape(v.shape) for w, v in zip(b.get_weights(), a.get_weights())]), "wrong direction"),
+    "without reshaping": (lambda a, b: b.set_weights(a.get_weights()), "ValueError"),
+}
+
+
+@pytest.mark.parametrize("name", COPY_RIGHT)
+def test_copy_weights_right(name):
+    assert str(verdict("copy_weights", COPY_RIGHT[name], generate_model=classifier(), generate_fcnn_model=fully())) == "copy_weights: right"
+
+
+@pytest.mark.parametrize("name", COPY_WRONG)
+def test_copy_weights_wrong(name):
+    rejected("copy_weights", *COPY_WRONG[name], generate_model=classifier(), generate_fcnn_model=fully())
+
+
+# --- detector ---
+
+
+def finder(moved=0.0, stride=4, peaks=True, box=lambda i, r, c: [i, r, c, r + 32, c + 32], decide=float, answer=lambda b, d: (b, d), maximum=None):
+    def f(fcnn_model, images, image_shapes):
+        from skimage.feature import peak_local_max
+
+        maps = np.asarray(fcnn_model.predict(np.asarray(images, np.float32), verbose=0))[..., 1]
+        boxes, decision = [], []
+        for i, heat in enumerate(maps):
+            cells = (maximum or (lambda m: peak_local_max(m, min_distance=2, threshold_abs=-1)))(heat) if peaks else np.argwhere(heat > -np.inf)
+            for r, c in cells:
+                boxes.append(box(i, r * stride + moved, c * stride + moved))
+                decision.append(decide(heat[r, c]))
+        return answer(boxes, decision)
+    return f
+
+
+def by_hand(heat):
+    inner = heat[1:-1, 1:-1]
+    greatest = np.all([inner >= heat[1 + a : heat.shape[0] - 1 + a, 1 + b : heat.shape[1] - 1 + b] for a in (-1, 0, 1) for b in (-1, 0, 1)], axis=0)
+    return np.argwhere(greatest & (inner > 0)) + 1
+
+
+FIND_RIGHT = {"reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
+              "peaks by hand, arrays": finder(maximum=by_hand, answer=lambda b, d: (np.array(b), np.array(d)))}
+FIND_WRONG = {
+    "half a window off": (finder(moved=-16), "half a window"),
+    "half a window off, down": (finder(moved=16), "half a window"),
+    "rows and columns swapped": (finder(box=lambda i, r, c: [i, c, r, c + 32, r + 32]), "swapped"),
+    "cells for pixels": (finder(stride=1), "map cells are not pixels"),
+    "no photo index": (finder(box=lambda i, r, c: [r, c, r + 32, c + 32]), "rows of 5 numbers"),
+    "always photo 0": (finder(box=lambda i, r, c: [0, r, c, r + 32, c + 32]), "photo"),
+    "every cell": (finder(peaks=False), "keep only those cells"),
+    "the other sign": (finder(decide=lambda v: -float(v)), "surer boxes"),
+    "whole numbers": (finder(decide=lambda v: int(v > 0)), "surer boxes"),
+    "corner, height, width": (finder(box=lambda i, r, c: [i, r, c, 32, 32]), "not a corner"),
+    "no decision": (finder(answer=lambda b, d: np.array(b)), "2 answers"),
+    "nothing found": (finder(answer=lambda b, d: ([], [])), "no box at all"),
+}
+
+
+@pytest.mark.parametrize("name", FIND_RIGHT)
+def test_get_bboxes_right(name):
+    assert str(verdict("get_bboxes_and_decision_function", FIND_RIGHT[name])) == "get_bboxes_and_decision_function: right"
+
+
+@pytest.mark.parametrize("name", FIND_WRONG)
+def test_get_bboxes_wrong(name):
+    rejected("get_bboxes_and_decision_function", *FIND_WRONG[name])
+
+
+def slow_curve(keep=np.greater_equal, together=True, change=lambda p, r, t: (p, r, t), total=lambda true, pred: len(true), order=np.unique, as_int=False):
+    def f(pred_bboxes, true_bboxes, decision_function):
+        pred, decision = np.asarray(pred_bboxes), np.asarray(decision_function)
+        decision = decision.astype(int) if as_int else decision
+        precision, recall, thresholds = [], [], order(decision)
+        for t in thresholds:
+            kept = keep(decision, t)
+            if together:
+                hits = len(best_match(pred[kept], true_bboxes, decision[kept])[0])
+            else:
+                hits = sum(len(best_match(pred[[k]], true_bboxes, decision[[k]])[0]) for k in np.flatnonzero(kept))
+            precision.append(hits / kept.sum() if kept.any() else 1.0)
+            recall.append(hits / total(true_bboxes, pred))
+        return change(np.array(precision), np.array(recall), np.array(thresholds))
+    return f
+
+
+CURVE_RIGHT = {
+    "reference": precision_recall_curve,
+    "a match for every threshold": slow_curve(),
+    "falling thresholds, lists": slow_curve(change=lambda p, r, t: (p[::-1].tolist(), r[::-1].tolist(), t[::-1].tolist())),
+    "end point without threshold": slow_curve(change=lambda p, r, t: (np.append(p, 1), np.append(r, 0), t)),
+}
+CURVE_WRONG = {
+    "duplicates as hits": (slow_curve(together=False), "second box on the same face"),
+    "swapped": (slow_curve(change=lambda p, r, t: (r, p, t)), "precision and recall are swapped"),
+    "thresholds the other way": (slow_curve(change=lambda p, r, t: (p, r, t[::-1])), "the thresholds run one way and the curve the other"),
+    "not sorted": (slow_curve(order=np.asarray), "sort the detections"),
+    "> for >=": (slow_curve(keep=np.greater), ">= instead of >"),
+    "recall among detections": (slow_curve(total=lambda true, pred: len(pred)), "share of all"),
+    "photos without detection forgotten": (slow_curve(total=lambda true, pred: int(np.isin(true[:, 0], pred[:, 0]).sum())), "share of all"),
+    "whole numbers": (slow_curve(as_int=True), "whole numbers"),
+    "two answers": (slow_curve(change=lambda p, r, t: (p, r)), "3 answers"),
+}
+
+
+@pytest.mark.parametrize("name", CURVE_RIGHT)
+def test_precision_recall_curve_right(name):
+    assert str(verdict("precision_recall_curve", CURVE_RIGHT[name])) == "precision_recall_curve: right"
+
+
+@pytest.mark.parametrize("name", CURVE_WRONG)
+def test_precision_recall_curve_wrong(name):
+    rejected("precision_recall_curve", *CURVE_WRONG[name])
+
+
+def last_enough(thresholds, recall):
+    for t, r in sorted(zip(thresholds, recall), reverse=True):
+        if r >= 0.85:
+            return np.float32(t)
+
+
+THRESHOLD_RIGHT = {"reference": detector.get_threshold, "in a loop": last_enough, "for rising thresholds": lambda t, r: t[r >= 0.85][-1],
+                   "for falling thresholds": lambda t, r: t[r >= 0.85][0]}
+THRESHOLD_WRONG = {
+    "the other side": (lambda t, r: t[r < 0.85].min() if (r < 0.85).any() else t[-1], "the other side"),
+    "nearest": (lambda t, r: t[np.argmin(np.abs(r - 0.85))], "the other side"),
+    "> for >=": (lambda t, r: t[r > 0.85].max(), ">= instead of >"),
+    "the lowest": (lambda t, r: t.min(), "A greater threshold"),
+    "its place": (lambda t, r: int(np.sum(r >= 0.85)) - 1, "the place of the threshold"),
+    "a recall": (lambda t, r: r[r >= 0.85].min(), "recall, not a threshold"),
+    "several": (lambda t, r: t[r >= 0.85], "expected one number"),
+}
+
+
+@pytest.mark.parametrize("name", THRESHOLD_RIGHT)
+def test_get_threshold_right(name):
+    assert str(verdict("get_threshold", THRESHOLD_RIGHT[name])) == "get_threshold: right"
+
+
+@pytest.mark.parametrize("name", THRESHOLD_WRONG)
+def test_get_threshold_wrong(name):
+    rejected("get_threshold", *THRESHOLD_WRONG[name])
+
+
+def detecting(keep=np.greater_equal, alone=lambda b, d: b, both=lambda b, d: (b, d)):
+    def f(fcnn_model, images, image_shapes, threshold, return_decision=True):
+        boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, images, image_shapes)
+        kept = keep(decision, threshold)
+        return both(boxes[kept], decision[kept]) if return_decision else alone(boxes[kept], decision[kept])
+    return f
+
+
+DETECT_RIGHT = {"reference": detector.detect, "lists": detecting(both=lambda b, d: (b.tolist(), d.tolist())),
+                "the surest first": detecting(both=lambda b, d: (b[np.argsort(-d)], d[np.argsort(-d)]), alone=lambda b, d: [tuple(x) for x in b])}
+DETECT_WRONG = {
+    "> for >=": (detecting(np.greater), ">= instead of >"),
+    "the other side": (detecting(np.less), "below the threshold"),
+    "no threshold": (detecting(lambda d, t: d > -np.inf), "not used"),
+    "always both": (detecting(alone=lambda b, d: (b, d)), "only the boxes"),
+    "never both": (detecting(both=lambda b, d: b), "2 answers"),
+    "out of step": (detecting(both=lambda b, d: (b, d[::-1]) if len(d) > 1 else (b, d)), "in step"),
+}
+
+
+@pytest.mark.parametrize("name", DETECT_RIGHT)
+def test_detect_right(name):
+    assert str(verdict("detect", DETECT_RIGHT[name])) == "detect: right"
+
+
+@pytest.mark.parametrize("name", DETECT_WRONG)
+def test_detect_wrong(name):
+    rejected("detect", *DETECT_WRONG[name])
+
+
+def test_enough_wrong_answers():
+    kinds = (BOX_WRONG, PATCH_WRONG, MODEL_WRONG, FCNN_WRONG, COPY_WRONG, FIND_WRONG, CURVE_WRONG, THRESHOLD_WRONG, DETECT_WRONG)
+    assert all(len(kind) >= 5 for kind in kinds) and sum(map(len, kinds)) >= 60
