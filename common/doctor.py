@@ -77,14 +77,17 @@ def check_packages(lock=LOCK, ranges=RANGES, installed=None):
     """The installed packages against the lock; in conda, against the ranges."""
     installed = installed_packages() if installed is None else installed
     conda = _in_conda()
-    missing, other = [], []
+    asked_for = {canonical(requirement.name) for requirement in requirements(ranges)}
+    missing, absent, other = [], [], []
     for requirement in requirements(ranges if conda else lock):
         name = canonical(requirement.name)
         version = installed.get(name) or next((installed[also] for also in ALSO.get(name, ()) if also in installed), None)
         if version is None:
-            missing.append(requirement.name)
+            # what only another package needs may be missing where that package is of another version
+            (missing if name in asked_for else absent).append(requirement.name)
         elif not requirement.specifier.contains(version, prereleases=True):
             other.append(f"{requirement.name} {version} (expected {requirement.specifier})")
+    other += [f"{name} not there" for name in absent]
     install = ("conda env update -f environment.yml --prune" if conda else
                f'"{sys.executable}" -m pip install --require-hashes -r requirements.lock')
     against = "requirements.in" if conda else "requirements.lock"
