@@ -7,14 +7,17 @@ import argparse
 import json
 import os
 import sys
+from collections import defaultdict
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from TrackDetector.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, photos_in, read_photo, read_video
+from TrackDetector.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, photos_in, read_photo, video_frames, video_rate
 
 # what Classifier.choose_threshold finds at one false accept in a hundred, on the course's data as on the built-in people
 DEFAULT_THRESHOLD = 0.35
+_FONT = 0  # OpenCV's plain letters, FONT_HERSHEY_SIMPLEX
 _COLOURS = [(0, 140, 60), (30, 90, 220), (200, 90, 0), (150, 40, 160), (0, 130, 140)]
 
 
@@ -89,15 +92,17 @@ def draw(frame, boxes):
     import cv2
 
     out = np.ascontiguousarray(frame.copy())
-    thick = max(1, round(max(out.shape[:2]) / 400))
+    thick = max(1, round(max(out.shape[:2]) / 500))
     for number, box, text in boxes:
         top, left, bottom, right = (int(round(v)) for v in box)
         colour = _COLOURS[number % len(_COLOURS)]
         cv2.rectangle(out, (left, top), (right, bottom), colour, thick)
-        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick, thick)
+        (width, height), base = cv2.getTextSize(text, _FONT, 1.0, 1)
+        size = float(np.clip(1.25 * (right - left) / max(width, 1), 0.35, 1.5))  # as wide as the face, if that can be read
+        width, height, base = (int(np.ceil(v * size)) for v in (width, height, base))
         x, y = int(np.clip(left, 0, max(0, out.shape[1] - width))), max(top - base, height + base)
         cv2.rectangle(out, (x, y - height - base), (x + width, y + base), colour, -1)
-        cv2.putText(out, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick, (255, 255, 255), thick, cv2.LINE_AA)
+        cv2.putText(out, text, (x, y), _FONT, size, (255, 255, 255), max(1, round(2 * size)), cv2.LINE_AA)
     return out
 
 
@@ -109,22 +114,23 @@ def _write_drawn(file, frames, rate, tracks, folder):
     import cv2
 
     folder.mkdir(parents=True, exist_ok=True)
-    by_frame = [[] for _ in frames]
+    by_frame = defaultdict(list)
     for number, track in enumerate(tracks):
         for t, box in zip(track.frames, track.boxes):
             by_frame[t].append((number, box, _caption(track.answer)))
-    drawn = [draw(frame, boxes) for frame, boxes in zip(frames, by_frame)]
+    drawn = (draw(frame, by_frame[t]) for t, frame in enumerate(frames))
     # the whole name stays in front, so that a photo and a video of one name do not overwrite each other
     if rate is None:
         target = folder / f"{file.name}.named.jpg"
-        target.write_bytes(cv2.imencode(".jpg", drawn[0][:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+        target.write_bytes(cv2.imencode(".jpg", next(drawn)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
         return target
-    target = folder / f"{file.name}.named.mp4"
-    height, width = (side - side % 2 for side in drawn[0].shape[:2])
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, (width, height))
-    if not writer.isOpened():
-        raise PhotoError(f"{target}: cannot be written as a video")
+    target, writer = folder / f"{file.name}.named.mp4", None
     for frame in drawn:
+        height, width = (side - side % 2 for side in frame.shape[:2])
+        if writer is None:
+            writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, (width, height))
+            if not writer.isOpened():
+                raise PhotoError(f"{target}: cannot be written as a video")
         writer.write(np.ascontiguousarray(frame[:height, :width, ::-1]))
     writer.release()
     return target
@@ -133,24 +139,43 @@ def _write_drawn(file, frames, rate, tracks, folder):
 def name_faces(file, classifier, every=1, folder=None):
     """Name every face in one photo or video.
 
+    Parameters
+    ----------
+    file : pathlib.Path
+    classifier : Classifier
+        With a gallery.
+    every : int
+        Take every `every`-th frame of a video.
+    folder : pathlib.Path, optional
+        Where to write a copy with boxes and names.
+
     Returns
     -------
     dict
         What the JSON holds for this file: `file`, `frames`, `faces`: name, distance, frames, boxes, nearest
         photos. For JSON's sake all are plain lists and numbers.
+
+    Raises
+    ------
+    PhotoError
+        If the file cannot be read, or the copy not be written.
     """
     from TrackDetector.following import follow
 
     is_video = file.suffix.lower() in VIDEO_SUFFIXES
-    frames, rate = read_video(file, every=every) if is_video else ([read_photo(file)], None)
-    tracks = follow(frames, classifier)
-    report = {"file": str(file), "frames": len(frames), "faces": [
+
+    def frames():
+        return video_frames(file, every) if is_video else iter([read_photo(file)])
+
+    counter = count()
+    tracks = follow((frame for frame, _ in zip(frames(), counter)), classifier, progress=is_video)
+    report = {"file": str(file), "frames": next(counter), "faces": [
         {"name": t.answer.label, "looks_most_like": t.answer.name, "distance": round(t.answer.distance, 4),
          "frames": [n * every for n in t.frames], "boxes": [[round(float(v), 1) for v in box] for box in t.boxes],
          "nearest": [{"photo": p, "name": n, "distance": round(d, 4)} for p, n, d in t.answer.neighbors]}
         for t in tracks]}
     if folder is not None:
-        report["drawn"] = str(_write_drawn(file, frames, rate and rate / every, tracks, folder))
+        report["drawn"] = str(_write_drawn(file, frames(), video_rate(file) / every if is_video else None, tracks, folder))
     return report
 
 

@@ -13,11 +13,11 @@ from TrackDetector.faces import find_faces
 
 @dataclass
 class Track:
-    """One face through the frames: numbers of the frames, boxes (4,), crops, and its answer."""
+    """One face through the frames: numbers of the frames, boxes (4,), descriptors (D,), and its answer."""
 
     frames: list = field(default_factory=list)
     boxes: list = field(default_factory=list)
-    crops: list = field(default_factory=list)
+    descriptors: list = field(default_factory=list)
     answer: Answer | None = None
 
 
@@ -67,8 +67,8 @@ def follow(frames, classifier, detector=None, progress=True):
 
     Parameters
     ----------
-    frames : list of ndarray, shape (H, W, 3), uint8 RGB
-        One frame is a photo.
+    frames : iterable of ndarray, shape (H, W, 3), uint8 RGB
+        One frame is a photo. They are looked at one by one, so a generator will do for a long video.
     classifier : Classifier
         With a gallery.
     detector : callable, optional
@@ -82,14 +82,23 @@ def follow(frames, classifier, detector=None, progress=True):
     """
     from tqdm.auto import tqdm
 
-    tracks, size = [], (input_size(classifier.nn_model)[0] or INPUT_SIZE)
-    for number, frame in enumerate(tqdm(frames, "frames", disable=not progress or len(frames) < 2)):
+    tracks, waiting, size = [], [], (input_size(classifier.nn_model)[0] or INPUT_SIZE)
+    is_photo = hasattr(frames, "__len__") and len(frames) < 2
+    for number, frame in enumerate(tqdm(frames, "frames", disable=not progress or is_photo)):
         faces = find_faces(frame, detector)
         for face, track in zip(faces, link(tracks, [f.box for f in faces], number)):
-            track.crops.append(align(frame, face.landmarks, size))
-    crops = [crop for track in tracks for crop in track.crops]
-    if crops:
-        descriptors = np.split(classifier.describe(np.array(crops)), np.cumsum([len(t.crops) for t in tracks])[:-1])
-        for track, d in zip(tracks, descriptors):
-            track.answer = classifier.answer_clip(d, track.frames)
+            waiting.append((track, align(frame, face.landmarks, size)))
+        if len(waiting) >= 2 * classifier.batch_size:
+            _describe(waiting, classifier)
+    _describe(waiting, classifier)
+    for track in tracks:
+        track.answer = classifier.answer_clip(np.array(track.descriptors), track.frames)
     return tracks
+
+
+def _describe(waiting, classifier):
+    """Describe the crops that wait, and empty the list."""
+    if waiting:
+        for (track, _), descriptor in zip(waiting, classifier.describe(np.array([crop for _, crop in waiting]))):
+            track.descriptors.append(descriptor)
+        waiting.clear()

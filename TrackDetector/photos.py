@@ -1,6 +1,7 @@
 """Reading photos and videos of any kind as RGB arrays, or saying which file is bad and why."""
 
 import re
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,56 @@ def photos_in(folder):
     )
 
 
+def video_frames(path, every=1):
+    """The frames of a video file one by one, so that a long video need not fit into the memory.
+
+    Parameters
+    ----------
+    path : path-like
+    every : int
+        Take every `every`-th frame.
+
+    Yields
+    ------
+    ndarray, shape (H, W, 3), uint8 RGB
+
+    Raises
+    ------
+    PhotoError
+        If there is no such file, it cannot be decoded, or it holds no frame.
+    """
+    import cv2
+
+    path = Path(path)
+    if not path.is_file():
+        raise PhotoError(f"{path}: no such file")
+    capture, number = cv2.VideoCapture(str(path)), 0
+    try:
+        while capture.isOpened() and capture.grab():
+            if number % every == 0:
+                ok, frame = capture.retrieve()
+                if not ok:
+                    break
+                yield np.ascontiguousarray(frame[:, :, ::-1])
+            number += 1
+    except cv2.error as error:
+        raise PhotoError(f"{path}: cannot be decoded as a video ({error})") from None
+    finally:
+        capture.release()
+    if number == 0:
+        raise PhotoError(f"{path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
+
+
+def video_rate(path):
+    """Frames a second of a video file, or 25 where it does not say."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return rate if np.isfinite(rate) and rate > 0 else 25.0
+
+
 def read_video(path, most_frames=None, every=1):
     """Read the frames of a video file.
 
@@ -132,35 +183,11 @@ def read_video(path, most_frames=None, every=1):
     -------
     frames : list of ndarray, shape (H, W, 3), uint8 RGB
     rate : float
-        Frames a second of the file, or 25 where it does not say.
+        Frames a second of the file.
 
     Raises
     ------
     PhotoError
-        If there is no such file, it cannot be decoded, or it holds no frame.
+        As `video_frames`.
     """
-    import cv2
-
-    path = Path(path)
-    if not path.is_file():
-        raise PhotoError(f"{path}: no such file")
-    capture = cv2.VideoCapture(str(path))
-    frames, taken = [], 0
-    try:
-        while capture.isOpened() and (most_frames is None or len(frames) < most_frames):
-            if not capture.grab():
-                break
-            if taken % every == 0:
-                ok, frame = capture.retrieve()
-                if not ok:
-                    break
-                frames.append(np.ascontiguousarray(frame[:, :, ::-1]))
-            taken += 1
-        rate = capture.get(cv2.CAP_PROP_FPS)
-    except cv2.error as error:
-        raise PhotoError(f"{path}: cannot be decoded as a video ({error})") from None
-    finally:
-        capture.release()
-    if not frames:
-        raise PhotoError(f"{path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
-    return frames, rate if np.isfinite(rate) and rate > 0 else 25.0
+    return list(islice(video_frames(path, every), most_frames)), video_rate(path)

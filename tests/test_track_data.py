@@ -339,3 +339,32 @@ def test_unpack_hands_on(tmp_path):
     with pytest.raises(ValueError):
         get_data.unpack(tmp_path / "evil.zip", tmp_path / "out")
     assert not (tmp_path / "evil.txt").exists()
+
+
+def test_the_data_that_are_fetched(tmp_path, monkeypatch, course):
+    import common.download
+
+    asked = []
+    monkeypatch.setattr(common.download, "fetch_unpacked", lambda name, folder: asked.append((name, folder)) or course)
+    train = load_image_data(tmp_path / "Face_Recognition_data" / "image_classification", source="download")[0]
+    assert len(train) == 4 and asked == [("Face_Recognition_data", tmp_path)]
+
+
+def test_people_of_lfw_are_laid_out_like_the_others(tmp_path, monkeypatch, capsys):
+    import sklearn.datasets
+
+    import common.download
+
+    class Lfw:
+        images = np.random.default_rng(0).random((96, 50, 50, 3)).astype(np.float32)
+        target = np.repeat(np.arange(8), 12)
+        target_names = np.array([f"Person {i}" for i in range(8)])
+
+    monkeypatch.setattr(common.download, "fetch_lfw", lambda home: home)
+    monkeypatch.setattr(sklearn.datasets, "fetch_lfw_people", lambda **settings: Lfw)
+    train, labels, test, _ = load_image_data(tmp_path / "x" / "image_classification", source="lfw")
+    assert (len(train), len(test), len(set(labels.values()))) == (42, 30, 6) and "Person_1" in labels.values()
+    np.testing.assert_array_equal(train["0.png"], np.round(Lfw.images[12] * 255).astype(np.uint8))
+    assert len(load_strangers(tmp_path / "x" / "image_classification", source="lfw")[0]) == 10
+    assert len(load_video_data(tmp_path / "x" / "video_classification", source="lfw")[2]) == 6
+    assert "LFW" in capsys.readouterr().out

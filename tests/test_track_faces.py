@@ -10,7 +10,7 @@ from common.boxes import iou
 from common.orl import orl_faces
 from TrackDetector import faces as f
 from TrackDetector.alignment import PADDING, TEMPLATE, align, find_landmarks, similarity_transform
-from TrackDetector.detectors import hog_detector, run_detector
+from TrackDetector.detectors import cnn_detector, hog_detector, run_detector
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +222,10 @@ def test_the_same_face_twice_and_remembered(people):
     changed = people[8].copy()
     changed[0, 0] ^= 1
     assert f.find_face(changed) is not again
+
+
+def test_the_cnn_detector_finds_the_same_face(people):
+    photo = cv2.copyMakeBorder(people[9], 20, 20, 20, 20, cv2.BORDER_REPLICATE)
+    hog, cnn = f.find_face(photo), f.find_face(photo, detector=cnn_detector())
+    assert cnn.how == "detector" and iou([hog.box], [cnn.box])[0, 0] > 0.5
+    assert np.abs(hog.landmarks - cnn.landmarks).mean() < 4
