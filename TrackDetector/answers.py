@@ -43,6 +43,8 @@ def unit(descriptors):
 
 def named(items, labels=None, what="photos"):
     """Names and values of a dictionary or sequence, and the labels in the same order."""
+    if isinstance(items, np.ndarray) and items.ndim in (2, 3):
+        raise ValueError(f"expected several {what}, got one array of shape {items.shape}; hand in a list or a dictionary")
     names = [str(name) for name in items] if isinstance(items, dict) else [str(i) for i in range(len(items))]
     values = list(items.values()) if isinstance(items, dict) else list(items)
     if labels is None:

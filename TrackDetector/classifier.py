@@ -292,7 +292,11 @@ class Classifier:
             As `classify_images`. A clip without frames is "unknown", with a warning that names it.
         """
         self._fitted()
-        names, clips = named(test_videos)
+        names, clips = named(test_videos, what="clips")
+        for name, clip in zip(names, clips):
+            if isinstance(clip, np.ndarray) and clip.ndim in (2, 3):
+                raise ValueError(f"clip {name}: expected a list of frames, got one image of shape {clip.shape}; "
+                                 "hand in a dictionary of clips, and [frame] for a clip of one frame")
         empty = [name for name, clip in zip(names, clips) if not len(clip)]
         if empty:
             warnings.warn(f"{len(empty)} of {len(names)} clips have no frame: {', '.join(empty[:5])}", stacklevel=2)

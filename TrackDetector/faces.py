@@ -219,6 +219,8 @@ def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress
 
     if int(size) != size or size < 1:
         raise ValueError(f"expected the size of the crops in pixels, at least 1; got {size}")
+    if isinstance(imgs, np.ndarray) and imgs.ndim in (2, 3):
+        raise ValueError(f"expected several photos, got one of shape {imgs.shape}; hand in [photo]")
     named = list(imgs.items()) if isinstance(imgs, dict) else [(f"image {i}", img) for i, img in enumerate(imgs)]
     crops = np.zeros((len(named), int(size), int(size), 3), np.uint8)
     found = np.zeros(len(named), bool)

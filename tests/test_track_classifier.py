@@ -188,6 +188,18 @@ def test_a_clip_is_answered_alike_alone_and_in_company(colours):
         assert alone.name == together[name].name and alone.distance == pytest.approx(together[name].distance, abs=1e-4)
 
 
+def test_one_photo_is_not_many_and_one_frame_is_no_clip(colours):
+    from TrackDetector.faces import preprocess_imgs
+
+    c = classifier(colours).fit(GALLERY, LABELS)
+    for call in (c.classify_images, preprocess_imgs):
+        with pytest.raises(ValueError, match="expected several photos"):
+            call(patch(*RED))
+    with pytest.raises(ValueError, match="clip 0: expected a list of frames"):
+        c.classify_videos([patch(*RED)])
+    assert c.classify_videos({"a": np.array([patch(*RED)] * 2)}) == {"a": "Rose"}  # an array of frames will do
+
+
 # --- strangers ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,49 @@
+"""The exercises of TrackDetector: marks, checks, hints, and which function is the answer.
+
+See `RegionDetector.exercises` for how a notebook uses them.
+"""
+
+from common.exercise import Exercise, Score, Task
+from TrackDetector import checks_data as on_data
+from TrackDetector import checks_faces as on_faces
+
+DATA, FACES, CLASSIFIER = "TrackDetector.get_data", "TrackDetector.faces", "TrackDetector.classifier"
+
+EXERCISES = (
+    Exercise(
+        "load_image_data", "1 load the data", 0.5, on_data.check_load_image_data,
+        ("read_labels(folder / 'train' / 'y_train.csv') gives a dictionary from file name to label.",
+         "read_photo(folder / 'train' / 'images' / name) reads a photo as RGB; cv2.imread would give BGR.",
+         "Return four dictionaries: train_images, train_labels, test_images, test_labels."),
+        f"{DATA}:load_image_data", shared=tuple(f"{DATA}:{n}" for n in ("find_data", "_read_photos", "read_labels")),
+    ),
+    Exercise(
+        "load_video_data", "1 load the data", 0.5, on_data.check_load_video_data,
+        ("The training photos lie as before; a clip is a folder test/videos/<id> with frames <k>.jpg.",
+         "in_numeric_order(folder.iterdir()) puts 2 before 10; sorted() would not.",),
+        f"{DATA}:load_video_data", (f"{DATA}:_read_clip",),
+        shared=tuple(f"{DATA}:{n}" for n in ("find_data", "_read_photos", "read_labels", "_what_lies_in", "_matched", "_read_all")),
+    ),
+    Exercise(
+        "preprocess_imgs", "2 faces", 3, on_faces.check_preprocess_imgs,
+        ("For every photo: find_face(image) gives a face with a box and five landmarks, or a guess at the middle (face.found is False).",
+         "align(image, face.landmarks, 224) turns it upright and cuts it out.",
+         "One crop for every photo, in their order; return the crops and whether a face was found."),
+        f"{FACES}:preprocess_imgs", shared=(f"{FACES}:find_face",), picture=None, seconds=60,
+    ),
+    Exercise(
+        "Classifier", "3 classifier", 2, on_faces.check_classifier,
+        ("fit: preprocess_imgs, then get_layer_output(crops, model=nn_model): one descriptor for each face; then KNeighborsClassifier.fit.",
+         "The labels are a dictionary: take labels[name] for the names of the photos, not its values as they come.",
+         "A clip: the mean of the descriptors of those frames in which a face was found."),
+        f"{CLASSIFIER}:Classifier", (f"{CLASSIFIER}:COMBINE",), uses=("preprocess_imgs",), seconds=120,
+    ),
+)
+
+SCORES = (
+    Score("image_accuracy", "4 photos", "share of test photos with the right name", ((0.90, 1.0), (0.95, 2.0)), ("Classifier",)),
+    Score("video_accuracy", "5 clips", "share of clips with the right name", ((0.80, 1.0), (0.85, 2.0)), ("Classifier",)),
+)
+
+TASK = Task("TrackDetector", EXERCISES, SCORES)
+exercise, check, hint, solution, target, marks = TASK.exercise, TASK.check, TASK.hint, TASK.solution, TASK.target, TASK.marks
