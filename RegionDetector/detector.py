@@ -29,7 +29,12 @@ def face_shape(true_bboxes):
     return (boxes[:, 3:5] - boxes[:, 1:3]).mean(axis=0)
 
 
-def heat_maps(fcnn_model, images, batch_size=BATCH):
+def face_answer(answer):
+    """The answer "face" minus the answer "not a face"; a single answer stands for itself: (..., 2 or 1) -> (...)."""
+    return answer[..., 1] - answer[..., 0] if answer.shape[-1] == 2 else answer[..., 0]
+
+
+def heat_maps(fcnn_model, images, batch_size=BATCH, mirror=False):
     """How much more a face than not, for every cell of the FCNN's map.
 
     Parameters
@@ -39,6 +44,8 @@ def heat_maps(fcnn_model, images, batch_size=BATCH):
     images : sequence of ndarray, each (H, W, 3)
         Images of one size, pixels from 0 to 255.
     batch_size : int
+    mirror : bool
+        Look at the mirror image of each photo too and take the mean: a mirrored face is a face.
 
     Returns
     -------
@@ -47,11 +54,14 @@ def heat_maps(fcnn_model, images, batch_size=BATCH):
     """
     run = compiled(fcnn_model)
 
-    def difference(batch):
-        answer = run(batch.astype("float32"))
-        return answer[..., 1] - answer[..., 0]
+    def look(batch):
+        batch = batch.astype("float32")
+        maps = face_answer(run(batch))
+        if mirror:
+            maps = (maps + face_answer(run(np.ascontiguousarray(batch[:, :, ::-1])))[:, :, ::-1]) / 2
+        return maps
 
-    return in_batches(difference, images, batch_size)
+    return in_batches(look, images, batch_size)
 
 
 def _vertex(before, here, after):
@@ -112,7 +122,7 @@ def get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape
     decision_function : ndarray of float, shape (P,)
         Greater for more certain boxes. Every peak is in it: choose with a threshold.
     """
-    maps = heat_maps(fcnn_model, images)
+    maps = heat_maps(fcnn_model, images, mirror=True)
     return boxes_from_maps(maps, np.asarray(images[0]).shape, image_shapes, box_shape)
 
 

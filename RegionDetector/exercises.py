@@ -24,28 +24,29 @@ EXERCISES = (
         ("Draw the upper left corner at random; the box must end inside the photo, so its row goes up to height - box height.",
          "Draw again while the box is no negative one: is_negative_bbox(bbox, true_bboxes).",
          "rng.integers(n) stays below n: rng.integers(height - box_height + 1) reaches the last row."),
-        f"{SAMPLES}:gen_negative_bbox", (f"{SAMPLES}:TRIES",),
+        f"{SAMPLES}:gen_negative_bbox", shared=(f"{SAMPLES}:TRIES", f"{SAMPLES}:is_negative_bbox"),
     ),
     Exercise(
         "get_positive_negative", "1 prepare data", 0.5, on_patches.check_get_positive_negative,
         ("For every face: the 32 x 32 window around its middle, out of the photo that the first number of its box names.",
          "For every negative patch: a random photo, then gen_negative_bbox with the shape and the faces of that photo alone.",
          "Go on drawing until there are exactly negative_bbox_count of them."),
-        f"{SAMPLES}:get_positive_negative", (f"{SAMPLES}:TRIES", f"{SAMPLES}:_by_image", f"{SAMPLES}:cut"), uses=("gen_negative_bbox",),
+        f"{SAMPLES}:get_positive_negative", shared=tuple(f"{SAMPLES}:{n}" for n in ("TRIES", "SAMPLE_SHAPE", "_by_image", "cut")),
+        uses=("gen_negative_bbox",),
     ),
     Exercise(
         "generate_model", "2 classifier", 1, on_networks.check_generate_model,
         ("Two rounds of Conv2D and MaxPooling2D, then Flatten and a few Dense layers.",
          "The pixels go from 0 to 255: begin with layers.Rescaling(1 / 127.5, offset=-1).",
          "The last layer is Dense(2, activation='softmax')."),
-        f"{MODEL}:generate_model", (f"{MODEL}:SAMPLE_SHAPE",), seconds=120,
+        f"{MODEL}:generate_model", shared=(f"{MODEL}:SAMPLE_SHAPE",), seconds=120,
     ),
     Exercise(
         "generate_fcnn_model", "3 FCNN", 1, on_networks.check_generate_fcnn_model,
         ("Copy generate_model and replace Flatten and every Dense layer by convolutions.",
          "The first dense layer sees an 8 x 8 map: it becomes Conv2D(units, 8) without padding.",
          "The other dense layers become Conv2D(units, 1); the last one needs no softmax."),
-        f"{MODEL}:generate_fcnn_model", (f"{MODEL}:IMAGE_SHAPE",), uses=("generate_model", "copy_weights"), seconds=90,
+        f"{MODEL}:generate_fcnn_model", shared=(f"{MODEL}:IMAGE_SHAPE",), uses=("generate_model", "copy_weights"), seconds=90,
     ),
     Exercise(
         "copy_weights", "3 FCNN", 1, on_networks.check_copy_weights,
@@ -59,7 +60,8 @@ EXERCISES = (
          "skimage.feature.peak_local_max finds such cells; scipy.ndimage.maximum_filter helps as well.",
          "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
         f"{DETECTOR}:get_bboxes_and_decision_function",
-        tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "_vertex", "find_peaks", "_suppress", "boxes_from_maps")),
+        tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps")),
+        tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "heat_maps")),
         seconds=60,
     ),
     Exercise(
@@ -67,7 +69,8 @@ EXERCISES = (
         ("Match once, with best_match over all boxes: its matched pairs say which detections are hits.",
          "Sort the detections by falling decision; then the sums of the hits so far (np.cumsum) give all points at once.",
          "precision = hits so far / boxes so far, recall = hits so far / number of all faces."),
-        "common.scores:precision_recall_curve", tuple(f"common.scores:{name}" for name in ("COURSE_IOU", "_checked", "_overlapping_pairs", "_greedy", "_curve")),
+        "common.scores:precision_recall_curve", ("common.scores:_curve",),
+        tuple(f"common.scores:{name}" for name in ("COURSE_IOU", "_checked", "_overlapping_pairs", "_greedy")),
     ),
     Exercise(
         "get_threshold", "6 threshold", 0.5, on_detector.check_get_threshold,
@@ -77,7 +80,21 @@ EXERCISES = (
     Exercise(
         "detect", "6 threshold", 0.5, on_detector.check_detect,
         ("Call get_bboxes_and_decision_function and keep what has a decision of at least the threshold.",),
-        f"{DETECTOR}:detect", (f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
+        f"{DETECTOR}:detect", shared=(f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
+    ),
+    Exercise(
+        "hard_negative", "optional", 0, on_detector.check_hard_negative,
+        ("Boxes of get_bboxes_and_decision_function on training photos that overlap no face are hard negatives: samples.false_alarms.",
+         "Cut them, add them to the negative patches, fit again, load the best epoch, copy the weights."),
+        "RegionDetector.hard_negatives:hard_negative", ("RegionDetector.hard_negatives:mine",), uses=("get_bboxes_and_decision_function", "copy_weights"),
+    ),
+    Exercise(
+        "multiscale_detector", "optional", 0, on_detector.check_multiscale_detector,
+        ("Shrink the photo step by step, detect at every size, and divide the boxes by the scale.",
+         "The same face answers at several sizes: common.boxes.non_maximum_suppression."),
+        "RegionDetector.multiscale:multiscale_detector",
+        tuple(f"RegionDetector.multiscale:{n}" for n in ("STEP", "MULTIPLE", "COVERED", "FACE", "any_size", "pyramid_scales", "_level")),
+        (f"{DETECTOR}:WINDOW", f"{DETECTOR}:boxes_from_maps", f"{DETECTOR}:face_answer"), seconds=60,
     ),
 )
 
@@ -85,7 +102,7 @@ SCORES = (
     Score("validation_accuracy", "2 classifier", "validation accuracy", ((0.90, 1.0),), ("generate_model",), above=True),
     Score("best_epoch", "2 classifier", "1 if the best epoch is loaded:", ((1.0, 1.0),), ("generate_model",)),
     Score("test_score", "7 test score", "area under the precision/recall curve of the test photos", ((0.85, 1.0),),
-          ("generate_model", "generate_fcnn_model", "copy_weights", "get_bboxes_and_decision_function", "precision_recall_curve")),
+          ("generate_model",)),
 )
 
 TASK = Task("RegionDetector", EXERCISES, SCORES)

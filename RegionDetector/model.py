@@ -186,6 +186,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=12, lr=2e-3, chec
             keras.callbacks.EarlyStopping(patience=patience),
             keras.callbacks.ReduceLROnPlateau(factor=0.4, patience=1, min_lr=1e-5),
         ],
+        shuffle=False,  # `batches` does it
         verbose=2 if verbose else 0,
     )
     history.checkpoint = checkpoint

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from common.boxes import non_maximum_suppression
+from common.boxes import covered, non_maximum_suppression
 from common.inference import compiled
-from RegionDetector.detector import NMS_IOU, WINDOW, boxes_from_maps
+from RegionDetector.detector import WINDOW, boxes_from_maps, face_answer
 
 STEP = 2 ** (1 / 3)  # from level to level; the network was trained on faces of 24 to 40 pixels
 MULTIPLE = 64  # image sides are filled up to this, so that few different sizes are compiled
+COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 FACE = 32  # mean of height and width of the faces the network was trained on
 
 
@@ -92,13 +93,12 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
         boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
         for factor in pyramid_scales(photo.shape, min_face):
             canvas, size = _level(photo, factor)
-            answer = run(canvas[None])
-            level, value = boxes_from_maps(answer[..., 1] - answer[..., 0], canvas.shape, [size], box_shape)
+            level, value = boxes_from_maps(face_answer(run(canvas[None])), canvas.shape, [size], box_shape)
             boxes.append(np.clip(level[:, 1:] / factor, 0, np.tile(photo.shape[:2], 2)))
             values.append(value)
         boxes, values = np.concatenate(boxes), np.concatenate(values)
         boxes, values = boxes[values >= least], values[values >= least]
-        keep = non_maximum_suppression(boxes, values, NMS_IOU)
+        keep = non_maximum_suppression(boxes, values, COVERED, covered)
         found.append(np.column_stack([np.full(len(keep), index), boxes[keep]]))
         decisions.append(values[keep])
     return np.concatenate(found), np.concatenate(decisions)

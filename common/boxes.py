@@ -40,6 +40,11 @@ def area(boxes):
     return np.prod(np.clip(boxes[..., 2:] - boxes[..., :2], 0, None), axis=-1)
 
 
+def _intersection(a, b):
+    size = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    return size[..., 0] * size[..., 1]
+
+
 def paired_iou(a, b):
     """IoU of the boxes of `a` with those of `b`, broadcast against each other.
 
@@ -53,8 +58,7 @@ def paired_iou(a, b):
         Intersection over union, between 0 and 1. Two empty boxes have IoU 0.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    size = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
-    intersection = size[..., 0] * size[..., 1]
+    intersection = _intersection(a, b)
     union = area(a) + area(b) - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
@@ -99,7 +103,14 @@ def scale(boxes, factor):
     return as_boxes(boxes) * [rows, cols, rows, cols]
 
 
-def non_maximum_suppression(boxes, scores, iou_threshold=0.5):
+def covered(a, b):
+    """Which share of the smaller of two boxes lies in the other: 1 for a box inside a box. Broadcasts as `paired_iou`."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    smaller = np.minimum(area(a), area(b))
+    return np.divide(_intersection(a, b), smaller, out=np.zeros_like(smaller), where=smaller > 0)
+
+
+def non_maximum_suppression(boxes, scores, iou_threshold=0.5, overlap=paired_iou):
     """Keep the best-scored of overlapping boxes.
 
     Goes through the boxes in order of falling score and drops every one that overlaps a kept box
@@ -110,6 +121,8 @@ def non_maximum_suppression(boxes, scores, iou_threshold=0.5):
     boxes : array_like, shape (N, 4)
     scores : array_like, shape (N,)
     iou_threshold : float
+    overlap : callable
+        How overlap is measured: `paired_iou`, or `covered` to drop boxes inside boxes too.
 
     Returns
     -------
@@ -129,7 +142,7 @@ def non_maximum_suppression(boxes, scores, iou_threshold=0.5):
     while order.size:
         best, order = order[0], order[1:]
         keep.append(best)
-        order = order[paired_iou(boxes[best], boxes[order]) <= iou_threshold]
+        order = order[overlap(boxes[best], boxes[order]) <= iou_threshold]
     return np.array(keep, dtype=int)
 
 

@@ -3,6 +3,8 @@
 import os
 import platform
 import random
+import sys
+from contextlib import contextmanager
 
 
 def seed_everything(seed):
@@ -54,14 +56,31 @@ def gpus():
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
+@contextmanager
+def _quiet():
+    """Nothing from compiled code reaches standard error: TensorFlow greets with ten lines that mean nothing here."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
 def prepare():
-    """Let a GPU, if there is one, share its memory instead of taking all of it at once.
+    """Load the Keras backend quietly, and let a GPU share its memory instead of taking all of it at once.
 
     Call it before the first model is made; later calls change nothing.
     """
+    with _quiet():
+        gpus()
     if backend() == "tensorflow":
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # it warns of every new image size
         for gpu in tf.config.list_physical_devices("GPU"):
             try:
                 tf.config.experimental.set_memory_growth(gpu, True)

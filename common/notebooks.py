@@ -65,8 +65,10 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
 
     def tell(cell, cell_index):
         before = notebook.cells[cell_index - 1] if cell_index else None
-        if on_heading and before is not None and before.cell_type == "markdown" and before.source.startswith("#"):
-            on_heading(before.source.splitlines()[0].lstrip("# "))
+        if on_heading and before is not None and before.cell_type == "markdown":
+            for line in before.source.splitlines():
+                if line.startswith("#"):
+                    on_heading(line.lstrip("# "))
 
     client = NotebookClient(
         notebook, timeout=cell_seconds, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell

@@ -215,3 +215,16 @@ def detector_scores(pred_bboxes, true_bboxes, decision_function):
     ap = [average_precision(*curves[threshold]) for threshold in AP_IOUS]
     precision, recall = curves[COURSE_IOU]
     return {"auc_pr": auc(recall, precision), "ap50": ap[0], "ap": float(np.mean(ap))}
+
+
+def at_threshold(pred_bboxes, true_bboxes, decision_function, threshold, iou_threshold=COURSE_IOU):
+    """Precision and recall of a detector that keeps the boxes with confidence >= `threshold`.
+
+    Returns
+    -------
+    dict of float
+        ``threshold``, ``recall``, ``precision``; precision is 1 where no box is kept.
+    """
+    precision, recall, thresholds = precision_recall_curve(pred_bboxes, true_bboxes, decision_function, iou_threshold)
+    first = int(np.searchsorted(thresholds, threshold))
+    return {"threshold": float(threshold), "recall": float(recall[first]), "precision": float(precision[first])}
