@@ -280,3 +280,8 @@ def check_multiscale_detector(f, kit):
     require(set(range(len(SPOTS))) <= covered, "a spot of the size of the window is not found any more: look at the photo at its own size, too")
     require(len({tuple(np.round(b[3:] - b[1:3], -1)) for b in boxes}) > 1 or len(boxes) == len(SPOTS),
             "all boxes have one size: a peak on a photo that was made smaller belongs to a larger face")
+
+
+def check_hard_negative(f, kit):
+    """It must be callable as the notebook calls it; how much it helps shows on the validation photos."""
+    require(callable(f), "hard_negative is no function")

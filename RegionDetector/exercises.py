@@ -94,7 +94,7 @@ EXERCISES = (
          "The same face answers at several sizes: common.boxes.non_maximum_suppression."),
         "RegionDetector.multiscale:multiscale_detector",
         tuple(f"RegionDetector.multiscale:{n}" for n in ("STEP", "MULTIPLE", "COVERED", "FACE", "any_size", "pyramid_scales", "_level")),
-        (f"{DETECTOR}:WINDOW", f"{DETECTOR}:boxes_from_maps", f"{DETECTOR}:face_answer"), seconds=60,
+        (f"{DETECTOR}:WINDOW", f"{DETECTOR}:face_answer"), seconds=60,
     ),
 )
 

@@ -1,13 +1,12 @@
 """Exercises of a notebook: the reference stands in until a student writes the function; checks, hints, marks."""
 
 import dis
-import importlib
 import inspect
-import textwrap
 import types
 from dataclasses import dataclass, field
 
 from common import old_keras
+from common.reference import load, source_of
 
 RIGHT, WRONG, NOT_ATTEMPTED, NOT_YET = "right", "wrong", "not attempted", "cannot be checked yet"
 
@@ -52,7 +51,9 @@ class Exercise:
     answer : str
         ``module:function`` of the reference.
     parts : tuple of str
-        More of the same kind that the reference consists of.
+        More of the same kind that the reference consists of; a student does not get them.
+    shared : tuple of str
+        What the reference calls of its own module, and a student gets as well.
     uses : tuple of str
         Exercises that a right answer may call.
     picture : callable, optional
@@ -68,6 +69,7 @@ class Exercise:
     hints: tuple
     answer: str
     parts: tuple = ()
+    shared: tuple = ()
     uses: tuple = ()
     picture: object = None
     seconds: int = 20
@@ -97,17 +99,6 @@ class Score:
         return max([m for least, m in self.steps if (value > least if self.above else value >= least)], default=0.0)
 
 
-def load(path):
-    """The object that ``module:name`` names; None if the module or the name is not there."""
-    module, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        if error.name and not module.startswith(error.name):
-            raise
-        return None
-
-
 def _is_stub_code(code):
     instructions = [i for i in dis.get_instructions(code) if i.opname not in ("RESUME", "NOP", "CACHE", "PUSH_NULL", "PRECALL")]
     names = [i.opname for i in instructions]
@@ -126,16 +117,6 @@ def is_stub(f):
         return all(_is_stub_code(m.__code__) for m in methods)
     code = getattr(f, "__code__", None)
     return code is not None and _is_stub_code(code)
-
-
-def source_of(exercise):
-    """The reference's source, or None where there is no reference."""
-    found = [load(path) for path in (*exercise.parts, exercise.answer)]
-    if any(f is None for f in found):
-        return None
-    sources = [inspect.getsource(f) if callable(f) else f"{path.partition(':')[2]} = {f!r}\n"
-               for path, f in zip((*exercise.parts, exercise.answer), found)]
-    return "\n\n".join(textwrap.dedent(s).rstrip() for s in sources)
 
 
 def describe_error(error):
@@ -193,6 +174,17 @@ class Local:
         return undo
 
 
+def _answer_of_an_error(exercise, error):
+    kind = getattr(error, "kind", "")
+    if kind == "NotImplementedError":
+        return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
+    if kind == "SystemExit":
+        return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
+    if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
+        return Verdict(exercise.name, WRONG, f"It {error}.")
+    return Verdict(exercise.name, WRONG, f"It {describe_error(error)}.")
+
+
 def judge(exercise, f, kit):
     """Run the check of an exercise.
 
@@ -219,7 +211,7 @@ def judge(exercise, f, kit):
     except SystemExit:
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     except BaseException as error:  # whatever a student's function raises is an answer, not our failure
-        return Verdict(exercise.name, WRONG, f"It {describe_error(error)}.")
+        return _answer_of_an_error(exercise, error)
     return Verdict(exercise.name, RIGHT, "", exercise.marks)
 
 

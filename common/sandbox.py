@@ -27,6 +27,8 @@ MOST_PROCESSES = 40
 class Ended(Exception):
     """The sandbox is no longer there: it was killed, hung, flooded or left by itself. The message says which."""
 
+    plain = True
+
 
 class Raised(Exception):
     """The student's function raised; `kind`, message and `line` come from the sandbox."""

@@ -1,0 +1,341 @@
+"""Grading a class from outside: every function by name, each check on fresh data, in a sandbox.
+
+``python -m common.grade --task RegionDetector --submissions FOLDER --out build/grades`` writes ``marks.csv``, a page for the
+class and one for each student. A submission is a notebook (with ``NAME.weights.h5`` beside it), or a folder with one notebook and a
+file of weights. What was graded already is not graded again, unless the submission has changed.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import queue
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Verdict, judge
+from common.notebook_source import NotebookError, collect, read_cells
+from common.old_keras import advice
+from common.reference import load
+from common.sandbox import Ended, Raised, RemoteObject, Sandbox
+
+VERSION = "1"
+TASKS = ("RegionDetector", "TrackDetector")
+WEIGHTS = (".weights.h5", ".keras", ".h5")
+NOTEBOOKS = {"RegionDetector": "Face_Detection.ipynb", "TrackDetector": "Face_Recognition_task.ipynb"}
+_MOST_WEIGHTS = 1 << 30
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in."""
+
+    name: str
+    notebook: Path
+    weights: tuple = ()
+
+    def digest(self, *more):
+        """Changes when the submission or the way of grading changes."""
+        digest = hashlib.sha256(json.dumps([VERSION, *map(str, more)]).encode())
+        for path in (self.notebook, *self.weights):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+
+@dataclass
+class Remote:
+    """Where a check runs when a class is graded: the student's functions in the sandbox, the reference here."""
+
+    session: object
+    task: object
+    own: set
+    seed: int
+
+    def function(self, name):
+        """The student's function."""
+        return lambda *args, **kwargs: self.session.request("call", target=name, args=list(args), kwargs=kwargs)
+
+    def other(self, name):
+        """The student's function if it may be relied on, else the reference."""
+        if name in self.own:
+            return self.function(name)
+        reference = load(self.task.by_name[name].answer)
+
+        def stand_in(*args, **kwargs):
+            if name != "copy_weights":  # that one works on the models in the sandbox
+                args = [self.session.models.get(a.handle.number, a) if isinstance(a, RemoteObject) else a for a in args]
+            answer = reference(*args, **kwargs)
+            return self.model(answer) if hasattr(answer, "to_json") else answer
+
+        return stand_in
+
+    def model(self, model):
+        """A Keras model of the check, in the sandbox."""
+        return self.session.send_model(model)
+
+    def run(self, path, *args):
+        """Call a helper of the kit in the sandbox."""
+        return self.session.request("run", path=path, args=list(args))
+
+    def trap(self, f, names):
+        """Lay out false answers as global variables in the sandbox."""
+        self.session.request("trap", names=names)
+        return lambda: None
+
+
+@dataclass
+class Grader:
+    """Grades one submission after another in one sandbox."""
+
+    task: object
+    prelude: object
+    sandbox: Sandbox
+    seed: int = 2026
+    train: float = 0
+    verdicts: dict = field(default_factory=dict)
+
+    def open(self, source, seconds, stand_ins=(), files=()):
+        """A session with the functions of a submission in it, those of `stand_ins` replaced by the reference; and what failed to load."""
+        session = self.sandbox.open(seconds, files)
+        session.stand_ins = {name: load(self.task.by_name[name].answer) for name in stand_ins}
+        try:
+            problems = session.request("load", statements=[*self.prelude.statements, *source.statements], stand_ins=list(stand_ins),
+                                       pylab=source.pylab, seed=self.seed)
+        except (Ended, Raised):
+            session.close()
+            raise
+        return session, problems if isinstance(problems, list) else []
+
+    def _problem(self, item, source, problems):
+        """Why the function is not there, if it is not."""
+        if item.name in source.defined:
+            return None
+        if item.name in source.broken:
+            return Verdict(item.name, WRONG, f"It does not parse: {source.broken[item.name]}.")
+        return Verdict(item.name, NOT_ATTEMPTED, "Its body is not written." if item.name in source.stubs else "The notebook has no function of this name.")
+
+    def _attempt(self, item, source, own):
+        stand_ins = [n for n in item.uses if n not in own]
+        try:
+            session, problems = self.open(source, item.seconds, stand_ins)
+        except (Ended, Raised) as error:
+            return Verdict(item.name, WRONG, f"The notebook's definitions cannot be loaded: it {error}.")
+        try:
+            remote = Remote(session, self.task, own, self.seed)
+            if session.request("has", name=item.name) is not True:
+                return Verdict(item.name, WRONG, f"Its definition cannot be run{_named(problems, item.name)}.")
+            verdict = judge(item, remote.function(item.name), remote)
+        except (Ended, Raised) as error:
+            verdict = Verdict(item.name, WRONG, f"It {error}.")
+        finally:
+            session.close()
+        if verdict.status == WRONG and "NameError" in verdict.message and problems:
+            verdict = Verdict(item.name, WRONG, f"{verdict.message} {_named(problems, verdict.message)}")
+        return verdict
+
+    def check(self, item, source):
+        """Verdict on one exercise of a submission.
+
+        It is tried with the student's own other functions, and if it is wrong then, with the reference in
+        place of those that are wrong: a broken part costs its own marks only.
+        """
+        missing = self._problem(item, source, ())
+        if missing:
+            return missing
+        right = {n for n, v in self.verdicts.items() if v.status == RIGHT}
+        verdict = self._attempt(item, source, right | {n for n in item.uses if n in source.defined})
+        if verdict.status != RIGHT and any(n in source.defined and n not in right for n in item.uses):
+            again = self._attempt(item, source, right)
+            verdict = again if again.status == RIGHT or "cannot" in verdict.message else verdict
+        return verdict
+
+    def grade(self, submission, data):
+        """Marks of a submission: a dictionary for JSON."""
+        self.verdicts = {}
+        try:
+            source = collect(read_cells(submission.notebook))
+        except NotebookError as error:
+            self.verdicts = {n: Verdict(n, WRONG, str(error)) for n in self.task.by_name}
+            return self._result(submission)
+        for item in _in_order(self.task.exercises):
+            self.verdicts[item.name] = self.check(item, source)
+        measure = importlib.import_module(f"{self.task.name}.grading").measure
+        try:
+            measured = measure(self, source, submission, data)
+        except Ended as error:
+            measured = {score.name: (None, f"it {error}") for score in self.task.scores}
+        except Raised as error:
+            measured = {score.name: (None, f"raises {error.kind}: {error}{error.line}. {advice(error.kind, str(error))}") for score in self.task.scores}
+        for score in self.task.scores:
+            value, message = measured.get(score.name, (None, "not measured"))
+            earned = score.earned(value) if value is not None else 0.0
+            text = f"{score.what} {value:.3f}; asked for {'more than' if score.above else 'at least'} {score.steps[0][0]:g}" if value is not None else ""
+            self.verdicts[score.name] = Verdict(score.name, RIGHT if earned else WRONG, "; ".join(t for t in (text, message) if t), earned)
+        return self._result(submission)
+
+    def _result(self, submission):
+        rows = [{"name": i.name, "section": i.section, "of": i.marks, "marks": self.verdicts[i.name].marks, "status": self.verdicts[i.name].status,
+                 "message": self.verdicts[i.name].message} for i in (*self.task.exercises, *self.task.scores)]
+        return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2)}
+
+
+def _named(problems, text):
+    """The definitions that failed and have something to do with a message."""
+    for line, error in problems:
+        words = set(line.replace(",", " ").replace("(", " ").replace(".", " ").split())
+        if any(len(w) > 2 and w in text for w in words - {"import", "from", "def", "class", "as"}):
+            say = advice(error["kind"], f"{line} {error['text']}")
+            return f": `{line}` raises {error['kind']}: {error['text'][:200]}" + (f". {say}" if say else "")
+    return ""
+
+
+def _in_order(exercises):
+    """Those that others use come first, as far as that goes."""
+    done, waiting = [], list(exercises)
+    while waiting:
+        ready = [e for e in waiting if all(u in [d.name for d in done] or u not in [w.name for w in waiting] for u in e.uses)] or waiting[:1]
+        done.append(ready[0])
+        waiting.remove(ready[0])
+    return done
+
+
+def find_submissions(folder):
+    """The submissions in a folder, sorted by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    folder, found = Path(folder), []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix == ".ipynb" and path.is_file() and not path.is_symlink():
+            found.append(Submission(path.stem, path, _weights(folder, path.stem)))
+        elif path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            books = [p for p in sorted(path.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts and p.is_file() and not p.is_symlink()]
+            if books:
+                found.append(Submission(path.name, max(books, key=lambda p: p.stat().st_size), _weights(path, "")))
+    if not found:
+        raise FileNotFoundError(f"there is no notebook in {folder}: expected NAME.ipynb, or folders with one notebook each")
+    return found
+
+
+def _weights(folder, stem):
+    files = [p for p in sorted(folder.iterdir()) if p.name.startswith(stem) and p.name.endswith(WEIGHTS) and p.is_file() and not p.is_symlink()
+             and p.stat().st_size <= _MOST_WEIGHTS and (not stem or p.name[len(stem) :] in WEIGHTS)]
+    return tuple(files[:1])
+
+
+def grade_class(task_name, submissions, out, jobs=2, seed=2026, train=0, data=None, progress=True):
+    """Grade a folder of submissions.
+
+    Parameters
+    ----------
+    task_name : {"RegionDetector", "TrackDetector"}
+    submissions, out : path-like
+    jobs : int
+        Submissions at a time.
+    seed : int
+        Of the fresh data: the same seed gives the same marks.
+    train : float
+        Seconds for fitting, where no weights were handed in; 0: do not fit.
+    data : path-like, optional
+        Folder of the real data; by default the built-in data.
+    progress : bool
+
+    Returns
+    -------
+    list of dict
+        One for each student; also written to `out` as ``marks.csv`` and pages.
+    """
+    from tqdm.auto import tqdm
+
+    from common.grade_report import write_report
+    from common.student import write_tree
+
+    root = Path(__file__).resolve().parent.parent
+    task = importlib.import_module(f"{task_name}.exercises").TASK
+    grading = importlib.import_module(f"{task_name}.grading")
+    prelude = collect(read_cells(root / task_name / NOTEBOOKS[task_name]))
+    prelude.statements = [s for s in prelude.statements if not s.startswith(("import sys", "from RegionDetector.exercises", "from TrackDetector.exercises"))]
+    todo, out = find_submissions(submissions), Path(out)
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    results = {}
+    for item in todo:
+        stored = out / "results" / f"{item.name}.json"
+        key = item.digest(task_name, seed, train, data)
+        if stored.is_file():
+            try:
+                old = json.loads(stored.read_text(encoding="utf-8"))
+            except ValueError:
+                old = {}
+            if old.get("key") == key:
+                results[item.name] = old
+    waiting = [item for item in todo if item.name not in results]
+    if waiting:
+        fresh = grading.fresh_data(data, seed)
+        kit = Path(tempfile.mkdtemp(prefix="kit-"))
+        try:
+            write_tree(kit, notebooks=False, sandbox=True)
+            for path in (kit, *kit.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            boxes = queue.SimpleQueue()
+            started = [Sandbox(kit, slot) for slot in range(min(jobs, len(waiting)))]
+            for sandbox in started:
+                boxes.put(sandbox)
+
+            def one(item):
+                sandbox = boxes.get()
+                try:
+                    result = Grader(task, prelude, sandbox, seed, train).grade(item, fresh)
+                finally:
+                    boxes.put(sandbox)
+                result["key"] = item.digest(task_name, seed, train, data)
+                part = out / "results" / f"{item.name}.part"
+                part.write_text(json.dumps(result, indent=1), encoding="utf-8")
+                part.replace(out / "results" / f"{item.name}.json")
+                return result
+
+            try:
+                with ThreadPoolExecutor(len(started)) as pool:
+                    futures = [pool.submit(one, item) for item in waiting]
+                    for future in tqdm(as_completed(futures), "submissions", len(futures), disable=not progress):
+                        result = future.result()
+                        results[result["student"]] = result
+            finally:
+                for sandbox in started:
+                    sandbox.close()
+        finally:
+            shutil.rmtree(kit, ignore_errors=True)
+    answer = [results[item.name] for item in todo]
+    write_report(out, task, answer)
+    return answer
+
+
+def main(arguments=None):
+    """The command line; see the module."""
+    parser = argparse.ArgumentParser(description="Grade a folder of submitted notebooks.")
+    parser.add_argument("--task", required=True, choices=TASKS)
+    parser.add_argument("--submissions", required=True, help="folder with NAME.ipynb (and NAME.weights.h5), or with a folder for each student")
+    parser.add_argument("--out", default="build/grades", help="folder for marks.csv and the pages")
+    parser.add_argument("--jobs", type=int, default=2, help="submissions at a time")
+    parser.add_argument("--seed", type=int, default=2026, help="of the fresh data")
+    parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS", help="fit where no weights were handed in, for at most so long")
+    parser.add_argument("--data", help="folder of the real data; by default the built-in data")
+    given = parser.parse_args(arguments)
+    try:
+        results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    possible = sum(r["of"] for r in results[0]["rows"])
+    print(f"{len(results)} submissions, {sum(r['total'] for r in results) / len(results):.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
