@@ -76,7 +76,7 @@ def _eyes(crop):
 def check_preprocess_imgs(f, kit):
     """Upright, centred faces of one size, in RGB, one for every photo."""
     photos = {
-        "a.png": photo(PEOPLE[0], 0, center=(140, 110)), "b.png": photo(PEOPLE[1], 0, center=(170, 250), angle=17),
+        "a.png": photo(PEOPLE[0], 0, (400, 480), (150, 130), zoom=1.5), "b.png": photo(PEOPLE[1], 0, center=(170, 250), angle=17),
         "c.png": no_face(1), "d.png": photo(PEOPLE[2], 1, (420, 300), (260, 150), angle=-16, zoom=2.0), "e.png": photo(PEOPLE[3], 0, (300, 420), (150, 280), zoom=1.8),
     }
     tilts = {"b.png": 17, "d.png": -16}

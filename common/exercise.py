@@ -159,7 +159,7 @@ class Local:
 
     def trap(self, f, names):
         """Lay out false answers under global names that an honest function has no business with; a function that takes them away."""
-        methods = [m for m in vars(f).values() if isinstance(m, types.FunctionType)] if inspect.isclass(f) else [f]
+        methods = [m for c in f.__mro__ for m in vars(c).values() if isinstance(m, types.FunctionType)] if inspect.isclass(f) else [f]
         spaces = [m.__globals__ for m in methods[:1] if hasattr(m, "__globals__")]
         before = [(space, {n: space[n] for n in names if n in space}) for space in spaces]
         for space in spaces:

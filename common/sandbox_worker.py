@@ -12,6 +12,7 @@ import random
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 
 from common import wire
@@ -163,7 +164,7 @@ def _serve(connection, options):
     for source, number in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, number)
     confine(options["folder"], options["seconds"], options["memory"], readable=options["readable"], user=options["user"])
-    sys.path[:] = [p for p in sys.path if p]
+    tempfile.tempdir = None  # look for it again, here
     server = Server(connection)
     server.serve()
 

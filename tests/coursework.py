@@ -1,0 +1,50 @@
+"""Solved, half-done, wrong and hostile notebooks, made from the kit's own."""
+
+import json
+import re
+from pathlib import Path
+
+from common.grade import NOTEBOOKS
+from common.reference import source_of
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def answer(item):
+    """The reference's source, as a student would hand it in."""
+    text = source_of(item)
+    return re.sub(rf"^(def|class) {item.name}\b", rf"@exercise\n\1 {item.name}", text, flags=re.M)
+
+
+def solved(task, instead=(), folder=ROOT):
+    """The task's notebook with the answers in the place of the stubs.
+
+    Parameters
+    ----------
+    task : common.exercise.Task
+    instead : dict of str to str or None
+        Other sources for some exercises; None leaves the stub.
+    """
+    instead = dict(instead)
+    notebook = json.loads((Path(folder) / task.name / NOTEBOOKS[task.name]).read_text(encoding="utf-8"))
+    for item in task.exercises:
+        for cell in notebook["cells"]:
+            text = "".join(cell["source"])
+            if cell["cell_type"] == "code" and re.search(rf"^@exercise\n(def|class) {item.name}\b", text, re.M):
+                new = instead.get(item.name, "answer")
+                cell["source"] = text if new is None else answer(item) if new == "answer" else new
+    return notebook
+
+
+def code_notebook(cells):
+    """A notebook of nothing but these code cells."""
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {},
+            "cells": [{"cell_type": "code", "id": f"c{k}", "metadata": {}, "source": text, "outputs": [], "execution_count": None} for k, text in enumerate(cells)]}
+
+
+def hand_in(folder, name, notebook):
+    """Write a submission; its path."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / f"{name}.ipynb"
+    path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook), encoding="utf-8")
+    return path
