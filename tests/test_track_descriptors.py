@@ -135,3 +135,19 @@ def test_a_model_for_something_else(chips):
 def test_the_yardstick_refuses_other_sizes(chips):
     with pytest.raises(ValueError, match="150, 150, 3"):
         dlib_descriptors(chips[:, :100])
+
+
+def test_the_faster_twin_gives_the_same_and_notices_new_weights(chips):
+    model = d.build_dlib_resnet()
+    assert d._fast_version(model, ("descriptor",)) is not model and d._fast_version(model, ("stem_conv",)) is model
+    layers = ["stem_affine", "block04_affine2", "block09_relu", "descriptor"]
+    fast = d.get_layer_output(chips[:4], layers, model)
+    slow = d.get_layer_output(chips[:4], [*layers, "stem_conv"], model)  # a bare convolution is only in the model itself
+    for one, other in zip(fast, slow):
+        np.testing.assert_allclose(one, other, atol=1e-5 * max(1, np.abs(other).max()))
+    affine = model.get_layer("block02_affine1")
+    gamma, beta, mean, variance = affine.get_weights()
+    affine.set_weights([gamma * 0.5, beta + 0.1, mean + 0.3, variance * 2])
+    changed = d.get_layer_output(chips[:4], "descriptor", model)
+    assert np.abs(changed - fast[-1]).max() > 1e-3
+    np.testing.assert_allclose(changed, d.get_layer_output(chips[:4], ["descriptor", "stem_conv"], model)[0], atol=1e-5)
