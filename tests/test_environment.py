@@ -99,8 +99,8 @@ def test_what_the_kit_imports_is_in_the_table():
     """A package that is only there because another needs it can go with the next lock."""
     names = {"cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "dlib": "dlib-bin",
              "IPython": "ipykernel", "jupyter_client": "jupyterlab", "packaging": "jupyterlab",
-             # pooch stands on requests, and that on urllib3
-             "requests": "pooch", "urllib3": "pooch"}
+             # pooch stands on requests, and that on urllib3; ipykernel on psutil
+             "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel"}
     optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt"}
     imported = {}
     for path in [*ROOT.glob("common/*.py"), *ROOT.glob("RegionDetector/*.py"), *ROOT.glob("TrackDetector/*.py")]:
