@@ -134,7 +134,7 @@ def copy_weights(base_model, fcnn_model):
     fcnn_model.set_weights([weight.reshape(like.shape) for weight, like in zip(old, new)])
 
 
-def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=12, lr=2e-3, checkpoint=None, patience=5, seed=0, verbose=True):
+def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, checkpoint=None, patience=5, seed=0, verbose=True):
     """Fit the classifier; keep the epoch with the least validation loss in a file.
 
     Parameters

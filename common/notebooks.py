@@ -73,8 +73,10 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     client = NotebookClient(
         notebook, timeout=cell_seconds, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell
     )
+    # pictures go into the notebook, whatever the caller's own plots use
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     try:
-        client.execute()
+        client.execute(env=environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookFailed(f"{path.name} stopped: {error}") from error
     finally:

@@ -1,0 +1,76 @@
+"""RegionDetector's notebooks, run from the first cell to the last; training is shortened here, never in `make run`."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from common.notebooks import MAIN, NotebookFailed, flat, run_notebook, write_page
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = {"EPOCHS": 2, "MINING_ROUNDS": 1, "MINING_EPOCHS": 1, "COPIES": 1}
+FACE_DETECTION = ROOT / "RegionDetector" / "Face_Detection.ipynb"
+
+
+def pictures(notebook):
+    return sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("data", ["demo", "fddb"])
+def test_face_detection_runs_and_writes_its_card(data, tmp_path, monkeypatch, request):
+    if data == "fddb":
+        monkeypatch.setenv("FDDB_DIR", str(request.getfixturevalue("fddb_folder")))
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    parameters = {**SHORT, "SOURCE": "demo" if data == "demo" else None}
+    notebook = run_notebook(FACE_DETECTION, tmp_path / "out.ipynb", parameters)
+    assert pictures(notebook) >= 20
+    card = json.loads((tmp_path / "face_detection.json").read_text())
+    figures = dict(flat(card))
+    assert card["data"] == ("built-in demo scenes" if data == "demo" else "FDDB")
+    assert [card["counts"][name]["images"] for name in ("train", "val", "test")] == [918, 306, 307]
+    assert card["classifier"]["parameters"] == card["fcnn"]["parameters"] == 552_194 and card["fcnn"]["map_shape"] == [37, 37, 2]
+    assert card["fcnn"]["max_abs_difference"] < 1e-4
+    # two short epochs are enough to be far better than chance, and cannot be perfect
+    assert card["classifier"]["val_accuracy"] > 0.85 and 0.6 < card["detector"]["test"]["auc_pr"] < 1
+    for place in ("detector.val", "detector.test", "hard_negatives.test"):
+        assert all(f"{place}.{name}" in figures for name in ("auc_pr", "ap50", "ap", "threshold", "recall", "precision"))
+    assert {"multiscale.test.ap50", "hard_negatives.mined", "seconds.total", "seconds.detection_per_image"} <= set(figures)
+    write_page(notebook, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("data:image/png") >= 20
+
+
+@pytest.mark.notebook
+def test_data_preparation_runs_without_fddb(tmp_path):
+    notebook = run_notebook(ROOT / "RegionDetector" / "prepare_data.ipynb", tmp_path / "out.ipynb", {"SOURCE": "demo"})
+    assert pictures(notebook) == 1
+
+
+@pytest.mark.notebook
+def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(tmp_path):
+    path = tmp_path / "in.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('before')"), nbformat.v4.new_code_cell("1 / 0")]), path)
+    with pytest.raises(NotebookFailed, match="ZeroDivisionError"):
+        run_notebook(path, tmp_path / "out.ipynb")
+    assert "before" in nbformat.read(tmp_path / "out.ipynb", 4).cells[0].outputs[0].text
+    with pytest.raises(ValueError, match="no cell with the tag"):
+        run_notebook(path, tmp_path / "out.ipynb", {"SEED": 1})
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_committed_clean(path):
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None, cell.id
+            assert len(cell.source.splitlines()) <= 15, cell.id
+    head = notebook.cells[0].source
+    assert head.startswith("# ") and all(f"**{word}" in head for word in ("You will learn", "Time", "Runs on"))
+
+
+def test_every_main_notebook_is_there():
+    assert all((ROOT / name).is_file() for name in MAIN)

@@ -1,0 +1,99 @@
+"""From maps to boxes: peaks where they were put, boxes where the window looked, at every scale."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.boxes import iou
+from RegionDetector.detector import boxes_from_maps, detect, face_shape, find_peaks, get_bboxes_and_decision_function, get_threshold, heat_maps
+from RegionDetector.multiscale import multiscale_detector, pyramid_scales
+
+rows_of_map, cols_of_map = np.mgrid[:37, :37]
+
+
+def hill(row, col, height=5.0):
+    return height - 0.5 * ((rows_of_map - row) ** 2 + (cols_of_map - col) ** 2)
+
+
+def blob_finder(shape):
+    """An FCNN with the geometry of the course's (window 32, stride 4) that answers to a bright spot of 16 x 16 in the middle."""
+    inputs = keras.Input(shape)
+    x = keras.layers.AveragePooling2D(4)(inputs)
+    kernel = np.full((8, 8, 3, 2), 0.0)
+    kernel[..., 1] = -0.02
+    kernel[2:6, 2:6, :, 1] = 0.05
+    conv = keras.layers.Conv2D(2, 8, use_bias=False)
+    model = keras.Model(inputs, conv(x))
+    conv.set_weights([kernel])
+    return model
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(2, 34), st.floats(2, 34))
+def test_a_peak_between_cells_is_found_where_it_is(row, col):
+    index, rows, cols, values = find_peaks(hill(row, col)[None])
+    # halfway between two cells both are highest, and both point to the same place
+    assert len(index) in (1, 2, 4) and (values == hill(row, col).max()).all()
+    np.testing.assert_allclose([rows, cols], np.repeat([[row], [col]], len(index), axis=1), atol=1e-6)
+    assert len(boxes_from_maps(hill(row, col)[None], (176, 176, 3), [(176, 176, 3)])[0]) == 1
+
+
+def test_a_cell_becomes_the_window_it_looks_at():
+    boxes, decision = boxes_from_maps(hill(3, 10)[None], (176, 176, 3), [(176, 176, 3)])
+    np.testing.assert_allclose(boxes, [[0, 12, 40, 44, 72]])
+    boxes, _ = boxes_from_maps(hill(3, 10)[None], (176, 176, 3), [(176, 176, 3)], (38, 26))
+    np.testing.assert_allclose(boxes, [[0, 28 - 19, 56 - 13, 28 + 19, 56 + 13]])
+
+
+def test_boxes_are_cut_to_the_photo_and_peaks_in_the_margin_left_out():
+    maps = np.maximum(hill(3, 10), hill(30, 30))[None]
+    boxes, _ = boxes_from_maps(maps, (176, 176, 3), [(40, 60, 3)])
+    np.testing.assert_allclose(boxes, [[0, 12, 40, 40, 60]])
+
+
+def test_spots_are_found_in_photos_and_the_mirror_agrees():
+    images = np.zeros((3, 176, 176, 3), np.uint8)
+    images[0, 30:46, 100:116] = images[1, 120:136, 20:36] = 255
+    model = blob_finder((176, 176, 3))
+    boxes, decision = get_bboxes_and_decision_function(model, images, [(176, 176, 3)] * 3)
+    best = boxes[decision > decision.max() / 2]
+    np.testing.assert_allclose(best, [[0, 22, 92, 54, 124], [1, 112, 12, 144, 44]], atol=1.5)
+    straight, mirrored = heat_maps(model, images), heat_maps(model, images, mirror=True)
+    np.testing.assert_allclose(straight, mirrored, atol=1e-3)
+    sure, values = detect(model, images, [(176, 176, 3)] * 3, decision.max() / 2)
+    assert len(sure) == len(values) == 2 and (values >= decision.max() / 2).all()
+    assert detect(model, images, [(176, 176, 3)] * 3, decision.max(), return_decision=False).shape[1] == 5
+    assert len(detect(model, images, [(176, 176, 3)] * 3, np.inf)[0]) == 0
+
+
+def test_many_scales_find_spots_of_every_size():
+    photo = np.zeros((300, 420, 3), np.uint8)
+    photo[40:60, 50:70] = photo[150:220, 250:320] = 255
+    boxes, decision = multiscale_detector(blob_finder((176, 176, 3)), [photo], [photo.shape], min_face=32, progress=False)
+    order = np.argsort(-decision)[:2]
+    truth = np.array([[30, 40, 70, 80], [115, 215, 255, 355]])
+    assert (iou(truth, boxes[order, 1:]).max(axis=1) > 0.6).all()
+    assert (boxes[:, 1:] >= 0).all() and (boxes[:, 3] <= 300).all() and (boxes[:, 4] <= 420).all()
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000), st.floats(16, 200))
+def test_pyramids_reach_from_the_least_face_to_the_photo(height, width, least):
+    scales = pyramid_scales((height, width), least)
+    assert scales == sorted(scales, reverse=True)
+    if min(height, width) < least:
+        assert scales == []
+    else:
+        assert scales[0] == pytest.approx(32 / least) and 32 <= min(height, width) * scales[-1] < 32 * 1.27
+
+
+def test_photos_smaller_than_a_face_give_no_boxes():
+    tiny = np.zeros((1, 1, 3), np.uint8)
+    boxes, decision = multiscale_detector(blob_finder((None, None, 3)), [tiny], [tiny.shape], progress=False)
+    assert boxes.shape == (0, 5) and decision.shape == (0,)
+
+
+def test_the_mean_face_and_the_threshold():
+    assert face_shape([[0, 0, 0, 40, 20], [3, 10, 10, 46, 40]]).tolist() == [38, 25]
+    assert get_threshold([1, 2, 3], [1.0, 0.85, 0.8]) == 2

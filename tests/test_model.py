@@ -1,0 +1,175 @@
+"""The networks: the FCNN must be the classifier, exactly, on random networks of many kinds."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from common.inference import compiled, in_batches
+from RegionDetector.conversion import CannotConvert, to_fcnn
+from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model, get_checkpoint
+
+
+def shaken(model, seed=0):
+    """The model with random weights, biases and batch statistics too: zeros would hide mistakes."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([rng.uniform(0.1, 0.9, w.shape) if w.ndim == 1 else rng.normal(0, 0.1, w.shape) for w in layer.get_weights()])
+    return model
+
+
+def logits(model, images):
+    """The classifier's answer before its softmax or sigmoid, computed by hand from the last dense layer."""
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)][-1]
+    before = np.asarray(keras.Model(model.inputs[0], dense.input)(images, training=False))
+    weights = dense.get_weights()
+    return before @ weights[0] + (weights[1] if len(weights) > 1 else 0)
+
+
+def images(shape, count=4, seed=1):
+    return np.random.default_rng(seed).uniform(0, 255, (count, *shape)).astype("float32")
+
+
+def test_the_parameters_are_counted():
+    classifier, fcnn = generate_model(), generate_fcnn_model()
+    assert classifier.count_params() == fcnn.count_params() == 552_194
+    assert fcnn.output_shape == (None, 37, 37, 2)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_fcnn_gives_the_classifiers_own_logits_on_one_window(seed):
+    classifier, fcnn = shaken(generate_model(), seed), generate_fcnn_model((32, 32, 3))
+    copy_weights(classifier, fcnn)
+    x = images((32, 32, 3))
+    np.testing.assert_allclose(np.asarray(fcnn(x))[:, 0, 0], logits(classifier, x), rtol=1e-4, atol=1e-4)
+
+
+def test_conversion_by_hand_and_by_tool_agree_on_a_photo():
+    classifier, fcnn = shaken(generate_model()), generate_fcnn_model((176, 176, 3))
+    copy_weights(classifier, fcnn)
+    x = images((176, 176, 3), 1)
+    np.testing.assert_allclose(np.asarray(to_fcnn(classifier)(x)), np.asarray(fcnn(x)), rtol=1e-4, atol=1e-4)
+
+
+def vgg_like():
+    return keras.Sequential([
+        keras.Input((48, 40, 3)), layers.Rescaling(1 / 255), layers.RandomFlip(),
+        layers.Conv2D(8, 3), layers.BatchNormalization(), layers.Activation("relu"), layers.Conv2D(8, 3, strides=2), layers.LeakyReLU(),
+        layers.AveragePooling2D(2), layers.SpatialDropout2D(0.1), layers.SeparableConv2D(12, 3, padding="valid"), layers.Flatten(),
+        layers.Dropout(0.3), layers.Dense(20), layers.BatchNormalization(), layers.ReLU(), layers.Dense(3), layers.Softmax(),
+    ])  # fmt: skip
+
+
+def pooled(pool, answers=2, ending="softmax"):
+    inputs = keras.Input((32, 24, 3))
+    x = layers.Conv2D(6, 3, activation="relu")(inputs)
+    x = layers.DepthwiseConv2D(3)(layers.ZeroPadding2D(1)(x))
+    x = pool()(x)
+    return keras.Model(inputs, layers.Dense(answers, activation=ending)(layers.Dense(5, activation="tanh", use_bias=False)(x)))
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(4, 5, activation="relu"), layers.MaxPooling2D(4)])
+    return keras.Sequential([keras.Input((32, 32, 3)), shaken(inner), layers.Flatten(), layers.Dense(2, activation="softmax")])
+
+
+@pytest.mark.parametrize("model", [
+    vgg_like(), pooled(layers.GlobalAveragePooling2D), pooled(layers.GlobalMaxPooling2D), pooled(layers.GlobalAveragePooling2D, 1, "sigmoid"),
+    pooled(layers.Flatten, 4, None), nested(),
+], ids=["vgg", "average", "max", "sigmoid", "linear", "nested"])  # fmt: skip
+def test_any_chain_converts_exactly(model):
+    if model.name != "nested":
+        shaken(model)
+    x = images(model.input_shape[1:])
+    answer = np.asarray(to_fcnn(model)(x))
+    assert answer.shape[1:3] == (1, 1)
+    np.testing.assert_allclose(answer[:, 0, 0], logits(model, x), rtol=1e-3, atol=1e-3)
+    larger = (model.input_shape[1] + 16, model.input_shape[2] + 32, 3)
+    assert min(to_fcnn(model)(images(larger, 1)).shape[1:3]) > 1
+
+
+def test_every_cell_is_the_answer_for_its_window_where_nothing_is_padded():
+    model = shaken(keras.Sequential([
+        keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), layers.Conv2D(5, 3, activation="relu"), layers.MaxPooling2D(2), layers.Flatten(),
+        layers.Dense(7, activation="relu"), layers.Dense(2, activation="softmax"),
+    ]))  # fmt: skip
+    photo = images((30, 40, 3), 1)
+    maps = np.asarray(to_fcnn(model)(photo))[0]
+    assert maps.shape == (8, 13, 2)
+    for i, j in ((0, 0), (3, 5), (7, 12)):
+        window = photo[:, 2 * i : 2 * i + 16, 2 * j : 2 * j + 16]
+        np.testing.assert_allclose(maps[i, j], logits(model, window)[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("build, message", [
+    (lambda: [layers.Reshape((1024, 3)), layers.Flatten(), layers.Dense(2)], "'odd_reshape' .Reshape. has no fully"),
+    (lambda: [layers.Flatten(), layers.BatchNormalization(name="odd_norm"), layers.Dense(2)], "'odd_norm' .*flattened map"),
+    (lambda: [layers.Conv2D(3, 3)], "map of .30, 30."),
+])  # fmt: skip
+def test_what_cannot_be_converted_is_named(build, message):
+    inner = build()
+    if isinstance(inner[0], layers.Reshape):
+        inner[0] = layers.Reshape((1024, 3), name="odd_reshape")
+    with pytest.raises(CannotConvert, match=message):
+        to_fcnn(keras.Sequential([keras.Input((32, 32, 3)), *inner]))
+
+
+def test_branches_and_free_input_sizes_are_refused():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Add(name="join")([layers.Conv2D(3, 3)(inputs), layers.Conv2D(3, 3)(inputs)])
+    with pytest.raises(CannotConvert, match="'join' joins"):
+        to_fcnn(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x))))
+    free = keras.Input((None, None, 3))
+    with pytest.raises(CannotConvert, match="fixed size"):
+        to_fcnn(keras.Model(free, layers.Dense(2)(layers.GlobalMaxPooling2D()(free))))
+
+
+def test_weights_of_another_network_are_not_copied():
+    with pytest.raises(ValueError, match="do not match"):
+        copy_weights(keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(2)]), generate_fcnn_model())
+
+
+def test_augmentation_changes_patches_in_training_only():
+    x = images((32, 32, 3))
+    layer = augmentation(0)
+    np.testing.assert_array_equal(np.asarray(layer(x, training=False)), x)
+    changed = np.asarray(layer(x, training=True))
+    assert changed.shape == x.shape and np.abs(changed - x).mean() > 5 and changed.min() >= 0 and changed.max() <= 255
+
+
+def patches(count=96):
+    X = np.random.default_rng(0).integers(0, 100, (count, 32, 32, 3)).astype(np.uint8)
+    Y = np.eye(2, dtype="float32")[np.arange(count) % 2]
+    X[Y[:, 1] == 1, 8:24, 8:24] += 100
+    return X, Y
+
+
+def test_fitting_learns_keeps_the_best_epoch_and_repeats_with_the_seed(tmp_path):
+    X, Y = patches()
+    results = []
+    for name in ("one", "two"):
+        keras.utils.set_random_seed(3)
+        model = generate_model()
+        history = fit(model, augmentation(3), X, Y, X, Y, epochs=3, checkpoint=tmp_path / f"{name}.weights.h5", seed=3, verbose=False)
+        model.load_weights(get_checkpoint(history))
+        loss, accuracy = model.evaluate(X.astype("float32"), Y, verbose=0)
+        assert loss == pytest.approx(min(history.history["val_loss"]), rel=1e-4)
+        results.append(history.history["val_loss"])
+    assert accuracy > 0.9 and results[0] == results[1]
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_class_without_samples_is_refused(missing):
+    X, Y = patches(8)
+    keep = Y[:, 1 - missing] == 1
+    with pytest.raises(ValueError, match="have no (negative|positive) patch"):
+        fit(generate_model(), None, X[keep], Y[keep], X, Y)
+
+
+def test_batches_of_any_count_come_back_whole_and_in_order():
+    model = shaken(keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)]))
+    x = images((8, 8, 3), 7)
+    np.testing.assert_allclose(in_batches(compiled(model), x, 3), np.asarray(model(x)), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="no images"):
+        in_batches(compiled(model), [], 3)
