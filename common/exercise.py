@@ -2,6 +2,7 @@
 
 import dis
 import inspect
+import os
 import types
 from dataclasses import dataclass, field
 
@@ -296,6 +297,8 @@ class Task:
         verdict = self._measure(item, value) if isinstance(item, Score) else self._judge(item, f)
         self.verdicts[item.name] = verdict
         print(verdict)
+        if verdict.status != RIGHT and item.marks and os.environ.get("NBGRADER_EXECUTION"):
+            raise AssertionError(str(verdict))  # nbgrader gives the points of a cell that does not raise
 
     def _judge(self, item, f):
         mine = self.own.get(item.name)

@@ -1,0 +1,242 @@
+"""Stubs and stand-ins, checks, hints, marks; reading answers of any type."""
+
+import numpy as np
+import pytest
+
+from common import old_keras
+from common.checking import numbers, overlap, softmax
+from common.exercise import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Exercise, Local, Score, Task, Unsolved, Wrong, is_stub, judge
+from common.reference import answer_names, load, source_of
+from RegionDetector.exercises import TASK as REGION
+from TrackDetector.exercises import TASK as TRACK
+
+
+def check_half(f, kit):
+    if f(8) != 4:
+        raise Wrong(f"half of 8 is 4, got {f(8)}")
+
+
+def half(x):
+    """Half of a number."""
+    return x / 2
+
+
+def quarter(x):
+    """Half of a half."""
+    return half(half(x))
+
+
+@pytest.fixture
+def task():
+    return Task("Toy", (Exercise("half", "1 halves", 2, check_half, ("Divide.", "By two."), f"{__name__}:half"),
+                        Exercise("third", "2 thirds", 1, check_half, (), f"{__name__}:nothing_of_this_name")),
+                (Score("speed", "3 speed", "speed", ((0.9, 1.0), (0.95, 2.0)), ("half",)),))
+
+
+def stub_with_text():
+    """Documented."""
+    raise NotImplementedError("write me")
+
+
+def stub_pass():
+    pass
+
+
+def stub_dots(a, b=3):
+    ...
+
+
+class StubClass:
+    """Documented."""
+
+    def one(self):
+        raise NotImplementedError
+
+    def two(self):
+        pass
+
+
+def written(x):
+    if x:
+        raise NotImplementedError
+    return 1
+
+
+def returns_constant():
+    return 5
+
+
+@pytest.mark.parametrize("f", [stub_with_text, stub_pass, stub_dots, StubClass])
+def test_stub(f):
+    assert is_stub(f)
+
+
+@pytest.mark.parametrize("f", [written, returns_constant, half, len, Task])
+def test_no_stub(f):
+    assert not is_stub(f)
+
+
+def test_the_reference_stands_in_and_says_so_in_one_line(task, capsys):
+    def half(x):
+        raise NotImplementedError
+
+    shown = task.exercise(half)
+    assert shown(10) == 5
+    assert capsys.readouterr().out == "half: not written yet, the reference stands in\n"
+    task.check(shown)
+    assert "not attempted" in capsys.readouterr().out
+    assert task.marks() == 0
+
+
+def test_the_students_function_takes_over(task, capsys):
+    def half(x):
+        return x - 4
+
+    assert task.exercise(half) is half
+    task.check(half)
+    task.check("speed", 0.92)
+    assert task.marks() == 3
+    assert "half: right" in capsys.readouterr().out
+
+    def half(x):  # noqa: F811
+        return x
+
+    task.check(task.exercise(half))
+    assert "half of 8 is 4, got 8" in capsys.readouterr().out
+
+
+def test_a_number_earns_nothing_with_a_borrowed_function(task, capsys):
+    task.check("speed", 0.99)
+    assert "the reference stands in for half" in capsys.readouterr().out
+    assert task.verdicts["speed"].marks == 0
+
+
+@pytest.mark.parametrize("value, marks", [(0.5, 0), (0.9, 1), (0.949, 1), (0.95, 2), (1, 2)])
+def test_steps_of_a_score(value, marks):
+    assert TRACK.by_name["image_accuracy"].earned(value) == marks
+
+
+def test_more_than_is_not_at_least():
+    assert REGION.by_name["validation_accuracy"].earned(0.90) == 0 and REGION.by_name["validation_accuracy"].earned(0.901) == 1
+
+
+def test_without_reference_the_call_names_the_exercise(task, capsys):
+    def third(x):
+        raise NotImplementedError
+
+    shown = task.exercise(third)
+    with pytest.raises(Unsolved, match="The exercise third .* is not written yet"):
+        shown(3)
+    assert Unsolved("text")._render_traceback_() == ["text"]
+    task.check(shown)
+    assert "not attempted" in capsys.readouterr().out
+
+
+def test_hints_come_one_by_one(task, capsys):
+    for said in ("Divide", "By two", "By two"):
+        task.hint("half")
+        assert said in capsys.readouterr().out
+    task.hint("third")
+    assert "no hint" in capsys.readouterr().out
+
+
+def test_solution(task, capsys):
+    task.solution("half")
+    assert "return x / 2" in capsys.readouterr().out
+    task.solution("third")
+    assert "not in this package" in capsys.readouterr().out
+
+
+def test_unknown_name(task):
+    with pytest.raises(ValueError, match="there are half, third, speed"):
+        task.check("double")
+
+
+@pytest.mark.parametrize("f, status, said", [
+    (lambda x: 1 / 0, WRONG, "ZeroDivisionError"),
+    (lambda x: exit(0), WRONG, "ends the program"),
+    (lambda x: {}["val_acc"], WRONG, "'val_accuracy' today"),
+    (written, NOT_ATTEMPTED, "NotImplementedError"),
+    (lambda x: 4, RIGHT, ""),
+])
+def test_judge(task, f, status, said):
+    verdict = judge(task.by_name["half"], f, Local(task))
+    assert verdict.status == status and said in verdict.message
+
+
+def test_an_unsolved_part_cannot_be_judged(task):
+    def unsolved(x):
+        return task.current("third")(x)
+
+    assert judge(task.by_name["half"], unsolved, Local(task)).status == NOT_YET
+
+
+def test_nbgrader_learns_of_wrong_answers(task, monkeypatch):
+    def half(x):
+        return x
+
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    with pytest.raises(AssertionError, match="half of 8 is 4"):
+        task.check(task.exercise(half))
+
+
+@pytest.mark.parametrize("task", [REGION, TRACK], ids=lambda t: t.name)
+def test_ten_marks_and_a_reference_for_each(task):
+    assert sum(item.marks for item in (*task.exercises, *task.scores)) == 10
+    hidden = answer_names()
+    for item in task.exercises:
+        assert item.hints and load(item.answer) is not None
+        text = source_of(item)
+        compile(text, item.name, "exec")
+        for path in item.shared:  # what the answer shares with the student must not be hidden
+            module, _, name = path.partition(":")
+            assert name not in hidden.get(module, ()), path
+
+
+@pytest.mark.parametrize("value", [[1, 2], (1.0, 2), np.array([1, 2]), [np.float32(1), np.int64(2)]])
+def test_numbers_of_any_type(value):
+    assert numbers(value, "x").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("value, said", [(None, "is there a `return`"), ("text", "expected numbers"), ([[1, 2], [3]], "expected numbers"), ([float("nan")], "NaN")])
+def test_no_numbers(value, said):
+    with pytest.raises(Wrong, match=said):
+        numbers(value, "x")
+
+
+def test_overlap_and_softmax():
+    assert overlap([0, 0, 2, 2], [0, 1, 2, 3]) == pytest.approx(1 / 3)
+    assert softmax([[0.25, 0.75]]).tolist() == [[0.25, 0.75]]
+    assert softmax([[0.0, 0.0]]).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("kind, text, said", [
+    ("AttributeError", "'Sequential' object has no attribute 'fit_generator'", "write model.fit"),
+    ("ValueError", "Argument(s) not recognized: {'lr': 0.001}", "learning_rate"),
+    ("ModuleNotFoundError", "No module named 'keras.preprocessing.image.ImageDataGenerator'", "augmentation layers"),
+    ("ImportError", "cannot import name 'ImageDataGenerator' from 'keras.preprocessing.image'", "augmentation layers"),
+    ("KeyError", "'acc'", "'accuracy'"),
+    ("KeyError", "'val_acc'", "'val_accuracy'"),
+    ("AttributeError", "'Model' object has no attribute 'predict_classes'", "argmax"),
+    ("ModuleNotFoundError", "No module named 'keras.layers.convolutional'", "directly in keras.layers"),
+    ("ModuleNotFoundError", "No module named 'keras.utils.np_utils'", "to_categorical"),
+])
+def test_old_keras(kind, text, said):
+    assert said in old_keras.advice(kind, text)
+
+
+@pytest.mark.parametrize("text", ["division by zero", "accuracy is low", "list index out of range", "could not broadcast input array"])
+def test_no_advice_where_it_is_not_old_keras(text):
+    assert old_keras.advice("ValueError", text) == ""
+
+
+def test_real_old_calls_are_recognised():
+    """What this Keras says today about the calls of old: the advice must fit its own words."""
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    for call in (lambda: model.fit_generator(None), lambda: keras.optimizers.Adam(lr=0.1), lambda: keras.preprocessing.image.ImageDataGenerator(),
+                 lambda: model.predict_classes(None), lambda: keras.utils.np_utils):
+        with pytest.raises(Exception) as caught:
+            call()
+        assert old_keras.advice(type(caught.value).__name__, str(caught.value)), caught.value
