@@ -15,6 +15,7 @@ from common.exercise import Exercise, Score, Task
 from RegionDetector import checks_detector as on_detector
 from RegionDetector import checks_networks as on_networks
 from RegionDetector import checks_patches as on_patches
+from RegionDetector import targets
 
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
 
@@ -24,7 +25,7 @@ EXERCISES = (
         ("Draw the upper left corner at random; the box must end inside the photo, so its row goes up to height - box height.",
          "Draw again while the box is no negative one: is_negative_bbox(bbox, true_bboxes).",
          "rng.integers(n) stays below n: rng.integers(height - box_height + 1) reaches the last row."),
-        f"{SAMPLES}:gen_negative_bbox", shared=(f"{SAMPLES}:TRIES", f"{SAMPLES}:is_negative_bbox"),
+        f"{SAMPLES}:gen_negative_bbox", shared=(f"{SAMPLES}:TRIES", f"{SAMPLES}:is_negative_bbox"), picture=targets.negative_boxes,
     ),
     Exercise(
         "get_positive_negative", "1 prepare data", 0.5, on_patches.check_get_positive_negative,
@@ -32,7 +33,7 @@ EXERCISES = (
          "For every negative patch: a random photo, then gen_negative_bbox with the shape and the faces of that photo alone.",
          "Go on drawing until there are exactly negative_bbox_count of them."),
         f"{SAMPLES}:get_positive_negative", shared=tuple(f"{SAMPLES}:{n}" for n in ("TRIES", "SAMPLE_SHAPE", "_by_image", "cut")),
-        uses=("gen_negative_bbox",),
+        uses=("gen_negative_bbox",), picture=targets.patches,
     ),
     Exercise(
         "generate_model", "2 classifier", 1, on_networks.check_generate_model,
@@ -62,7 +63,7 @@ EXERCISES = (
         f"{DETECTOR}:get_bboxes_and_decision_function",
         tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps")),
         tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "heat_maps")),
-        seconds=60,
+        picture=targets.boxes_on_spots, seconds=60,
     ),
     Exercise(
         "precision_recall_curve", "5 precision and recall", 1, on_detector.check_precision_recall_curve,

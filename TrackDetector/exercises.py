@@ -6,6 +6,7 @@ See `RegionDetector.exercises` for how a notebook uses them.
 from common.exercise import Exercise, Score, Task, Unsolved
 from TrackDetector import checks_data as on_data
 from TrackDetector import checks_faces as on_faces
+from TrackDetector import targets
 
 DATA, FACES, CLASSIFIER = "TrackDetector.get_data", "TrackDetector.faces", "TrackDetector.classifier"
 
@@ -29,7 +30,7 @@ EXERCISES = (
         ("For every photo: find_face(image) gives a face with a box and five landmarks, or a guess at the middle (face.found is False).",
          "align(image, face.landmarks, 224) turns it upright and cuts it out.",
          "One crop for every photo, in their order; return the crops and whether a face was found."),
-        f"{FACES}:preprocess_imgs", shared=(f"{FACES}:find_face",), picture=None, seconds=60,
+        f"{FACES}:preprocess_imgs", shared=(f"{FACES}:find_face",), picture=targets.crops, seconds=60,
     ),
     Exercise(
         "Classifier", "3 classifier", 2, on_faces.check_classifier,
