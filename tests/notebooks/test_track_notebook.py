@@ -47,9 +47,9 @@ def test_it_runs_on_the_built_in_people(notebook, tmp_path, monkeypatch):
 
     for name in ("FACE_RECOGNITION_DIR", "MY_PEOPLE", "MY_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SOURCE", "demo")
-    monkeypatch.setenv("SEED", "0")
-    monkeypatch.setenv("DATA", str(tmp_path / "Face_Recognition_data"))
+    monkeypatch.setenv("KIT_SOURCE", "demo")
+    monkeypatch.setenv("KIT_SEED", "0")
+    monkeypatch.setenv("KIT_DATA", str(tmp_path / "Face_Recognition_data"))
     monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the pictures shall be shown in the notebook
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
