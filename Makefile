@@ -3,10 +3,12 @@ PYTHON ?= python3
 TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 
-.PHONY: run lab test test-browser doctor student grade lock clean
+.PHONY: run pictures lab test test-browser doctor student grade lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
+pictures:       ## make the README's pictures anew, from the built-in data
+	@$(PYTHON) kit.py run --build build/pictures --pictures docs
 lab:            ## open JupyterLab
 	@$(PYTHON) kit.py lab
 test:           ## run the tests

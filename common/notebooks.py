@@ -5,6 +5,8 @@ was run, as an HTML page with its pictures, and its results card.
 """
 
 import argparse
+import base64
+import io
 import json
 import os
 import sys
@@ -93,6 +95,26 @@ def write_page(notebook, out):
     Path(out).write_text(page, encoding="utf-8")
 
 
+def save_pictures(notebook, folder):
+    """Save the pictures of the cells with a tag ``docs:NAME`` as ``NAME.png``, in 256 colours.
+
+    Returns
+    -------
+    list of pathlib.Path
+    """
+    from PIL import Image
+
+    saved = []
+    for cell in notebook.cells:
+        for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("docs:")):
+            shown = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+            saved.append(Path(folder) / f"{tag.removeprefix('docs:')}.png")
+            saved[-1].parent.mkdir(parents=True, exist_ok=True)
+            picture = Image.open(io.BytesIO(base64.b64decode(shown[-1]))).convert("RGB")
+            picture.quantize(256).save(saved[-1], optimize=True)
+    return saved
+
+
 def flat(card, prefix=""):
     """A results card as lines of name and figure."""
     for name, value in card.items():
@@ -107,7 +129,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m common.notebooks", description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", default=[name for name in MAIN if (ROOT / name).is_file()])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--pictures", type=Path, help="save the README's pictures here; takes the built-in data, which may be shown")
     options = parser.parse_args(arguments)
+    if options.pictures:
+        os.environ["KIT_SOURCE"] = "demo"
     os.environ["KIT_BUILD"] = str(options.build.resolve())
     failed, made = [], []
     for name in options.notebooks:
@@ -121,6 +146,8 @@ def main(arguments=None):
             print(f"{error}\nThe notebook up to there: {executed}", file=sys.stderr)
             continue
         write_page(notebook, executed.with_suffix(".html"))
+        if options.pictures:
+            print("  pictures:", *save_pictures(notebook, options.pictures))
         made.append(executed.with_suffix(".html"))
         print(f"  took {time.perf_counter() - start:.0f} s")
         card = options.build / MAIN.get(name, "")
