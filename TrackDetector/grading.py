@@ -8,7 +8,7 @@ from common.exercise import RIGHT
 from common.grade import Remote
 from common.sandbox import Ended, Raised
 
-PHOTOS, CLIPS, FRAMES = 90, 40, 6
+PHOTOS, CLIPS, FRAMES = 90, 40, 4
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""The package for students: no answers in it; stops politely; with the answers in it, ten marks."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from common.grade import NOTEBOOKS
+from common.reference import answer_names
+from common.student import ROOT, without_answers, write_tree, write_zip
+from RegionDetector.exercises import TASK as REGION
+from TrackDetector.exercises import TASK as TRACK
+
+# Lines of the answers that are long enough to be nobody else's
+_LINE = 30
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    home = tmp_path_factory.mktemp("student")
+    with zipfile.ZipFile(write_zip(home / "student.zip")) as archive:
+        assert archive.testzip() is None
+        archive.extractall(home / "unpacked")
+    return home / "unpacked" / "face_detectors"
+
+
+def test_no_answer_in_any_file(package):
+    from common.reference import load
+
+    files = {p: p.read_bytes() for p in package.rglob("*") if p.is_file()}
+    assert {p.suffix for p in files} <= {".py", ".ipynb", ".png", ".txt", ".in", ".lock", ".yml", ".sha256", ""}
+    everything = b"\n".join(files.values()).decode("utf-8", "replace")
+    whole = "\n".join(p.read_text() for room in ("common", "RegionDetector", "TrackDetector") for p in (ROOT / room).glob("*.py"))
+    for module, names in answer_names().items():
+        for name in names:
+            found = load(f"{module}:{name}")
+            if not callable(found):
+                continue
+            own = (package / (module.replace(".", "/") + ".py"))
+            text = own.read_text() if own.exists() else ""
+            assert not re.search(rf"^(def|class) {name}\b", text, re.M) or (module, name) == ("common.scores", "_curve")
+            body = [line for line in _body(found) if whole.count(line) == 1]  # what stands elsewhere as well is no secret
+            copied = [line for line in body if line in everything]
+            assert not copied, (module, name, copied[:5])
+
+
+def _body(function):
+    import inspect
+
+    text = re.sub(r'""".*?"""', "", inspect.getsource(function), flags=re.S)
+    return [line.strip() for line in text.split("\n")[1:] if len(line.strip()) >= _LINE]
+
+
+def test_the_same_every_time(package, tmp_path):
+    write_tree(tmp_path)
+    files = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == {p.relative_to(package): p.read_bytes() for p in package.rglob("*") if p.is_file()}
+
+
+def test_all_modules_can_be_imported(package):
+    modules = sorted(".".join(p.relative_to(package).with_suffix("").parts) for p in package.rglob("*.py") if p.stem not in ("__init__",))
+    code = f"import importlib, sys; sys.path.insert(0, {str(package)!r})\nfor m in {modules!r}: importlib.import_module(m)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=package, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("task, first", [(REGION, "gen_negative_bbox"), (TRACK, "load_image_data")], ids=["RegionDetector", "TrackDetector"])
+def test_stops_politely_at_the_first_unsolved_exercise(package, task, first, tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    home = package / task.name
+    notebook = nbformat.read(home / NOTEBOOKS[task.name], 4)
+    environment = {**os.environ, "KIT_SOURCE": "demo", "KIT_BUILD": str(tmp_path)}
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(home)}})
+    with pytest.raises(CellExecutionError, match=f"The exercise {first} .* is not written yet"):
+        client.execute(env=environment)
+    errors = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs if o.output_type == "error"]
+    assert len(errors) == 1 and len(errors[0].traceback) == 1 and "hint(" in errors[0].traceback[0]
+
+
+@pytest.mark.parametrize("task", [REGION, TRACK], ids=["RegionDetector", "TrackDetector"])
+def test_notebooks_carry_nbgrader_metadata(package, task):
+    notebook = json.loads((package / task.name / NOTEBOOKS[task.name]).read_text())
+    marked = [c["metadata"]["nbgrader"] for c in notebook["cells"] if "nbgrader" in c["metadata"]]
+    assert len({m["grade_id"] for m in marked}) == len(marked) >= 2 * len(task.exercises)
+    assert sum(m.get("points", 0) for m in marked) == sum(e.marks for e in task.exercises)
+    assert all(not c.get("outputs") for c in notebook["cells"])
+
+
+def test_answers_are_cut_out_of_a_module():
+    text = "from a import b, c\nfrom a import b\nX = 1\n\n@decorated\ndef b():\n    return 1\n\n\ndef d():\n    from a import b\n    return 2\n"
+    left = without_answers(text, "m", {"m": {"b"}, "a": {"b"}})
+    compile(left, "m", "exec")
+    assert "import c" in left and "def b" not in left and "decorated" not in left and "def d" in left
+    assert "import b" not in left
