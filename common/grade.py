@@ -97,6 +97,7 @@ class Grader:
     seed: int = 2026
     train: float = 0
     verdicts: dict = field(default_factory=dict)
+    borrowed: dict = field(default_factory=dict)
 
     def open(self, source, seconds, stand_ins=(), files=()):
         """A session with the functions of a submission in it, those of `stand_ins` replaced by the reference; and what failed to load."""
@@ -150,12 +151,13 @@ class Grader:
         verdict = self._attempt(item, source, right | {n for n in item.uses if n in source.defined})
         if verdict.status != RIGHT and any(n in source.defined and n not in right for n in item.uses):
             again = self._attempt(item, source, right)
+            self.borrowed[item.name] = [n for n in item.uses if n not in right]
             verdict = again if again.status == RIGHT or "cannot" in verdict.message else verdict
         return verdict
 
     def grade(self, submission, data):
         """Marks of a submission: a dictionary for JSON."""
-        self.verdicts = {}
+        self.verdicts, self.borrowed = {}, {}
         try:
             source = collect(read_cells(submission.notebook))
         except NotebookError as error:

@@ -90,12 +90,15 @@ class Server:
             self.space[name] = lambda f=None, *args, **kwargs: f
         if pylab:
             exec(_PYLAB, self.space)
+        missing = {name: self.stand_in(name) for name in stand_ins}
+        self.space.update(missing)
         waiting, problems = list(statements), {}
         for _ in range(4):
             left = []
             for text in waiting:
                 try:
                     exec(compile(text, SUBMISSION, "exec"), self.space)
+                    self.space.update(missing)  # before the next definition takes them for its defaults
                     problems.pop(text, None)
                 except (Exception, SystemExit) as error:
                     left.append(text)
@@ -103,8 +106,6 @@ class Server:
             if not left or left == waiting:
                 break
             waiting = left
-        for name in stand_ins:
-            self.space[name] = self.stand_in(name)
         return [[text.strip().split("\n")[0][:120], error] for text, error in problems.items()]
 
     def do_has(self, name):
