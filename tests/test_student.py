@@ -52,7 +52,8 @@ def _body(function):
     import inspect
 
     text = re.sub(r'""".*?"""', "", inspect.getsource(function), flags=re.S)
-    return [line.strip() for line in text.split("\n")[1:] if len(line.strip()) >= _LINE]
+    body = text[re.search(r":[^\n]*\n", text).end() :]  # the signature stands in the stub as well
+    return [line.strip() for line in body.split("\n") if len(line.strip()) >= _LINE and not line.strip().startswith("def ")]
 
 
 def test_the_same_every_time(package, tmp_path):
