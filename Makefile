@@ -3,7 +3,7 @@ PYTHON ?= python3
 TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 
-.PHONY: run pictures lab test test-browser doctor student grade lock clean
+.PHONY: run pictures lab test test-slow test-browser doctor student grade lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -13,6 +13,8 @@ lab:            ## open JupyterLab
 	@$(PYTHON) kit.py lab
 test:           ## run the tests
 	@$(PYTHON) kit.py test
+test-slow:      ## the tests that take minutes each: whole classes graded, the students' package run
+	@$(PYTHON) kit.py test -m slow
 doctor:         ## look what is missing, and say what to do
 	@$(PYTHON) kit.py doctor
 student:        ## write build/student.zip, without the answers

@@ -194,6 +194,7 @@ def check_class(task, chosen, tmp_path, weights=None):
 
 
 @posix
+@pytest.mark.slow
 def test_small_class_region(tmp_path, weights):
     results = check_class(REGION, {"moved", "half_window", "evil_exit", "evil_patch_the_checks", "old_keras", "no_notebook", "empty"}, tmp_path, weights)
     rows = {(r["student"], x["name"]): x for r in results for x in r["rows"]}
@@ -209,6 +210,7 @@ def test_small_class_region(tmp_path, weights):
 
 
 @posix
+@pytest.mark.slow
 def test_small_class_track(tmp_path):
     results = check_class(TRACK, {"own_classifier", "evil_write_outside", "old_keras", "syntax"}, tmp_path)
     rows = {(r["student"], x["name"]): x for r in results for x in r["rows"]}

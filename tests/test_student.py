@@ -69,6 +69,7 @@ def test_all_modules_can_be_imported(package):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task, first", [(REGION, "gen_negative_bbox"), (TRACK, "load_image_data")], ids=["RegionDetector", "TrackDetector"])
 def test_stops_politely_at_the_first_unsolved_exercise(package, task, first, tmp_path):
     import nbformat
