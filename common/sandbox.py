@@ -30,11 +30,14 @@ class Ended(Exception):
     plain = True
 
 
+WORDLESS = {"MemoryError": "it ran out of memory"}  # Python says nothing with these
+
+
 class Raised(Exception):
     """The student's function raised; `kind`, message and `line` come from the sandbox."""
 
     def __init__(self, kind, text, line=""):
-        super().__init__(text)
+        super().__init__(text or WORDLESS.get(kind, kind))
         self.kind, self.line = kind, line
 
 
