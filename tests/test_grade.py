@@ -127,7 +127,7 @@ def test_answers_come_back(sandbox):
 @posix
 @pytest.mark.parametrize("kind, said", [("endless loop", "loop without an end"), ("exit", "ended the process"), ("flood", "printed more|File too large"), ("sys exit", "0"),
                                         ("delete", "outside|denied"), ("write outside", "outside|denied"), ("read the reference", "outside|denied"), ("network", "no network"),
-                                        ("fork", "."), ("memory", "memory")])
+                                        ("fork", "."), ("memory", "memory|loop without an end")])
 def test_hostile_functions_change_nothing_but_their_own_marks(sandbox, kind, said, tmp_path):
     victim = tmp_path / "victim.txt"
     victim.write_text("untouched")
