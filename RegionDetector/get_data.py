@@ -26,9 +26,8 @@ def load_dataset(path, name, source=None, progress=True):
     """Photos, the boxes of their faces, and the photos' sizes.
 
     Looks in this order, and says in one line which it took: the published course archive in `path`; FDDB in
-    the folder that the environment variable ``FDDB_DIR`` names, or in ``path/fddb``; a download of FDDB to
-    ``path/fddb``; the built-in demo scenes. What was prepared from FDDB stays in `path` and is read from
-    there the next time.
+    the folder that the environment variable ``FDDB_DIR`` names, or in ``path/fddb``; what was prepared from
+    FDDB in `path` before; a download of FDDB to ``path/fddb``; the built-in demo scenes.
 
     Parameters
     ----------
@@ -73,12 +72,17 @@ def load_dataset(path, name, source=None, progress=True):
         raise FileNotFoundError(f"there is no {name}_bboxes.pkl with {name}_fnames.csv in {path}: unpack the course's data.zip there")
     folder = find_fddb() or (path / "fddb" if (path / "fddb" / "FDDB-folds").is_dir() else None)
     if folder is None:
+        prepared = load_split(path / f"fddb-{name}.npz") if name in SPLITS else None
+        if prepared is not None:
+            print(f"{name}: FDDB as it was prepared in {path}")
+            return prepared
         try:
             folder = fetch_fddb(path / "fddb", progress=progress)
         except DownloadError as error:
             if source == "fddb":
                 raise FileNotFoundError(f"FDDB is not here and cannot be downloaded: {error}") from error
-            print(f"{name}: no FDDB here and no download ({str(error).splitlines()[0]})")
+            why = str(error).splitlines()[0].split(" (")[0].removesuffix(". Tried:")
+            print(f"{name}: no FDDB here and no download ({why})")
             return _demo(path, name, progress)
     return _fddb(path, folder, name, progress)
 
@@ -93,7 +97,8 @@ def data_name(path="data", source=None):
     path = Path(path)
     if source in (None, "published") and any(is_published(folder, "train") for folder in (path, path / "data")):
         return "published course archive"
-    return "FDDB" if find_fddb() or (path / "fddb" / "FDDB-folds").is_dir() else "built-in demo scenes"
+    here = (path / "fddb" / "FDDB-folds").is_dir() or (path / "fddb-train.npz").is_file()
+    return "FDDB" if find_fddb() or here else "built-in demo scenes"
 
 
 def _fddb(path, folder, name, progress):

@@ -69,6 +69,15 @@ def test_fddb_becomes_canvases_and_the_second_call_reads_the_cache(small_fddb, t
     assert not list((tmp_path / "data").glob("*.part"))
 
 
+def test_what_was_prepared_serves_when_fddb_is_gone(small_fddb, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FDDB_DIR", str(small_fddb))
+    images, _, _ = load_dataset(tmp_path / "data", "train", progress=False)
+    monkeypatch.delenv("FDDB_DIR")
+    monkeypatch.setenv("FACE_KIT_OFFLINE", "1")
+    assert (load_dataset(tmp_path / "data", "train", progress=False)[0] == images).all()
+    assert "as it was prepared" in capsys.readouterr().out and data_name(tmp_path / "data") == "FDDB"
+
+
 def test_another_fddb_is_not_taken_from_the_cache(small_fddb, tmp_path, monkeypatch):
     monkeypatch.setenv("FDDB_DIR", str(small_fddb))
     _, before, _ = load_dataset(tmp_path / "data", "test", progress=False)
