@@ -3,7 +3,7 @@ PYTHON ?= python3
 TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 
-.PHONY: run pictures lab test test-slow test-browser doctor student grade lock clean
+.PHONY: run pictures lab test test-slow test-browser test-jax test-oldest doctor student grade lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -15,6 +15,18 @@ test:           ## run the tests
 	@$(PYTHON) kit.py test
 test-slow:      ## the tests that take minutes each: whole classes graded, the students' package run
 	@$(PYTHON) kit.py test -m slow
+test-browser:   ## drive JupyterLab in a Chromium that is on the machine already
+	@$(PYTHON) kit.py setup
+	@.venv/bin/python -m pip install --quiet --require-hashes -r tests/browser/requirements-browser.lock
+	@$(PYTHON) kit.py test tests/browser
+test-jax:       ## the model code on JAX
+	@$(PYTHON) kit.py setup
+	@.venv/bin/python -m pip install --quiet --require-hashes -r requirements-jax.lock
+	@$(PYTHON) kit.py test tests/test_backends.py
+test-oldest:    ## the oldest packages that requirements.in allows, on Python 3.11
+	@$(PYTHON) -m venv build/oldest
+	@build/oldest/bin/python -m pip install --quiet --require-hashes -r requirements-oldest.lock
+	@PYTHONPATH=. build/oldest/bin/python -m pytest
 doctor:         ## look what is missing, and say what to do
 	@$(PYTHON) kit.py doctor
 student:        ## write build/student.zip, without the answers
