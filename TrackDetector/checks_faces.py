@@ -188,8 +188,8 @@ def check_classifier(f, kit):
     test = {f"{k}.png": (f"p{p}", photo(p, n, PORTRAIT, zoom=1.8)) for k, (p, n) in enumerate((p, n) for n in (4, 6) for p in PEOPLE)}
     truth, asked = [t for t, _ in test.values()], {n: image for n, (_, image) in test.items()}
     lies = {n: known[(known.index(t) + 1) % len(known)] for n, (t, _) in test.items()}
-    clips = {str(k): [no_face(10 * k + j, FRAME) for j in range(2)] + [photo(p, 5, FRAME, zoom=1.5), photo(p, 7, FRAME, angle=5, zoom=1.5)]
-             + [no_face(10 * k + j, FRAME) for j in range(2, 5)] for k, p in enumerate(PEOPLE)}
+    room = no_face(10, FRAME)  # the same empty room in all clips: whoever it looks like, five frames of it outvote two of a face
+    clips = {str(k): [room] * 2 + [photo(p, 5, FRAME, zoom=1.5), photo(p, 7, FRAME, angle=5, zoom=1.5)] + [room] * 3 for k, p in enumerate(PEOPLE)}
     clip_lies = {str(k): known[(k + 1) % len(known)] for k in range(len(PEOPLE))}
     undo = kit.trap(f, {"test_labels": {**lies, **clip_lies}, "video_labels": clip_lies, "y_test": {**lies, **clip_lies}, "test_video_labels": clip_lies})
     try:
