@@ -1,5 +1,6 @@
 """Face detectors as plain functions: `image -> (boxes, scores)`; dlib's two, and room for one's own."""
 
+import threading
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,18 @@ from TrackDetector.dlib_weights import CNN_DETECTOR_FILE, dlib_file
 
 def _rows_first(rectangles):
     return np.array([[r.top(), r.left(), r.bottom() + 1, r.right() + 1] for r in rectangles], float).reshape(-1, 4)
+
+
+def _for_each_thread(make):
+    """A function that gives every thread an object of its own: dlib's detectors write into themselves while they search, and let other threads run."""
+    own = threading.local()
+
+    def get():
+        if not hasattr(own, "made"):
+            own.made = make()
+        return own.made
+
+    return get
 
 
 @lru_cache(maxsize=8)
@@ -35,10 +48,10 @@ def hog_detector(upsample=0, threshold=0.0):
     """
     import dlib
 
-    detector = dlib.get_frontal_face_detector()
+    detector = _for_each_thread(dlib.get_frontal_face_detector)
 
     def detect(image):
-        rectangles, scores, _ = detector.run(image, upsample, threshold)
+        rectangles, scores, _ = detector().run(image, upsample, threshold)
         return _rows_first(rectangles), np.array(scores)
 
     return detect
@@ -52,14 +65,14 @@ def cnn_detector(upsample=0):
     """
     import dlib
 
-    detector = dlib.cnn_face_detection_model_v1(str(dlib_file(CNN_DETECTOR_FILE)))
+    detector = _for_each_thread(lambda: dlib.cnn_face_detection_model_v1(str(dlib_file(CNN_DETECTOR_FILE))))
 
     def detect(image):
         # on pictures smaller than its filters dlib writes where it must not; 80 pixels are a face anyway
         lack = [max(0, 80 - side) for side in image.shape[:2]]
         if any(lack):
             image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")
-        found = detector(image, upsample)
+        found = detector()(image, upsample)
         return _rows_first([f.rect for f in found]), np.array([f.confidence for f in found])
 
     return detect

@@ -1,5 +1,7 @@
 """Detection, the choice of a face, landmarks and alignment."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -229,3 +231,23 @@ def test_the_cnn_detector_finds_the_same_face(people):
     hog, cnn = f.find_face(photo), f.find_face(photo, detector=cnn_detector())
     assert cnn.how == "detector" and iou([hog.box], [cnn.box])[0, 0] > 0.5
     assert np.abs(hog.landmarks - cnn.landmarks).mean() < 4
+
+
+def test_threads_do_not_disturb_one_another(crowd):
+    """Two submissions are graded at a time, in threads; dlib's detectors keep what they are at in themselves."""
+    photos = [crowd, crowd[40:320, 120:360].copy(), crowd[:200].copy()]
+    alone, others = [hog_detector()(photo)[0] for photo in photos], []
+
+    def search():
+        others.append([[hog_detector()(photo)[0] for photo in photos] for _ in range(12)])
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(others) == 3
+    for answers in others:
+        for answer in answers:
+            for a, b in zip(answer, alone):
+                np.testing.assert_array_equal(a, b)
