@@ -182,6 +182,7 @@ def confine(folder, seconds, memory, file_size=64 << 20, processes=128, readable
         os.setgroups([])
         os.setresgid(*[_FIRST_USER + user] * 3)
         os.setresuid(*[_FIRST_USER + user] * 3)
+        die_with_parent()  # who becomes another user must ask for it anew
         done.append("another user")
     elif hasattr(os, "getuid"):
         processes += _processes_of_user()

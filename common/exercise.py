@@ -114,7 +114,7 @@ def _is_stub_code(code):
 def is_stub(f):
     """Has nobody written the body of this function, or of any method of this class?"""
     if inspect.isclass(f):
-        methods = [m for m in vars(f).values() if isinstance(m, types.FunctionType)]
+        methods = [m for c in f.__mro__ for m in vars(c).values() if isinstance(m, types.FunctionType)]  # also those of whom it inherits
         return all(_is_stub_code(m.__code__) for m in methods)
     code = getattr(f, "__code__", None)
     return code is not None and _is_stub_code(code)

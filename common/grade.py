@@ -11,10 +11,13 @@ import importlib
 import json
 import queue
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from common.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Verdict, judge
@@ -23,11 +26,20 @@ from common.old_keras import advice
 from common.reference import load
 from common.sandbox import Ended, Raised, RemoteObject, Sandbox
 
-VERSION = "1"
+ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("RegionDetector", "TrackDetector")
 WEIGHTS = (".weights.h5", ".keras", ".h5")
 NOTEBOOKS = {"RegionDetector": "Face_Detection.ipynb", "TrackDetector": "Face_Recognition_task.ipynb"}
 _MOST_WEIGHTS = 1 << 30
+
+
+@lru_cache(maxsize=1)
+def _kit_version():
+    """A number for the checks and all that they call: who is graded by another version may get other marks."""
+    digest = hashlib.sha256()
+    for path in sorted(p for room in ("common", *TASKS) for p in (ROOT / room).glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,8 @@ class Submission:
     weights: tuple = ()
 
     def digest(self, *more):
-        """Changes when the submission or the way of grading changes."""
-        digest = hashlib.sha256(json.dumps([VERSION, *map(str, more)]).encode())
+        """Changes when the submission, the way of grading or the kit itself changes."""
+        digest = hashlib.sha256(json.dumps([_kit_version(), *map(str, more)]).encode())
         for path in (self.notebook, *self.weights):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
@@ -259,10 +271,9 @@ def grade_class(task_name, submissions, out, jobs=2, seed=2026, train=0, data=No
     from common.grade_report import write_report
     from common.student import write_tree
 
-    root = Path(__file__).resolve().parent.parent
     task = importlib.import_module(f"{task_name}.exercises").TASK
     grading = importlib.import_module(f"{task_name}.grading")
-    prelude = collect(read_cells(root / task_name / NOTEBOOKS[task_name]))
+    prelude = collect(read_cells(ROOT / task_name / NOTEBOOKS[task_name]))
     prelude.statements = [s for s in prelude.statements if not s.startswith(("import sys", "from RegionDetector.exercises", "from TrackDetector.exercises"))]
     todo, out = find_submissions(submissions), Path(out)
     (out / "results").mkdir(parents=True, exist_ok=True)
@@ -290,32 +301,45 @@ def grade_class(task_name, submissions, out, jobs=2, seed=2026, train=0, data=No
             for sandbox in started:
                 boxes.put(sandbox)
 
+            stopped = threading.Event()
+
             def one(item):
                 sandbox = boxes.get()
                 try:
                     result = Grader(task, prelude, sandbox, seed, train).grade(item, fresh)
                 finally:
                     boxes.put(sandbox)
+                if stopped.is_set():  # these are the marks of a sandbox that was taken away
+                    return None
                 result["key"] = item.digest(task_name, seed, train, data)
                 part = out / "results" / f"{item.name}.part"
                 part.write_text(json.dumps(result, indent=1), encoding="utf-8")
                 part.replace(out / "results" / f"{item.name}.json")
                 return result
 
+            pool = ThreadPoolExecutor(len(started))
             try:
-                with ThreadPoolExecutor(len(started)) as pool:
-                    futures = [pool.submit(one, item) for item in waiting]
-                    for future in tqdm(as_completed(futures), "submissions", len(futures), disable=not progress):
-                        result = future.result()
-                        results[result["student"]] = result
+                futures = [pool.submit(one, item) for item in waiting]
+                for future in tqdm(as_completed(futures), "submissions", len(futures), disable=not progress):
+                    result = future.result()
+                    results[result["student"]] = result
+            except BaseException:
+                stopped.set()
+                raise
             finally:
+                pool.shutdown(wait=False, cancel_futures=True)
                 for sandbox in started:
                     sandbox.close()
+                pool.shutdown()
         finally:
             shutil.rmtree(kit, ignore_errors=True)
     answer = [results[item.name] for item in todo]
     write_report(out, task, answer)
     return answer
+
+
+def _stop(*_):
+    raise KeyboardInterrupt
 
 
 def main(arguments=None):
@@ -329,11 +353,16 @@ def main(arguments=None):
     parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS", help="fit where no weights were handed in, for at most so long")
     parser.add_argument("--data", help="folder of the real data; by default the built-in data")
     given = parser.parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
     try:
         results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Stopped. What was graded is kept: the same command goes on from there.", file=sys.stderr)
+        return 130
     possible = sum(r["of"] for r in results[0]["rows"])
     print(f"{len(results)} submissions, {sum(r['total'] for r in results) / len(results):.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")
     return 0

@@ -112,7 +112,10 @@ def _is_value(node):
 
 def _is_stub(node):
     if isinstance(node, ast.ClassDef):
-        methods = [n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        inner = [n for n in node.body if not isinstance(n, (ast.Pass, ast.Expr))]
+        methods = [n for n in inner if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        if any(_dotted(base) != "object" for base in node.bases) or (inner and not methods):
+            return False  # an heir, or a class of constants: that is written
         return all(map(_is_stub, methods))
     body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
     return all(isinstance(n, ast.Pass) or (isinstance(n, ast.Raise) and n.exc is not None and _dotted(getattr(n.exc, "func", n.exc)) == "NotImplementedError")

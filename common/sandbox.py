@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from common import wire
 
 MEMORY = 7 << 30  # address space; TensorFlow alone maps three gigabytes
@@ -42,7 +44,11 @@ class Raised(Exception):
 
 
 class RemoteObject:
-    """An object in the sandbox: calls and attributes go there."""
+    """An object in the sandbox: calls and attributes go there. Its class has the name that it has there, so messages read right."""
+
+    def __new__(cls, session, handle):
+        name = handle.kind if handle.kind.isidentifier() and len(handle.kind) <= 60 else "object"
+        return super().__new__(type(name, (cls,), {"__new__": lambda c, *args: object.__new__(c)}))
 
     def __init__(self, session, handle):
         self.__dict__.update(session=session, handle=handle)
@@ -116,17 +122,16 @@ class Session:
         """
         if self.reason:
             raise Ended(self.reason)
-        keep = lambda value: value.handle if isinstance(value, RemoteObject) else wire.pack(value)  # noqa: E731
         give = lambda handle: RemoteObject(self, handle)  # noqa: E731
         try:
-            wire.send(self._write, {"op": op, **details}, keep)
+            wire.send(self._write, {"op": op, **details}, self._keep)
             while True:
                 answer = wire.receive(self._read, give)
                 if not isinstance(answer, dict):
                     raise wire.WireError("an answer that is none")
                 if "stand_in" not in answer:
                     break
-                wire.send(self._write, self._ask_reference(answer), keep)
+                wire.send(self._write, self._ask_reference(answer), self._keep)
         except TimeoutError:
             self.fail(f"took longer than {3 * self.seconds + 20:.0f} seconds")
         except (EOFError, OSError):
@@ -140,15 +145,41 @@ class Session:
             raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200])
         return answer.get("ok")
 
+    def _keep(self, value):
+        """What goes to the sandbox instead of an object: the number that it has there; a model is built anew there."""
+        if isinstance(value, RemoteObject):
+            return value.handle
+        return self.send_model(value).handle if hasattr(value, "to_json") else wire.pack(value)
+
     def _ask_reference(self, question):
         function = self.stand_ins.get(question.get("stand_in"))
         if function is None:
             return {"error": "nobody stands in for this function"}
         try:
-            local = lambda v: self.models.get(v.handle.number, v) if isinstance(v, RemoteObject) else v  # noqa: E731
-            return {"ok": function(*map(local, question["args"]), **{k: local(v) for k, v in question["kwargs"].items()})}
+            args, kwargs = [self._local(v) for v in question["args"]], {k: self._local(v) for k, v in question["kwargs"].items()}
+            answer = function(*args, **kwargs)
+            for remote, model in zip((*question["args"], *question["kwargs"].values()), (*args, *kwargs.values())):
+                if isinstance(remote, RemoteObject) and hasattr(model, "set_weights"):
+                    remote.set_weights(model.get_weights())
+            return {"ok": answer}
+        except (Ended, wire.WireError):
+            raise
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}
+
+    def _local(self, value):
+        """What the reference can work on: our own model with the weights that it has in the sandbox, a random generator sown from the one there."""
+        if not isinstance(value, RemoteObject):
+            return value
+        if value.handle.number in self.models:
+            model = self.models[value.handle.number]
+            model.set_weights(value.get_weights())
+            return model
+        if value.handle.kind == "Generator":
+            return np.random.default_rng(int(value.integers(1 << 62)))
+        if value.handle.kind == "RandomState":
+            return np.random.RandomState(int(value.randint(1 << 31)))
+        return value
 
     def _why_gone(self):
         code = None
@@ -231,6 +262,7 @@ class Sandbox:
 
     def __init__(self, kit, slot=0):
         self.kit, self.slot, self.process, self.control, self._buffer = Path(kit), slot, None, None, b""
+        self.closed = False
         self.places = Path(tempfile.mkdtemp(prefix="exercise-"))
         self.places.chmod(0o755)
 
@@ -246,7 +278,7 @@ class Sandbox:
     def _environment(self):
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "KERAS_BACKEND")}
         return {**keep, "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0",
-                "TF_ENABLE_ONEDNN_OPTS": "0", "OMP_NUM_THREADS": "2", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.places),
+                "TF_ENABLE_ONEDNN_OPTS": "0", "OMP_NUM_THREADS": "2", "TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.places),
                 "MPLCONFIGDIR": str(self.places), "KERAS_HOME": str(self.places)}
 
     def _start(self):
@@ -273,6 +305,8 @@ class Sandbox:
         -------
         Session
         """
+        if self.closed:
+            raise Ended("was stopped with the grading")
         place = Path(tempfile.mkdtemp(dir=self.places))
         place.chmod(0o755)
         folder = place / "work"
@@ -311,11 +345,13 @@ class Sandbox:
         return Session(connection, process.pid, folder, Path(options["output"]), seconds)
 
     def close(self):
-        """End the process and remove its folders."""
+        """End the process, and whatever it has started, and remove its folders; it is not started again."""
+        self.closed = True
         if self.process is not None:
-            self.control.close()
             _kill_tree(self.process.pid)
             self.process.wait()
+            if self.control is not None:
+                self.control.close()
             self.process = None
         shutil.rmtree(self.places, ignore_errors=True)
 

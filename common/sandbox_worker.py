@@ -62,18 +62,25 @@ class Server:
                 request = wire.receive(self.read, self.give)
             except EOFError:
                 return
-            try:
-                answer = {"ok": getattr(self, "do_" + request.pop("op"))(**request)}
-                data = wire.pack(answer, self.keep)
-            except BaseException as error:  # sys.exit and the like are answers, too
-                data = wire.pack({"error": describe(error)})
-            self.connection.sendall(data)
+            self.answer(request)
+
+    def answer(self, request):
+        """Answer one request."""
+        try:
+            answer = {"ok": getattr(self, "do_" + request.pop("op"))(**request)}
+            data = wire.pack(answer, self.keep)
+        except BaseException as error:  # sys.exit and the like are answers, too
+            data = wire.pack({"error": describe(error)})
+        self.connection.sendall(data)
 
     def stand_in(self, name):
-        """A function that asks the grader for the reference's answer."""
+        """A function that asks the grader for the reference's answer; the grader may ask back before it knows."""
         def ask(*args, **kwargs):
             wire.send(self.connection.sendall, {"stand_in": name, "args": list(args), "kwargs": kwargs}, self.keep)
             answer = wire.receive(self.read, self.give)
+            while "op" in answer:
+                self.answer(answer)
+                answer = wire.receive(self.read, self.give)
             if "error" in answer:
                 raise StandInError(answer["error"])
             return answer["ok"]
@@ -174,6 +181,7 @@ def _child(connection, status, options):
     """Supervisor of one exercise: a fresh process tree and network where the system has them."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
+    die_with_parent()  # a grader that is killed leaves nothing behind, not even what sleeps
     alone = leave_namespaces()
     first = os.fork()
     if first == 0:
