@@ -1,11 +1,11 @@
 """Every plot of the detection task. Each function draws on a new figure and leaves showing it to the notebook.
 
 Colours are those of Okabe and Ito, told apart with any kind of colour vision; hits, false alarms and
-misses differ in line style as well.
+misses differ in shape as well: a solid box, a dashed box, a dotted ellipse.
 """
 
 import numpy as np
-from matplotlib import patches
+from matplotlib import patches, patheffects
 from matplotlib import pyplot as plt
 
 from common.boxes import as_boxes
@@ -15,7 +15,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", 
 HIT, FALSE_ALARM, MISS = (GREEN, "-"), (VERMILION, "--"), (PURPLE, ":")
 
 
-def _picture(image):
+def picture(image):
     """What imshow takes: bytes as they are, floats from 0 to 255 or from 0 to 1 brought to 0 ... 1."""
     image = np.asarray(image)
     if image.dtype == np.uint8:
@@ -49,18 +49,42 @@ def visualize_samples(data, n_cols=10, n_rows=2, title=None, seed=0):
     """
     _, axes = _grid(n_cols, n_rows, 1.0, 1.05, title)
     for ax, i in zip(axes.flat, _pick(len(data), n_cols * n_rows, seed)):
-        ax.imshow(_picture(data[i]))
+        ax.imshow(picture(data[i]))
+
+
+def _halo(patch, color="white"):
+    """A thin whole line below a coloured one, so that it is seen on any photo."""
+    below = patheffects.Stroke(linewidth=3.6, foreground=color, alpha=0.7, dashes={"dash_offset": 0, "dash_list": None})
+    patch.set_path_effects([below, patheffects.Normal()])
+    return patch
 
 
 def draw_boxes(ax, boxes, color, style="-", texts=None):
     """Draw boxes (N, 4) on axes, each with a text above it."""
     for i, (top, left, bottom, right) in enumerate(boxes):
-        ax.add_patch(
+        ax.add_patch(_halo(
             patches.Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=color, ls=style, lw=1.8)
-        )
+        ))
         if texts is not None:
             ax.text(left, top - 2, texts[i], color="white", fontsize=7, va="bottom",
                     bbox={"facecolor": color, "edgecolor": "none", "pad": 1})  # fmt: skip
+
+
+def draw_missed(ax, boxes):
+    """Draw faces (N, 4) that nothing found, as dotted ellipses."""
+    color, style = MISS
+    for top, left, bottom, right in boxes:
+        middle = ((left + right - 1) / 2, (top + bottom - 1) / 2)
+        ax.add_patch(_halo(patches.Ellipse(middle, right - left, bottom - top, fill=False, ec=color, ls=style, lw=2.2), "#202020"))
+
+
+def shape_handles():
+    """Legend entries of hits, false alarms and missed faces: colour, line and shape."""
+    hit, false_alarm = (plt.Line2D([], [], color=c, ls=s, marker="s", mfc="none", ms=9, mew=1.6, lw=1.8) for c, s in (HIT, FALSE_ALARM))
+    missed = plt.Line2D([], [], color=MISS[0], ls=MISS[1], marker="o", mfc="none", ms=9, mew=1.6, lw=2.2)
+    for line, name in ((hit, "hit"), (false_alarm, "false alarm"), (missed, "missed face")):
+        line.set_label(name)
+    return [hit, false_alarm, missed]
 
 
 def visualize_bboxes(
@@ -73,8 +97,8 @@ def visualize_bboxes(
     ----------
     images : sequence of ndarray, each (H, W, 3)
     pred_bboxes, true_bboxes : array_like, shape (N, 5), optional
-        Course boxes. With both of them and `decision_function`, hits are drawn solid, false alarms
-        dashed, missed faces dotted.
+        Course boxes. With both of them and `decision_function`, hits are drawn as solid boxes, false
+        alarms as dashed boxes, missed faces as dotted ellipses.
     decision_function : array_like, shape (N,), optional
     n_cols, n_rows : int
     shapes : array_like, shape (N, 2 or 3), optional
@@ -98,19 +122,68 @@ def visualize_bboxes(
         hits, missed = {p for _, p in matched}, set(false_negative)
     figure, axes = _grid(n_cols, n_rows, title=title)
     for ax, i in zip(axes.flat, chosen):
-        image = _picture(images[i])
+        image = picture(images[i])
         ax.imshow(image if shapes is None else image[: shapes[i][0], : shapes[i][1]])
         for k in np.flatnonzero(pred[:, 0] == i):
             color, style = (HIT if k in hits else FALSE_ALARM) if matching else (BLUE, "-")
             text = None if decision_function is None else [f"{confidence[k]:.1f}"]
             draw_boxes(ax, pred[k : k + 1, 1:], color, style, text)
         for k in np.flatnonzero(true[:, 0] == i):
-            if not matching or k in missed:
-                draw_boxes(ax, true[k : k + 1, 1:], *(MISS if matching else (ORANGE, "-")))
+            if not matching:
+                draw_boxes(ax, true[k : k + 1, 1:], ORANGE)
+            elif k in missed:
+                draw_missed(ax, true[k : k + 1, 1:])
     if matching:
-        lines = [plt.Line2D([], [], color=c, ls=s, lw=2, label=n)
-                 for (c, s), n in ((HIT, "hit"), (FALSE_ALARM, "false alarm"), (MISS, "missed face"))]  # fmt: skip
-        figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(handles=shape_handles(), loc="outside lower center", ncols=3, frameon=False, handlelength=3)
+
+
+def _crop(image, box, shape, margin=0.5):
+    """The part of a photo around a box, and the corner where it was cut."""
+    top, left, bottom, right = box
+    more = margin * max(bottom - top, right - left)
+    top, left = (int(max(0, edge - more)) for edge in (top, left))
+    bottom, right = (int(min(side, edge + more)) for side, edge in zip(shape[:2], (bottom, right)))
+    return image[top : max(bottom, top + 1), left : max(right, left + 1)], np.array([top, left, top, left])
+
+
+def visualize_worst(images, pred_bboxes, true_bboxes, decision_function, shapes, n_cols=8, iou_threshold=0.1, title=None):
+    """The worst mistakes first: the surest false alarms, the least sure hits, and the missed faces, each cut out.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, each (H, W, 3)
+    pred_bboxes, true_bboxes : array_like, shape (N, 5), (M, 5)
+        Course boxes: those that the detector keeps, and the faces.
+    decision_function : array_like, shape (N,)
+    shapes : array_like, shape (K, 2 or 3)
+        Photo sizes.
+    n_cols : int
+        So many of each kind.
+    iou_threshold : float
+        A hit overlaps its face by more than this.
+    title : str, optional
+    """
+    pred, true, decision = as_boxes(pred_bboxes, 5), as_boxes(true_bboxes, 5), np.asarray(decision_function, dtype=float)
+    matched, missed, invented = best_match(pred, true, decision, iou_threshold)
+    hits = sorted((box for _, box in matched), key=lambda k: decision[k])
+    invented = sorted(invented, key=lambda k: -decision[k])
+    rows = [(invented, pred, *FALSE_ALARM, f"surest of {len(invented)} false alarms"), (hits, pred, *HIT, f"least sure of {len(hits)} hits"),
+            (missed, true, None, None, f"{len(missed)} missed faces")]  # fmt: skip
+    rows = [row for row in rows if row[0]]
+    figure, axes = _grid(n_cols, max(len(rows), 1), 1.25, 1.4, title)
+    for line, (which, boxes, color, style, name) in zip(axes, rows):
+        line[0].set_title(name, fontsize=9, loc="left")
+        for ax, k in zip(line, which[:n_cols]):
+            photo, box = int(boxes[k, 0]), boxes[k, 1:]
+            part, corner = _crop(images[photo], box, shapes[photo])
+            ax.imshow(picture(part))
+            if color is None:
+                draw_missed(ax, [box - corner])
+                continue
+            draw_boxes(ax, [box - corner], color, style)
+            ax.text(0.5, -0.02, f"{decision[k]:.1f}", transform=ax.transAxes, ha="center", va="top", fontsize=8, color="black")
+    if not rows:
+        figure.text(0.5, 0.5, "no box was kept, and no face missed", ha="center")
 
 
 def visualize_heatmap(images, heatmap, n_cols=5, n_rows=1, others=None, names=("heat map",), title=None):
@@ -133,7 +206,7 @@ def visualize_heatmap(images, heatmap, n_cols=5, n_rows=1, others=None, names=("
     figure, axes = _grid(n_cols, rows * n_rows, 2.2, 2.2, title)
     for i in range(min(n_cols * n_rows, len(images))):
         block, col = divmod(i, n_cols)
-        axes[block * rows, col].imshow(_picture(images[i]))
+        axes[block * rows, col].imshow(picture(images[i]))
         for k, maps in enumerate(kinds):
             ax = axes[block * rows + 1 + k, col]
             shown = ax.imshow(maps[i], cmap="viridis")
@@ -162,7 +235,16 @@ def plot_history(history):
     axes[1].legend(fontsize=8)
 
 
-def plot_precision_recall(precision, recall, thresholds=None, threshold=None, label=None, others=None, title=None):
+def draw_equal_f1(ax):
+    """Lines of equal F1, the harmonic mean of precision and recall."""
+    x = np.linspace(0.01, 1, 200)
+    for f1 in (0.5, 0.7, 0.8, 0.9):
+        y = f1 * x / np.where(2 * x - f1 > 0, 2 * x - f1, np.nan)
+        ax.plot(x[y <= 1.02], y[y <= 1.02], color="#bbbbbb", lw=0.8, zorder=0)
+        ax.annotate(f"F1 {f1}", (1.0, f1 / (2 - f1)), fontsize=7, color="#666666", ha="right", va="bottom")
+
+
+def plot_precision_recall(precision, recall, thresholds=None, threshold=None, label=None, others=None, title=None, scores=None):
     """The precision/recall curve with its area, lines of equal F1, and the chosen threshold.
 
     Parameters
@@ -175,16 +257,17 @@ def plot_precision_recall(precision, recall, thresholds=None, threshold=None, la
     others : dict of str to (precision, recall), optional
         More curves, to compare.
     title : str, optional
+    scores : dict of float, optional
+        From `scores.detector_scores`: the course score and AP@0.5 of the first curve, named beside it.
     """
     _, ax = plt.subplots(figsize=(6, 4.6), layout="constrained")
-    x = np.linspace(0.01, 1, 200)
-    for f1 in (0.5, 0.7, 0.8, 0.9):
-        y = f1 * x / np.where(2 * x - f1 > 0, 2 * x - f1, np.nan)
-        ax.plot(x[y <= 1.02], y[y <= 1.02], color="#cccccc", lw=0.8, zorder=0)
-        ax.annotate(f"F1 {f1}", (1.0, f1 / (2 - f1)), fontsize=7, color=GREY, ha="right", va="bottom")
+    draw_equal_f1(ax)
     curves = {label or "detector": (precision, recall), **(others or {})}
     for (name, (p, r)), color, style in zip(curves.items(), (BLUE, VERMILION, GREEN, PURPLE), ("-", "--", "-.", ":")):
-        ax.plot(r, p, color=color, ls=style, lw=1.8, label=f"{name}: AUC-PR {auc(r, p):.3f}, AP {average_precision(p, r):.3f}")
+        areas = f"AUC-PR {auc(r, p):.3f}, AP {average_precision(p, r):.3f}"
+        if scores is not None and color == BLUE:
+            areas = f"course score (AUC-PR) {scores['auc_pr']:.3f}, AP@0.5 {scores['ap50']:.3f}"
+        ax.plot(r, p, color=color, ls=style, lw=1.8, label=f"{name}: {areas}")
     if threshold is not None and thresholds is not None:
         at = int(np.flatnonzero(np.asarray(thresholds) >= threshold)[0])
         ax.plot(recall[at], precision[at], "o", ms=9, mfc="none", mec=VERMILION, mew=2,
@@ -214,6 +297,38 @@ def plot_sizes(bboxes, images):
         axes[1].hist(boxes[:, 3 + k] - boxes[:, 1 + k], bins=np.arange(23, 42), color=color, alpha=0.7, label=name)
     axes[1].set(xlabel="pixels", ylabel="faces")
     axes[1].legend()
+
+
+def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou_threshold=0.1, title=None):
+    """Which faces are found and which are missed, by their size.
+
+    Parameters
+    ----------
+    pred_bboxes, true_bboxes : array_like, shape (N, 5), (M, 5)
+        Course boxes: those that the detector keeps, and the faces.
+    decision_function : array_like, shape (N,)
+    bins : int
+    iou_threshold : float
+        A hit overlaps its face by more than this.
+    title : str, optional
+    """
+    true = as_boxes(true_bboxes, 5)
+    sizes = (true[:, 3:] - true[:, 1:3]).mean(axis=1)
+    missed = np.zeros(len(true), bool)
+    missed[best_match(pred_bboxes, true, decision_function, iou_threshold)[1]] = True
+    # each bar is as much larger than the last in proportion as in a pyramid: few faces are very large
+    edges = np.geomspace(max(sizes.min(), 1) - 1e-6, sizes.max() + 1e-6, bins + 1)
+    found, lost = (np.histogram(sizes[which], edges)[0] for which in (~missed, missed))
+    _, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    ax.bar(edges[:-1], found, np.diff(edges), align="edge", color=HIT[0], ec="white", label=f"found ({found.sum():,})")
+    ax.bar(edges[:-1], lost, np.diff(edges), found, align="edge", color=MISS[0], ec="white", hatch="///", label=f"missed ({lost.sum():,})")
+    for left, right, yes, no in zip(edges, edges[1:], found, lost):
+        if yes + no:
+            ax.text((left + right) / 2, yes + no, f"{yes / (yes + no):.0%}", ha="center", va="bottom", fontsize=8)
+    ax.set(xlabel="size of the face, mean of height and width, pixels", ylabel="faces", ylim=(0, 1.12 * max((found + lost).max(), 1)),
+           title=title or "Faces found and missed, by size; above each bar the share found")  # fmt: skip
+    ax.title.set_fontsize(10)
+    ax.legend()
 
 
 def plot_borders(difference):

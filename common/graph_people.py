@@ -1,12 +1,14 @@
 """Pictures of recognition: people, landmarks, alignment, neighbours, maps, distances, film strips, curves.
 
 Every function returns its matplotlib figure, so that a notebook shows it and a script can save it.
+Colours are told apart with any kind of colour vision (Okabe and Ito), and the same person and another
+differ by a sign as well: ✓ and ✗.
 Photos are RGB uint8, boxes [min_row, min_col, max_row, max_col], landmarks (row, column).
 """
 
 import numpy as np
 
-SAME, OTHER, MARK = "#1a7f37", "#c93c20", "#1f5fbf"
+SAME, OTHER, MARK = "#00795A", "#C24E00", "#0065A8"  # a little darker than Okabe and Ito have them: they colour text
 
 
 def _grid(count, columns, size, title="", shape=1.0):
@@ -104,7 +106,7 @@ def visualize_alignment(images, crops, landmarks=None, title=""):
 
 
 def visualize_neighbors(rows, title="", columns=None):
-    """Strips: a face, and the faces nearest to it; green is the same person, red another.
+    """Strips: a face, and the faces nearest to it; ✓ is the same person, ✗ another.
 
     Parameters
     ----------
@@ -116,8 +118,9 @@ def visualize_neighbors(rows, title="", columns=None):
     for line, row in zip(axes, rows):
         for ax, (image, name, distance) in zip(line, row):
             asked = ax is line[0]
-            _photo(ax, image, short(name, 15) if asked else f"{short(name, 15)}\n{distance:.2f}",
-                   "black" if asked else SAME if name == row[0][1] else OTHER, size=8)
+            same = name == row[0][1]
+            _photo(ax, image, short(name, 15) if asked else f"{'✓' if same else '✗'} {short(name, 13)}\n{distance:.2f}",
+                   "black" if asked else SAME if same else OTHER, size=8)
     return figure
 
 
@@ -169,7 +172,7 @@ def plot_distances(same, different, threshold=None, title="Distances between two
     figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
     bins = np.linspace(0, max(np.max(same), np.max(different)), 60)
     ax.hist(same, bins, density=True, alpha=0.65, color=SAME, label=f"{names[0]} ({len(same)})")
-    ax.hist(different, bins, density=True, alpha=0.65, color=OTHER, label=f"{names[1]} ({len(different)})")
+    ax.hist(different, bins, density=True, alpha=0.65, color=OTHER, hatch="//", ec="white", lw=0, label=f"{names[1]} ({len(different)})")
     if threshold is not None:
         ax.axvline(threshold, color="black", ls="--", label=f"threshold {threshold:.3f}")
     ax.set(title=title, xlabel="distance", ylabel="density")
@@ -252,7 +255,8 @@ def visualize_film(clips, title="", columns=10):
         for ax, t in zip(line, np.unique(np.linspace(0, len(frames) - 1, min(width, len(frames))).round().astype(int))):
             name, distance = votes.get(int(t), (None, 0))
             colour = "#888888" if name is None else SAME if name == truth else OTHER
-            _photo(ax, frames[t], "no face" if name is None else f"{short(name, 12)}\n{distance:.2f}", colour, size=7)
+            sign = "" if name is None else "✓ " if name == truth else "✗ "
+            _photo(ax, frames[t], "no face" if name is None else f"{sign}{short(name, 11)}\n{distance:.2f}", colour, size=7)
             ax.axis("on")
             ax.set(xticks=[], yticks=[])
             for side in ax.spines.values():

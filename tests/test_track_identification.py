@@ -160,16 +160,16 @@ def test_before_and_after():
     assert len(pictures(show.visualize_alignment([PHOTO] * 3, [PHOTO] * 3, np.zeros((5, 2))))) == 6
 
 
-def test_right_neighbours_are_green_and_wrong_ones_red():
+def test_right_and_wrong_neighbours_differ_by_sign_and_by_colour():
     axes = pictures(show.visualize_neighbors([[(PHOTO, "Ann", 0), (PHOTO, "Ann", 0.25), (PHOTO, "Bob", 0.5)], [(PHOTO, "Bob", 0)]]))
-    assert [ax.get_title() for ax in axes] == ["Ann", "Ann\n0.25", "Bob\n0.50", "Bob"]
+    assert [ax.get_title() for ax in axes] == ["Ann", "✓ Ann\n0.25", "✗ Bob\n0.50", "Bob"]
     assert [ax.title.get_color() for ax in axes[1:3]] == [show.SAME, show.OTHER]
 
 
 def test_a_film_strip_shows_every_vote():
     votes = [(0, "Ann", 0.2), (2, "Bob", 0.4)]
     figure = show.visualize_film([([PHOTO] * 3, votes, "Ann", "Ann"), ([PHOTO], [], "Bob", "Ann")])
-    assert titles(figure) == ["Ann\n0.20", "no face", "Bob\n0.40", "no face"]
+    assert titles(figure) == ["✓ Ann\n0.20", "no face", "✗ Bob\n0.40", "no face"]
     assert "it is Ann" in figure.axes[3].get_ylabel() and "right" in figure.axes[0].get_ylabel()
 
 

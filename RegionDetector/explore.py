@@ -1,0 +1,289 @@
+"""Two explorers of the detector: a window that moves over a photo, and the levels of a pyramid.
+
+See `common.explore`: each is a function that draws a figure from a state, and sliders for it.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from common.boxes import iou
+from common.explore import Explorer, panel, paper, slider
+from common.graph import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, draw_boxes, picture
+from common.inference import compiled
+from common.reference import load
+from RegionDetector.detector import WINDOW, heat_maps
+
+SAME_FACE = 0.4  # boxes of one face at two levels overlap by more than this
+LINES = tuple(zip((BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY), ("-", "--", "-.", ":", "-", "--"), "osD^vP"))
+
+
+# --- the window -------------------------------------------------------------------------------------------------
+
+
+class Windows:
+    """A photo, the FCNN's two answers for every cell of its map, and the classifier's for one window.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W, 3)
+        On its canvas, pixels from 0 to 255.
+    fcnn_model : keras.Model
+        Takes (N, H, W, 3), answers (N, h, w, 2).
+    window_model : keras.Model
+        The same weights for one window: takes (N, 32, 32, 3), answers (N, 1, 1, 2).
+    shape : tuple of int, optional
+        Height and width of the photo on the canvas; the window stays on it.
+    """
+
+    def __init__(self, image, fcnn_model, window_model, shape=None):
+        self.image = np.asarray(image)
+        self.map = compiled(fcnn_model)(self.image[None].astype("float32"))[0]
+        self._answer = compiled(window_model)
+        sides = np.array(self.image.shape[:2])
+        self.stride = int(round((sides[0] - WINDOW[0]) / max(self.map.shape[0] - 1, 1)))
+        photo = sides if shape is None else np.asarray(shape)[:2]
+        # cells whose windows begin and end on the photo; one at least
+        self.cells = np.minimum(np.maximum((photo - WINDOW) // self.stride + 1, 1), self.map.shape[:2])
+
+    def patch(self, cell):
+        """What cell (row, column) looks at: (32, 32, 3)."""
+        top, left = np.array(cell) * self.stride
+        return self.image[top : top + WINDOW[0], left : left + WINDOW[1]]
+
+    def alone(self, cell):
+        """The classifier's two answers for that patch alone, before the softmax: not a face, face."""
+        return self._answer(self.patch(cell)[None].astype("float32")).reshape(-1)
+
+    def here(self, cell):
+        """The FCNN's two answers in that cell."""
+        return self.map[tuple(cell)]
+
+    def best(self):
+        """The cell that answers "face" most."""
+        rows, cols = self.cells
+        heat = self.map[:rows, :cols, 1] - self.map[:rows, :cols, 0]
+        return np.unravel_index(np.argmax(heat), heat.shape)
+
+
+def draw_window(windows, row, col):
+    """A window on the photo, its patch, its two scores, and the cell of the heat map that says the same.
+
+    Parameters
+    ----------
+    windows : Windows
+    row, col : int
+        The cell; its window begins at pixel (stride * row, stride * col).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    w, cell = windows, (row, col)
+    top, left = row * w.stride, col * w.stride
+    alone, here = w.alone(cell), w.here(cell)
+    figure = paper(9.2, 3.9)
+    ax = panel(figure, 0.01, 0.03, 0.36, 0.85, f"window from pixel ({top}, {left})")
+    ax.imshow(picture(w.image), interpolation="nearest")
+    draw_boxes(ax, [[top, left, top + WINDOW[0], left + WINDOW[1]]], ORANGE)
+    ax = panel(figure, 0.40, 0.47, 0.18, 0.41, "what it shows")
+    ax.imshow(picture(w.patch(cell)), interpolation="nearest")
+    ax = panel(figure, 0.455, 0.12, 0.13, 0.23, "its two scores", axis=True)
+    limit = max(1.0, float(np.abs(w.map).max()))
+    ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7, hatch=None)
+    for y, value in enumerate(alone):
+        ax.text(0.04 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set(yticks=[0, 1], yticklabels=["no face", "face"], xlim=(-limit, limit), ylim=(1.6, -0.6), xlabel="logits")
+    ax.tick_params(labelsize=9)
+    ax = panel(figure, 0.62, 0.12, 0.36, 0.76, f"heat map, cell ({row}, {col}): {here[1] - here[0]:.2f}", axis=True)
+    heat = w.map[..., 1] - w.map[..., 0]
+    ax.imshow(heat, cmap="viridis", interpolation="nearest")
+    ax.add_patch(Rectangle((col - 1, row - 1), 2, 2, fill=False, ec="white", lw=3.5))
+    ax.add_patch(Rectangle((col - 1, row - 1), 2, 2, fill=False, ec=VERMILION, lw=1.8))
+    ax.set(xlabel=f"face minus no face; the window alone says {alone[1] - alone[0]:.2f}")
+    ax.tick_params(labelsize=8)
+    figure.set_label(
+        f"The window from pixel ({top}, {left}) gives {alone[0]:.2f} for no face and {alone[1]:.2f} for a face, a difference of {alone[1] - alone[0]:.2f}. "
+        f"Cell ({row}, {col}) of the heat map says {here[1] - here[0]:.2f}; it also sees a rim of {_rim(w.stride)} pixels around the window."
+    )
+    return figure
+
+
+def _rim(stride):
+    """How far the FCNN looks beyond its window where the classifier's `same` padding puts zeros; 3 for two rounds of 3 x 3 and pooling."""
+    return stride - 1
+
+
+def explore_window(image, fcnn_model, window_model, shape=None):
+    """Move the window over the photo, four pixels at a time: sliders for `draw_window`.
+
+    It begins where the heat map is highest; see `Windows` for the parameters.
+    """
+    windows = Windows(image, fcnn_model, window_model, shape)
+    row, col = (int(k) for k in windows.best())
+
+    def draw(row, col):
+        return draw_window(windows, row, col)
+
+    return Explorer(draw, {
+        "row": slider("down, cells", 0, int(windows.cells[0]) - 1, row),
+        "col": slider("right, cells", 0, int(windows.cells[1]) - 1, col),
+    })
+
+
+# --- the pyramid ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a pyramid.
+
+    Attributes
+    ----------
+    factor : float
+        The photo's sides times this.
+    image : ndarray of uint8, shape (h, w, 3)
+    heat : ndarray of float
+        The heat map of the level, those cells whose windows lie on the photo.
+    boxes : ndarray of float, shape (P, 4)
+        What answers above the threshold, in pixels of the photo.
+    values : ndarray of float, shape (P,)
+    """
+
+    factor: float
+    image: np.ndarray
+    heat: np.ndarray
+    boxes: np.ndarray
+    values: np.ndarray
+
+
+class Pyramid:
+    """A photo at all scales, and which face answers at which.
+
+    Parameters
+    ----------
+    photo : ndarray of uint8, shape (H, W, 3)
+    fcnn_model : keras.Model
+    threshold : float
+        Answers from here on count.
+    box_shape : array_like, shape (2,)
+        Height and width of a face where it fits the window.
+    min_face : float
+        Smallest face to look for, pixels.
+
+    Attributes
+    ----------
+    levels : list of Level
+        The largest copy first.
+    faces : ndarray of float, shape (F, 4)
+        What stays when of overlapping boxes the surest is kept; surest first.
+    answers : ndarray of float, shape (len(levels), F)
+        The surest box of each level on each face; NaN where none answers.
+    """
+
+    def __init__(self, photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
+        any_size, scales, detect_all = (load(f"RegionDetector.multiscale:{n}") for n in ("any_size", "pyramid_scales", "multiscale_detector"))
+        boxes_from_maps = load("RegionDetector.detector:boxes_from_maps")
+        if None in (any_size, scales, detect_all, boxes_from_maps):
+            raise LookupError("the reference of the pyramid is not in this package")
+        self.photo, self.threshold = np.asarray(photo), float(threshold)
+        model = any_size(fcnn_model)
+        found, values = detect_all(model, [self.photo], [self.photo.shape], box_shape=box_shape, min_face=min_face, progress=False)
+        order = np.argsort(-values)[: int((values >= threshold).sum())]
+        self.faces, self.levels = found[order, 1:], []
+        for factor in scales(self.photo.shape, min_face):
+            rows, cols = (max(1, round(side * factor)) for side in self.photo.shape[:2])
+            small = cv2.resize(self.photo, (cols, rows), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+            # the sizes of multiscale_detector, which are compiled already
+            filled = np.pad(small, ((0, -rows % 64), (0, -cols % 64), (0, 0)))
+            heat = heat_maps(model, filled[None])
+            boxes, sure = boxes_from_maps(heat, filled.shape, [(rows, cols)], box_shape)
+            cells = np.maximum((np.array([rows, cols]) - WINDOW) // 4 + 1, 1)
+            strong = sure >= threshold
+            self.levels.append(Level(factor, small, heat[0, : cells[0], : cells[1]], boxes[strong, 1:] / factor, sure[strong]))
+        self.answers = np.full((len(self.levels), len(self.faces)), np.nan)
+        for k, level in enumerate(self.levels):
+            on = iou(level.boxes, self.faces) > SAME_FACE
+            for face in np.flatnonzero(on.any(axis=0)):
+                self.answers[k, face] = level.values[on[:, face]].max()
+
+
+def draw_scale(pyramid, level):
+    """One level of a pyramid: the shrunken photo, its heat map, and which faces answer here.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    level : int
+        0 is the largest copy.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    p, here = pyramid, pyramid.levels[level]
+    rows, cols = p.photo.shape[:2]
+    size = 32 / here.factor
+    answering = np.flatnonzero(~np.isnan(p.answers[level]))
+    figure = paper(9.2, 5.4)
+    ax = panel(figure, 0.01, 0.42, 0.32, 0.5, f"faces that answer here: {len(answering)} of {len(p.faces)}")
+    ax.imshow(picture(p.photo), interpolation="nearest")
+    draw_boxes(ax, p.faces, "#dddddd", ":")
+    for face in answering:
+        draw_boxes(ax, p.faces[face : face + 1], GREEN, "-", [f"face {face + 1}: {p.answers[level, face]:.1f}"])
+    ax = panel(figure, 0.345, 0.42, 0.32, 0.5, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels")
+    ax.imshow(picture(here.image), interpolation="nearest")
+    ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec="white", lw=3.4))
+    ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec=ORANGE, lw=1.8))
+    # the same paper for every level, so that the photo shrinks before your eyes and the window stays
+    largest = p.levels[0].image.shape
+    ax.set(xlim=(-0.5, largest[1] - 0.5), ylim=(largest[0] - 0.5, -0.5))
+    ax = panel(figure, 0.68, 0.42, 0.31, 0.5, f"its heat map: {here.heat.shape[0]} × {here.heat.shape[1]} cells")
+    # one scale of colours for all levels, or a level without a face would look as hot as one with
+    lowest, highest = min(each.heat.min() for each in p.levels), max(each.heat.max() for each in p.levels)
+    ax.imshow(here.heat, cmap="viridis", interpolation="nearest", vmin=lowest, vmax=highest)
+    ax.set(xlim=(-0.5, p.levels[0].heat.shape[1] - 0.5), ylim=(p.levels[0].heat.shape[0] - 0.5, -0.5))
+    _draw_answers(panel(figure, 0.08, 0.11, 0.9, 0.24, axis=True), p, level)
+    names = ", ".join(f"face {face + 1} with {p.answers[level, face]:.1f}" for face in answering) or "no face"
+    figure.set_label(f"Level {level + 1} of {len(p.levels)}: the photo times {here.factor:.2f}, where faces of about {size:.0f} pixels fill the window. It answers: {names}.")
+    return figure
+
+
+def _draw_answers(ax, p, level):
+    """How surely each face answers, level by level."""
+    sizes = [32 / each.factor for each in p.levels]
+    for face, (color, style, mark) in zip(range(len(p.faces)), LINES):
+        ax.plot(sizes, p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4, label=f"face {face + 1}")
+    ax.axvline(sizes[level], color="black", lw=6, alpha=0.15)
+    ax.axhline(p.threshold, color="black", lw=1, ls=":", label="threshold")
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="size of the faces that fill the window on this level, pixels of the photo", ylabel="answer",
+           xlim=(sizes[0] / 1.1, sizes[-1] * 1.1))  # fmt: skip
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8, ncols=4, loc="upper right", framealpha=0.9)
+
+
+def explore_scales(photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
+    """Go up and down the pyramid: a slider for `draw_scale`. See `Pyramid` for the parameters.
+
+    It begins at the level on which most faces answer. In a package without the reference a line says that it is not there.
+    """
+    try:
+        pyramid = Pyramid(photo, fcnn_model, threshold, box_shape, min_face)
+    except LookupError as error:
+        print(f"no explorer here: {error}")
+        return None
+    if not pyramid.levels:
+        print(f"no explorer here: the photo is smaller than a face of {min_face} pixels")
+        return None
+    best = int(np.argmax((~np.isnan(pyramid.answers)).sum(axis=1)))
+
+    def draw(level):
+        return draw_scale(pyramid, level - 1)
+
+    return Explorer(draw, {"level": slider("level of the pyramid", 1, len(pyramid.levels), best + 1)})

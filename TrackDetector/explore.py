@@ -1,0 +1,192 @@
+"""The neighbour explorer: click a face, and see who is nearest, and what it would be called.
+
+See `common.explore`: a function that draws a figure from a state, and faces to click for it.
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import numpy as np
+
+from common.explore import Explorer, panel, paper
+from common.graph_people import MARK, OTHER, SAME, short
+from TrackDetector.answers import UNKNOWN
+
+KS = (1, 3, 5)
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a face would be called if k photos voted.
+
+    Attributes
+    ----------
+    k : int
+    name : str
+        Who gets most of the vote, the nearer photos weighing more.
+    distance : float
+        To that person, as the threshold judges it (0 to 2).
+    label : str
+        The name, or "unknown" beyond the threshold.
+    """
+
+    k: int
+    name: str
+    distance: float
+    label: str
+
+
+class Neighbors:
+    """Some faces, and for each its nearest photos, its nearest people, and what it would be called.
+
+    Parameters
+    ----------
+    classifier : TrackDetector.classifier.Classifier
+        Fitted; with a threshold if strangers shall stay strangers.
+    gallery_faces : dict of str to ndarray, each (H, W, 3)
+        The picture of every photo of its gallery, by file name.
+    faces : sequence of ndarray, each (H, W, 3)
+        The faces to click: crops as the classifier cuts them.
+    names : sequence of str
+        Who they are.
+    descriptors : ndarray, shape (N, D), optional
+        Of the faces; by default described anew.
+    ks : sequence of int
+        How many photos vote; more than there are in the gallery are left out.
+    """
+
+    def __init__(self, classifier, gallery_faces, faces, names, descriptors=None, ks=KS):
+        from sklearn.metrics import pairwise_distances
+        from sklearn.neighbors import KNeighborsClassifier
+
+        g = classifier.gallery_
+        self.gallery, self.gallery_faces, self.faces, self.names = g, gallery_faces, list(faces), [str(name) for name in names]
+        self.threshold, self.people = classifier.threshold, classifier.classes_
+        descriptors = classifier.describe(np.asarray(self.faces)) if descriptors is None else np.asarray(descriptors)
+        self.distances = pairwise_distances(descriptors, g.descriptors)  # (faces, photos of the gallery)
+        everybody = [classifier.distances(descriptors, [person] * len(descriptors)) for person in self.people]
+        self.to_people = np.stack(everybody, axis=1)  # (faces, people), as the threshold judges them
+        self.called = [[] for _ in self.faces]
+        for k in (k for k in ks if k <= len(g)):
+            vote = KNeighborsClassifier(k, weights="distance", algorithm="brute").fit(g.descriptors, g.labels)
+            for i, name in enumerate(vote.predict(descriptors)):
+                away = float(self.to_people[i, np.flatnonzero(self.people == name)[0]])
+                known = self.threshold is None or away <= self.threshold
+                self.called[i].append(Called(k, str(name), away, str(name) if known else UNKNOWN))
+
+
+def draw_neighbors(neighbors, asked, shown=7):
+    """A face, the photos nearest to it, the people nearest to it, and its name at k = 1, 3, 5.
+
+    Parameters
+    ----------
+    neighbors : Neighbors
+    asked : int
+        Which of its faces.
+    shown : int
+        So many photos.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n, truth = neighbors, neighbors.names[asked]
+    figure = paper(9.2, 4.5)
+    ax = panel(figure, 0.01, 0.52, 0.17, 0.36)
+    ax.imshow(n.faces[asked], interpolation="nearest")
+    ax.set_title(f"asked: {short(truth)}", fontsize=10, weight="bold", color="black")
+    order = np.argsort(n.distances[asked], kind="stable")[:shown]
+    for place, photo in enumerate(order):
+        name = n.gallery.labels[photo]
+        ax = panel(figure, 0.2 + 0.8 * place / shown, 0.55, 0.78 / shown, 0.27)
+        ax.imshow(n.gallery_faces[n.gallery.photos[photo]], interpolation="nearest")
+        sign, color = ("✓", SAME) if name == truth else ("✗", OTHER)
+        ax.set_title(f"{sign} {short(name, 11)}\n{n.distances[asked, photo]:.2f}", fontsize=9, color=color)
+    figure.text(0.2, 0.955, "the nearest photos, with their distances (✓ the same person, ✗ somebody else)", fontsize=9.5, color="black")
+    _draw_people(panel(figure, 0.56, 0.12, 0.42, 0.3, axis=True), n, asked, truth)
+    figure.text(0.01, 0.43, "what it would be called", fontsize=10, color="black")
+    for row, called in enumerate(n.called[asked]):
+        voters = "nearest photo" if called.k == 1 else f"{called.k} nearest photos"
+        right = called.label == (truth if truth in n.people else UNKNOWN)
+        sign, color = ("✓", SAME) if right else ("✗", OTHER)
+        figure.text(0.02, 0.345 - 0.085 * row, f"k = {called.k}, the {voters}", fontsize=9.5, color="black")
+        figure.text(0.26, 0.345 - 0.085 * row, f"{sign} {short(called.label, 22)}", fontsize=10.5, color=color, weight="bold")
+    if n.threshold is not None:
+        figure.text(0.02, 0.06, f"unknown: farther from the person than {n.threshold:.2f}", fontsize=9, color="#444444")
+    nearest = ", ".join(f"{n.gallery.labels[photo]} at {n.distances[asked, photo]:.2f}" for photo in order[:3])
+    answers = "; ".join(f"{called.label} at k = {called.k}" for called in n.called[asked])
+    figure.set_label(f"Asked: {truth}. The nearest photos show {nearest}. It would be called {answers}.")
+    return figure
+
+
+def _draw_people(ax, n, asked, truth):
+    """The nearest people as bars, with the threshold across."""
+    nearest = np.argsort(n.to_people[asked], kind="stable")[:6]
+    for row, person in enumerate(nearest):
+        away, same = n.to_people[asked, person], n.people[person] == truth
+        ax.barh(row, away, color=SAME if same else OTHER, alpha=0.8, hatch="" if same else "///", ec="white", height=0.7)
+        ax.text(away, row, f" {away:.2f}", va="center", fontsize=8.5, color="black")
+    right = 1.15 * n.to_people[asked, nearest].max()
+    if n.threshold is not None:
+        ax.axvline(n.threshold, color=MARK, ls="--", lw=1.8)
+        ax.text(n.threshold, -0.75, f"threshold {n.threshold:.2f}", ha="center", va="bottom", fontsize=9, color=MARK)
+        right = max(right, 1.1 * n.threshold)
+    ax.set(yticks=range(len(nearest)), yticklabels=[short(n.people[person], 14) for person in nearest], ylim=(len(nearest) - 0.4, -0.7),
+           xlim=(0, right), xlabel="distance to the nearest people")  # fmt: skip
+    ax.tick_params(labelsize=8.5)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def thumbnails(pictures, names, size=58):
+    """Faces to click: one button for each, which Tab and the arrow keys reach as well.
+
+    Parameters
+    ----------
+    pictures : sequence of ndarray of uint8, each (H, W, 3)
+    names : sequence of str
+        Shown below the faces.
+    size : int
+        Pixels.
+
+    Returns
+    -------
+    buttons : ipywidgets.ToggleButtons
+        Its value is the number of the face.
+    style : ipywidgets.HTML
+        Lays the pictures on the buttons; it must be shown too.
+    """
+    buttons = widgets.ToggleButtons(
+        options=[(short(name, 9), number) for number, name in enumerate(names)], tooltips=[f"ask whose face this is: {name}" for name in names],
+        style={"button_width": f"{size + 8}px"}, layout=widgets.Layout(width="100%"),
+    )
+    name = f"kit-faces-{buttons.model_id}"
+    buttons.add_class(name)
+    rules = [f".{name} button {{height: {size + 30}px !important; padding: 0 !important; padding-top: {size + 2}px !important; line-height: 20px !important; "
+             f"background-size: {size}px {size}px !important; background-repeat: no-repeat !important; background-position: center 4px !important; "
+             "overflow: hidden; font-size: 12px; border: 3px solid transparent !important}"
+             f".{name} button.mod-active {{border-color: {MARK} !important; font-weight: bold}}"
+             f".{name} button:focus-visible {{outline: 3px solid {OTHER} !important; outline-offset: 1px}}"]
+    for number, picture in enumerate(pictures):
+        rules.append(f".{name} button:nth-of-type({number + 1}) {{background-image: url(data:image/jpeg;base64,{_jpeg(picture, size)}) !important}}")
+    return buttons, widgets.HTML(f"<style>{''.join(rules)}</style>", layout=widgets.Layout(display="none"))
+
+
+def _jpeg(picture, size):
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.asarray(picture, np.uint8)).resize((size, size)).save(out, "jpeg", quality=80)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def explore_neighbors(neighbors):
+    """Click a face: buttons for `draw_neighbors`."""
+    buttons, style = thumbnails(neighbors.faces, neighbors.names)
+
+    def draw(asked):
+        return draw_neighbors(neighbors, asked)
+
+    return Explorer(draw, {"asked": buttons}, extra=[style])

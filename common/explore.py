@@ -1,0 +1,294 @@
+"""Explorers: pictures that follow a slider. The plumbing, and the two that need boxes alone: overlap and threshold.
+
+An explorer is two things. A plain function (`draw_iou`, `draw_threshold`, ...) draws a figure from a state;
+it needs no kernel and no browser, and the figure's label says in words what it shows. An `Explorer`
+puts sliders above the same picture. Where there is no live kernel, in an HTML page or a
+notebook that was run headless, the picture of its first state stands in.
+"""
+
+import base64
+import io
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from common.boxes import as_boxes, iou_score
+from common.graph import BLUE, FALSE_ALARM, GREEN, HIT, MISS, ORANGE, VERMILION, draw_boxes, draw_equal_f1, draw_missed, picture
+from common.scores import COURSE_IOU, best_match
+
+OVERLAPS = (0.1, 0.5, 0.75)  # what the course, PASCAL VOC and a strict reader ask of a hit
+
+
+def paper(width, height):
+    """An empty figure of so many inches, opaque and white, so that it can be read on a dark page as well."""
+    return Figure(figsize=(width, height), dpi=100, facecolor="white")
+
+
+def panel(figure, left, bottom, width, height, title="", axis=False):
+    """Axes at a fixed place (shares of the figure); a layout that is computed anew would cost half the time of a drag."""
+    ax = figure.add_axes([left, bottom, width, height])
+    if not axis:
+        ax.set_axis_off()
+    if title:
+        ax.set_title(title, fontsize=10, loc="left")
+    return ax
+
+
+def as_png(figure):
+    """The figure as the bytes of a PNG file."""
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    out = io.BytesIO()
+    # little compression: the picture goes to the browser next door, and packing it well takes longer than drawing it
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=1)
+    return out.getvalue()
+
+
+class Explorer(widgets.VBox):
+    """Controls, and below them the picture that a function draws of their values.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes the controls' values by name; returns a figure whose label says what it shows.
+    controls : dict of str to ipywidgets.Widget
+        By the name of the parameter. Widgets with a `value`; arrow keys move sliders, Tab goes to the next.
+    extra : sequence of ipywidgets.Widget
+        Shown above the controls.
+
+    Attributes
+    ----------
+    image : ipywidgets.Image
+        The picture, as PNG.
+    words : ipywidgets.HTML
+        What it shows, for those who do not see it; read out when it changes.
+    """
+
+    def __init__(self, draw, controls, extra=()):
+        self.draw, self.controls = draw, dict(controls)
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto", object_fit="contain"))
+        self.words = widgets.HTML()
+        for control in self.controls.values():
+            control.observe(self._redraw, "value")
+        row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+        super().__init__([*extra, row, self.image, self.words])
+        self._redraw()
+
+    def figure(self):
+        """The figure of the present state, drawn anew."""
+        return self.draw(**{name: control.value for name, control in self.controls.items()})
+
+    def _redraw(self, change=None):
+        figure = self.figure()
+        self.label = figure.get_label()
+        self.image.value = as_png(figure)
+        self.words.value = f'<p role="status" style="line-height: 1.4">{escape(self.label)}</p>'
+
+    def _repr_mimebundle_(self, **kwargs):
+        data = super()._repr_mimebundle_(**kwargs)
+        shown = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": self.label}
+        return {**data, **shown}, {"image/png": {"alt": self.label}}
+
+
+def slider(name, low, high, value, step=1, text=None):
+    """A slider that reports while it is dragged; whole numbers unless `step` has a fraction."""
+    kind = widgets.IntSlider if float(step).is_integer() else widgets.FloatSlider
+    more = {} if kind is widgets.IntSlider else {"readout_format": ".2f"}
+    return kind(
+        value=value, min=low, max=high, step=step, description=name, description_tooltip=text, continuous_update=True,
+        style={"description_width": "initial"}, layout=widgets.Layout(width="340px", max_width="98%"), **more,
+    )
+
+
+# --- overlap ----------------------------------------------------------------------------------------------------
+
+
+def draw_iou(true_box, found_box, image=None):
+    """Two boxes, what they share, and whether that makes a hit.
+
+    Parameters
+    ----------
+    true_box, found_box : array_like, shape (4,)
+        [min_row, min_col, max_row, max_col] in pixels.
+    image : ndarray, shape (H, W, 3), optional
+        What lies below them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    true_box, found_box = (np.asarray(box, dtype=float) for box in (true_box, found_box))
+    overlap = iou_score(true_box, found_box)
+    figure = paper(8.4, 3.6)
+    ax = panel(figure, 0.01, 0.02, 0.44, 0.88, "a face (solid) and a found box (dashed)")
+    if image is not None:
+        ax.imshow(picture(image), interpolation="nearest")
+        rows, cols = image.shape[:2]
+    else:
+        rows, cols = np.maximum(true_box, found_box)[2:] + 8
+    ax.set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
+    top, left = np.maximum(true_box, found_box)[:2]
+    bottom, right = np.minimum(true_box, found_box)[2:]
+    if bottom > top and right > left:
+        ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fc=GREEN, ec="none", alpha=0.45))
+    draw_boxes(ax, [true_box], ORANGE)
+    draw_boxes(ax, [found_box], BLUE, "--")
+    ax = panel(figure, 0.53, 0.2, 0.44, 0.5, axis=True)
+    ax.barh([0], [overlap], color=GREEN, alpha=0.6, height=0.5)
+    hits = [overlap > least for least in OVERLAPS]
+    for least, hit in zip(OVERLAPS, hits):
+        ax.axvline(least, color=HIT[0] if hit else FALSE_ALARM[0], ls="-" if hit else "--", lw=2)
+        ax.text(least, 0.55, f"{least}\n{'✓ hit' if hit else '✗ no hit'}", ha="center", va="bottom", fontsize=10,
+                color=HIT[0] if hit else FALSE_ALARM[0], weight="bold" if hit else "normal")
+    ax.set(xlim=(0, 1), ylim=(-0.4, 0.5), yticks=[], xlabel="shared area / area of both together")
+    for side in ("top", "left", "right"):
+        ax.spines[side].set_visible(False)
+    figure.text(0.53, 0.93, f"IoU {overlap:.2f}", fontsize=17, weight="bold", va="center", color="black")
+    answers = ", ".join(f"{'a hit' if hit else 'no hit'} at {least}" for least, hit in zip(OVERLAPS, hits))
+    figure.set_label(f"The overlap (IoU) is {overlap:.2f}: {answers}.")
+    return figure
+
+
+def explore_iou(true_box, image, found_box=None):
+    """Drag a found box over a face: four sliders for `draw_iou`.
+
+    Parameters
+    ----------
+    true_box : array_like, shape (4,)
+    image : ndarray, shape (H, W, 3)
+        The photo.
+    found_box : array_like, shape (4,), optional
+        Where to begin; else a little beside the face.
+    """
+    rows, cols = (int(side) for side in np.shape(image)[:2])
+    true_box = np.asarray(true_box, dtype=float)
+    height, width = np.maximum(np.round(true_box[2:] - true_box[:2]).astype(int), 4).tolist()
+    begin = np.round(true_box if found_box is None else found_box).astype(int)
+    if found_box is None:
+        begin = begin + np.tile([height // 5, width // 5], 2)
+    tall, wide = (int(side) for side in begin[2:] - begin[:2])
+
+    def draw(top, left, tall, wide):
+        return draw_iou(true_box, [top, left, top + tall, left + wide], image)
+
+    return Explorer(draw, {
+        "top": slider("down, px", 0, rows - 1, int(np.clip(begin[0], 0, rows - 1))),
+        "left": slider("right, px", 0, cols - 1, int(np.clip(begin[1], 0, cols - 1))),
+        "tall": slider("height, px", 4, max(rows, tall), tall),
+        "wide": slider("width, px", 4, max(cols, wide), wide),
+    })
+
+
+# --- threshold --------------------------------------------------------------------------------------------------
+
+
+class Detections:
+    """All boxes of a detector on some photos, matched with the faces once, for every threshold.
+
+    The most confident box is matched first, so what a box hits does not depend on the boxes below it:
+    a higher threshold takes boxes away, and never changes the others.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, each (H, W, 3)
+    shapes : array_like, shape (N, 2 or 3)
+        The part of each image that is photo.
+    pred_bboxes, true_bboxes : array_like, shape (P, 5), (M, 5)
+        Course boxes.
+    decision_function : array_like, shape (P,)
+    curve : (precision, recall, thresholds)
+        Of the same boxes; from `precision_recall_curve`.
+    iou_threshold : float
+        A hit overlaps its face by more than this.
+    """
+
+    def __init__(self, images, shapes, pred_bboxes, true_bboxes, decision_function, curve, iou_threshold=COURSE_IOU):
+        self.images, self.shapes, self.iou_threshold = images, np.asarray(shapes), iou_threshold
+        self.pred, self.true = as_boxes(pred_bboxes, 5), as_boxes(true_bboxes, 5)
+        self.decision = np.asarray(decision_function, dtype=float)
+        self.precision, self.recall, self.thresholds = (np.asarray(part, dtype=float) for part in curve)
+        matched, _, _ = best_match(self.pred, self.true, self.decision, iou_threshold)
+        self.face = np.full(len(self.pred), -1)  # which face each box hits, -1 for none
+        self.face[[box for _, box in matched]] = [face for face, _ in matched]
+
+    def at(self, threshold, photo=None):
+        """Indices of hits, false alarms and missed faces at a threshold, on all photos or on one."""
+        kept = self.decision >= threshold
+        missed = np.setdiff1d(np.arange(len(self.true)), self.face[kept & (self.face >= 0)])
+        if photo is not None:
+            kept, missed = kept & (self.pred[:, 0] == photo), missed[self.true[missed, 0] == photo]
+        return np.flatnonzero(kept & (self.face >= 0)), np.flatnonzero(kept & (self.face < 0)), missed
+
+    def worst_first(self, threshold):
+        """The photos (N,), those with the most mistakes at this threshold first."""
+        _, invented, missed = self.at(threshold)
+        where = np.concatenate([self.pred[invented, 0], self.true[missed, 0]]).astype(int)
+        return np.argsort(-np.bincount(where, minlength=len(self.images)), kind="stable")
+
+
+def draw_threshold(detections, threshold, photo):
+    """What a threshold keeps: boxes on one photo, the point on the precision/recall curve, the counts on all photos.
+
+    Parameters
+    ----------
+    detections : Detections
+    threshold : float
+    photo : int
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    d = detections
+    figure = paper(9.2, 4.3)
+    hits, invented, missed = d.at(threshold, photo)
+    ax = panel(figure, 0.01, 0.02, 0.43, 0.88, f"photo {photo}: {len(hits)} hit, {len(invented)} false alarm, {len(missed)} missed")
+    ax.imshow(picture(d.images[photo][: d.shapes[photo][0], : d.shapes[photo][1]]), interpolation="nearest")
+    draw_missed(ax, d.true[missed, 1:])
+    for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
+        draw_boxes(ax, d.pred[boxes, 1:], color, style, [f"{value:.1f}" for value in d.decision[boxes]])
+    hits, invented, missed = (len(which) for which in d.at(threshold))
+    at = min(int(np.searchsorted(d.thresholds, threshold)), len(d.recall) - 1)
+    ax = panel(figure, 0.53, 0.4, 0.45, 0.5, f"threshold {threshold:.2f}: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}", axis=True)
+    draw_equal_f1(ax)
+    ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
+    ax.plot(d.recall[at], d.precision[at], "o", ms=10, mfc="none", mec=VERMILION, mew=2.2)
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="recall", ylabel="precision")
+    ax = panel(figure, 0.64, 0.03, 0.34, 0.22, axis=True)
+    names = ("hits", "false alarms", "missed faces")
+    for row, (count, (color, _), hatch) in enumerate(zip((hits, invented, missed), (HIT, FALSE_ALARM, MISS), ("", "//", ".."))):
+        ax.barh(row, min(count, len(d.true)), color=color, alpha=0.75, hatch=hatch, ec="white", lw=0)
+        ax.text(min(count, len(d.true)) + 0.01 * len(d.true), row, f"{count:,}", va="center", fontsize=10, color="black")
+    ax.set(yticks=range(3), yticklabels=names, ylim=(2.6, -0.6), xlim=(0, 1.2 * max(len(d.true), 1)), xticks=[])
+    for side in ax.spines.values():
+        side.set_visible(False)
+    figure.set_label(f"At threshold {threshold:.2f} there are {hits:,} hits, {invented:,} false alarms and {missed:,} missed faces on "
+                     f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}.")
+    return figure
+
+
+def explore_threshold(detections, threshold):
+    """Drag the threshold, and leaf through the photos: sliders for `draw_threshold`.
+
+    Parameters
+    ----------
+    detections : Detections
+    threshold : float
+        Where to begin. The photos with the most mistakes at this threshold come first.
+    """
+    order = detections.worst_first(threshold)
+    low, high = np.floor(detections.decision.min()), np.ceil(detections.decision.max())
+
+    def draw(threshold, rank):
+        return draw_threshold(detections, threshold, int(order[rank - 1]))
+
+    return Explorer(draw, {
+        "threshold": slider("threshold", low, high, float(np.clip(threshold, low, high)), 0.05),
+        "rank": slider("photo, the worst first", 1, len(order), 1),
+    })
