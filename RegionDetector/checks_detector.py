@@ -12,8 +12,8 @@ SHAPES = np.array([[140, 170, 3], [165, 130, 3]])
 SPOTS = ((0, 52, 108, 1.0), (1, 44, 36, 0.8), (1, 116, 88, 0.6))
 
 
-@lru_cache(maxsize=1)
-def spot_network():
+@lru_cache(maxsize=2)
+def spot_network(shape=CANVAS):
     """A fully convolutional network with a 32 x 32 window every four pixels that looks for bright spots."""
     import keras
 
@@ -22,7 +22,7 @@ def spot_network():
     kernel = np.repeat((bump - bump.mean())[:, :, None], 3, axis=2)
     kernel *= 6.0 / (kernel * bump[:, :, None] * 255).sum()
     layer = keras.layers.Conv2D(2, 32, strides=4)
-    model = keras.Sequential([keras.Input(CANVAS), layer])
+    model = keras.Sequential([keras.Input(shape), layer])
     layer.set_weights([np.stack([-kernel, kernel], axis=-1), np.array([2.0, -2.0])])
     return model
 
@@ -269,19 +269,3 @@ def check_detect(f, kit):
     require(not (isinstance(alone, tuple) and len(alone) == 2 and np.ndim(alone[1]) == 1), "with return_decision=False only the boxes are asked for")
     require(len(numbers(alone, "the boxes with return_decision=False", 5)) == (decision >= levels[-2]).sum(),
             "with return_decision=False there are other boxes than with return_decision=True")
-
-
-def check_multiscale_detector(f, kit):
-    """Spots of the window's size and of twice that size, both found."""
-    images = spot_photos()
-    boxes, decision = read_detections(f(kit.model(spot_network()), list(images), SHAPES))
-    spots = _expected()
-    covered = {_spot_of(box, spots) for box in boxes}
-    require(set(range(len(SPOTS))) <= covered, "a spot of the size of the window is not found any more: look at the photo at its own size, too")
-    require(len({tuple(np.round(b[3:] - b[1:3], -1)) for b in boxes}) > 1 or len(boxes) == len(SPOTS),
-            "all boxes have one size: a peak on a photo that was made smaller belongs to a larger face")
-
-
-def check_hard_negative(f, kit):
-    """It must be callable as the notebook calls it; how much it helps shows on the validation photos."""
-    require(callable(f), "hard_negative is no function")

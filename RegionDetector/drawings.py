@@ -87,6 +87,9 @@ def plot_receptive_field(model, image, cell=(0, 0), window=32):
         What the classifier was trained on, pixels.
     """
     fields = receptive_fields(model)
+    if not fields:
+        print("no drawing: this model has no layer with a kernel to be read")
+        return None
     last = fields[-1]
     figure, (ax, steps) = plt.subplots(1, 2, figsize=(9.4, 3.9), layout="constrained", width_ratios=(1, 1.5))
     top, left = (int(k) * last.stride for k in cell)
@@ -127,6 +130,14 @@ def _shown(model):
     return [layer for layer in layers_of(model) if type(layer).__name__ not in SILENT]
 
 
+def _known(model, layers):
+    """Whether the sizes can be read: a model written as a class of one's own has none before it is called."""
+    try:
+        return len(model.input_shape) == 4 and all(None not in layer.output.shape[1:] and len(layer.output.shape) in (2, 4) for layer in layers)
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
 def _columns(before, after):
     """A place for every layer, so that layers of equal weights stand below one another."""
     weighted = [k for k, layer in enumerate(before) if layer.weights]
@@ -164,6 +175,9 @@ def plot_conversion(classifier, fcnn_model):
         Drawn as they are: names, sizes and weights are read from them.
     """
     rows = [(classifier, _shown(classifier), "the classifier, for one window"), (fcnn_model, _shown(fcnn_model), "the FCNN, for a whole photo")]
+    if not all(_known(model, layers) for model, layers, _ in rows):
+        print("no drawing: the sizes of the layers cannot be read from this model")
+        return None
     columns = _columns(rows[0][1], rows[1][1])
     wide = max(max(places) for places in columns) + 2
     figure, ax = plt.subplots(figsize=(1.17 * wide, 5.8), layout="constrained")

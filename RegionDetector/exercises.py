@@ -14,10 +14,13 @@ In the notebook::
 from common.exercise import Exercise, Score, Task
 from RegionDetector import checks_detector as on_detector
 from RegionDetector import checks_networks as on_networks
+from RegionDetector import checks_optional as optional
 from RegionDetector import checks_patches as on_patches
 from RegionDetector import targets
 
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
+PEAKS = tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps"))
+PEAKS_NEED = tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "heat_maps"))
 
 EXERCISES = (
     Exercise(
@@ -61,8 +64,7 @@ EXERCISES = (
          "skimage.feature.peak_local_max finds such cells; scipy.ndimage.maximum_filter helps as well.",
          "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
         f"{DETECTOR}:get_bboxes_and_decision_function",
-        tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps")),
-        tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "heat_maps")),
+        PEAKS, PEAKS_NEED,
         picture=targets.boxes_on_spots, seconds=60,
     ),
     Exercise(
@@ -84,18 +86,20 @@ EXERCISES = (
         f"{DETECTOR}:detect", shared=(f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
     ),
     Exercise(
-        "hard_negative", "optional", 0, on_detector.check_hard_negative,
+        "hard_negative", "optional", 0, optional.check_hard_negative,
         ("Boxes of get_bboxes_and_decision_function on training photos that overlap no face are hard negatives: samples.false_alarms.",
          "Cut them, add them to the negative patches, fit again, load the best epoch, copy the weights."),
-        "RegionDetector.hard_negatives:hard_negative", ("RegionDetector.hard_negatives:mine",), uses=("get_bboxes_and_decision_function", "copy_weights"),
+        "RegionDetector.hard_negatives:hard_negative", (*PEAKS, "RegionDetector.hard_negatives:mine"),
+        (*PEAKS_NEED, f"{MODEL}:fit", f"{MODEL}:get_checkpoint", *(f"{SAMPLES}:{name}" for name in ("cut", "false_alarms", "labelled"))),
+        uses=("get_bboxes_and_decision_function", "copy_weights"), seconds=120,
     ),
     Exercise(
-        "multiscale_detector", "optional", 0, on_detector.check_multiscale_detector,
+        "multiscale_detector", "optional", 0, optional.check_multiscale_detector,
         ("Shrink the photo step by step, detect at every size, and divide the boxes by the scale.",
          "The same face answers at several sizes: common.boxes.non_maximum_suppression."),
         "RegionDetector.multiscale:multiscale_detector",
-        tuple(f"RegionDetector.multiscale:{n}" for n in ("STEP", "MULTIPLE", "COVERED", "FACE", "any_size", "pyramid_scales", "_level")),
-        (f"{DETECTOR}:WINDOW", f"{DETECTOR}:face_answer"), seconds=60,
+        (*PEAKS, *(f"RegionDetector.multiscale:{n}" for n in ("STEP", "MULTIPLE", "COVERED", "FACE", "any_size", "pyramid_scales", "_level"))),
+        (*PEAKS_NEED, f"{DETECTOR}:face_answer"), uses=("generate_model", "generate_fcnn_model", "copy_weights"), seconds=120,
     ),
 )
 

@@ -9,13 +9,16 @@ import cv2
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from common.boxes import iou
+from common.boxes import covered, iou, non_maximum_suppression
 from common.explore import Explorer, panel, paper, slider
 from common.graph import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, draw_boxes, picture
 from common.inference import compiled
 from common.reference import load
-from RegionDetector.detector import WINDOW, heat_maps
+from RegionDetector.detector import WINDOW, face_answer
+from RegionDetector.drawings import receptive_fields
 
+STRIDE = 4  # pixels from cell to cell
+COVERED = 0.5  # a box of which more lies in a surer box is the same face, or a part of it
 SAME_FACE = 0.4  # boxes of one face at two levels overlap by more than this
 LINES = tuple(zip((BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY), ("-", "--", "-.", ":", "-", "--"), "osD^vP"))
 
@@ -42,6 +45,8 @@ class Windows:
         self.image = np.asarray(image)
         self.map = compiled(fcnn_model)(self.image[None].astype("float32"))[0]
         self._answer = compiled(window_model)
+        fields = receptive_fields(fcnn_model)
+        self.rim = (fields[-1].size - int(WINDOW[0])) // 2 if fields else 0  # pixels that a cell sees beyond its window, on each side
         sides = np.array(self.image.shape[:2])
         self.stride = int(round((sides[0] - WINDOW[0]) / max(self.map.shape[0] - 1, 1)))
         photo = sides if shape is None else np.asarray(shape)[:2]
@@ -92,7 +97,7 @@ def draw_window(windows, row, col):
     ax.imshow(picture(w.patch(cell)), interpolation="nearest")
     ax = panel(figure, 0.455, 0.12, 0.13, 0.23, "its two scores", axis=True)
     limit = max(1.0, float(np.abs(w.map).max()))
-    ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7, hatch=None)
+    ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7)
     for y, value in enumerate(alone):
         ax.text(0.04 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")
     ax.axvline(0, color="black", lw=0.8)
@@ -107,14 +112,10 @@ def draw_window(windows, row, col):
     ax.tick_params(labelsize=8)
     figure.set_label(
         f"The window from pixel ({top}, {left}) gives {alone[0]:.2f} for no face and {alone[1]:.2f} for a face, a difference of {alone[1] - alone[0]:.2f}. "
-        f"Cell ({row}, {col}) of the heat map says {here[1] - here[0]:.2f}; it also sees a rim of {_rim(w.stride)} pixels around the window."
+        f"Cell ({row}, {col}) of the heat map says {here[1] - here[0]:.2f}"
+        + (f"; it also sees the {w.rim} pixels around the window, where the window alone has padding." if w.rim > 0 else ".")
     )
     return figure
-
-
-def _rim(stride):
-    """How far the FCNN looks beyond its window where the classifier's `same` padding puts zeros; 3 for two rounds of 3 x 3 and pooling."""
-    return stride - 1
 
 
 def explore_window(image, fcnn_model, window_model, shape=None):
@@ -163,6 +164,8 @@ class Level:
 class Pyramid:
     """A photo at all scales, and which face answers at which.
 
+    The steps of `multiscale.multiscale_detector`, with what it throws away kept.
+
     Parameters
     ----------
     photo : ndarray of uint8, shape (H, W, 3)
@@ -185,30 +188,39 @@ class Pyramid:
     """
 
     def __init__(self, photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
-        any_size, scales, detect_all = (load(f"RegionDetector.multiscale:{n}") for n in ("any_size", "pyramid_scales", "multiscale_detector"))
+        any_size, scales = (load(f"RegionDetector.multiscale:{name}") for name in ("any_size", "pyramid_scales"))
         boxes_from_maps = load("RegionDetector.detector:boxes_from_maps")
-        if None in (any_size, scales, detect_all, boxes_from_maps):
+        if None in (any_size, scales, boxes_from_maps):
             raise LookupError("the reference of the pyramid is not in this package")
-        self.photo, self.threshold = np.asarray(photo), float(threshold)
-        model = any_size(fcnn_model)
-        found, values = detect_all(model, [self.photo], [self.photo.shape], box_shape=box_shape, min_face=min_face, progress=False)
-        order = np.argsort(-values)[: int((values >= threshold).sum())]
-        self.faces, self.levels = found[order, 1:], []
-        for factor in scales(self.photo.shape, min_face):
-            rows, cols = (max(1, round(side * factor)) for side in self.photo.shape[:2])
-            small = cv2.resize(self.photo, (cols, rows), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-            # the sizes of multiscale_detector, which are compiled already
-            filled = np.pad(small, ((0, -rows % 64), (0, -cols % 64), (0, 0)))
-            heat = heat_maps(model, filled[None])
-            boxes, sure = boxes_from_maps(heat, filled.shape, [(rows, cols)], box_shape)
-            cells = np.maximum((np.array([rows, cols]) - WINDOW) // 4 + 1, 1)
-            strong = sure >= threshold
-            self.levels.append(Level(factor, small, heat[0, : cells[0], : cells[1]], boxes[strong, 1:] / factor, sure[strong]))
+        self.photo, self.threshold, self.levels = np.asarray(photo), float(threshold), []
+        factors = scales(self.photo.shape, min_face)
+        copies = [_resized(self.photo, factor) for factor in factors]
+        # all on canvases of one size, or the network would be compiled for every level
+        sides = np.max([(32, 32), *(copy.shape[:2] for copy in copies)], axis=0)
+        rows, cols = -(-sides // 16) * 16
+        run = compiled(any_size(fcnn_model))
+        for factor, copy in zip(factors, copies):
+            size = np.array(copy.shape[:2])
+            canvas = np.pad(copy, ((0, rows - size[0]), (0, cols - size[1]), (0, 0)))
+            heat = face_answer(run(canvas[None].astype("float32")))
+            boxes, sure = boxes_from_maps(heat, canvas.shape, [size], box_shape)
+            strong, cells = sure >= threshold, np.maximum((size - WINDOW) // STRIDE + 1, 1)
+            boxes = np.clip(boxes[strong, 1:] / factor, 0, np.tile(self.photo.shape[:2], 2))
+            self.levels.append(Level(factor, copy, heat[0, : cells[0], : cells[1]], boxes, sure[strong]))
+        boxes = np.concatenate([np.zeros((0, 4)), *(level.boxes for level in self.levels)])
+        values = np.concatenate([np.zeros(0), *(level.values for level in self.levels)])
+        self.faces = boxes[non_maximum_suppression(boxes, values, COVERED, covered)]
         self.answers = np.full((len(self.levels), len(self.faces)), np.nan)
         for k, level in enumerate(self.levels):
             on = iou(level.boxes, self.faces) > SAME_FACE
             for face in np.flatnonzero(on.any(axis=0)):
                 self.answers[k, face] = level.values[on[:, face]].max()
+
+
+def _resized(photo, factor):
+    """A copy of the photo with its sides times `factor`."""
+    rows, cols = (max(1, round(side * factor)) for side in photo.shape[:2])
+    return cv2.resize(photo, (cols, rows), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
 
 def draw_scale(pyramid, level):

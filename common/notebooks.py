@@ -88,15 +88,31 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
 
 
 def write_page(notebook, out):
-    """Write an executed notebook as one HTML file with its pictures inside."""
+    """Write an executed notebook as one HTML file with its pictures inside.
+
+    A page has no kernel, and live widgets in it would have to be fetched from a network: explorers show their
+    picture instead, and progress bars their last line.
+    """
+    import copy
+
     from nbconvert import HTMLExporter
 
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
+    still = copy.deepcopy(notebook)
+    still.metadata.pop("widgets", None)
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(still)
     Path(out).write_text(page, encoding="utf-8")
 
 
-def save_pictures(notebook, folder):
-    """Save the pictures of the cells with a tag ``docs:NAME`` as ``NAME.png``, in 256 colours.
+def save_pictures(notebook, folder, quality=82):
+    """Save the pictures of the cells with a tag ``docs:NAME`` as ``NAME.webp``; several of one cell one below the other.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        As it was run.
+    folder : path-like
+    quality : int
+        Of WebP, 0 to 100.
 
     Returns
     -------
@@ -108,10 +124,15 @@ def save_pictures(notebook, folder):
     for cell in notebook.cells:
         for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("docs:")):
             shown = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-            saved.append(Path(folder) / f"{tag.removeprefix('docs:')}.png")
+            parts = [Image.open(io.BytesIO(base64.b64decode(each))).convert("RGB") for each in shown]
+            if not parts:
+                continue  # nothing to show in this run, such as mistakes where there are none
+            page = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), "white")
+            for k, part in enumerate(parts):
+                page.paste(part, ((page.width - part.width) // 2, sum(each.height for each in parts[:k])))
+            saved.append(Path(folder) / f"{tag.removeprefix('docs:')}.webp")
             saved[-1].parent.mkdir(parents=True, exist_ok=True)
-            picture = Image.open(io.BytesIO(base64.b64decode(shown[-1]))).convert("RGB")
-            picture.quantize(256).save(saved[-1], optimize=True)
+            page.save(saved[-1], quality=quality, method=6)
     return saved
 
 

@@ -1,0 +1,158 @@
+"""The checks of the optional exercises accept several right answers and name what is wrong with the wrong ones."""
+
+import cv2
+import numpy as np
+import pytest
+
+from common.boxes import non_maximum_suppression
+from common.exercise import RIGHT
+from coursework import judged
+from RegionDetector import detector, hard_negatives, model, multiscale, samples
+from RegionDetector.exercises import TASK
+
+
+def rejected(exercise, f, diagnosis, **others):
+    answer = judged(TASK, exercise, f, **others)
+    assert answer.status == "wrong" and diagnosis in answer.message, answer
+
+
+# --- hard negatives ---
+
+
+def mining(find=lambda faces, boxes, decision: samples.false_alarms(boxes, decision, faces), cut=samples.cut, label=samples.labelled, fit=model.fit,
+           copy=model.copy_weights, answer=lambda mined: mined, faces_of=lambda X, Y: X[Y[:, 1] == 1], load=True):
+    def f(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, fcnn_model, X_train, Y_train, datagen=None, rounds=2, epochs=5,
+          box_shape=(32, 32), seed=0):
+        mined = []
+        for _ in range(rounds):
+            boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, train_images, image_shapes)
+            boxes, decision = boxes[decision > -2], decision[decision > -2]
+            mined.append(cut(train_images, boxes[find(train_bboxes, boxes, decision)]))
+            X, Y = label(faces_of(X_train, Y_train), np.concatenate([X_train[Y_train[:, 1] == 0], *mined]))
+            if fit is not None:
+                history = fit(base_model, datagen, X, Y, X_val, Y_val, epochs=epochs, verbose=False)
+                if load:
+                    base_model.load_weights(model.get_checkpoint(history))
+            copy(base_model, fcnn_model)
+        return answer(mined)
+    return f
+
+
+def plainly(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, fcnn_model, X_train, Y_train, datagen=None, rounds=2, epochs=5, **more):
+    """With Keras alone, patches from 0 to 1 in a list, the second round on what is left; the optimizer keeps going."""
+    import keras
+
+    base_model.compile(keras.optimizers.Adam(3e-3), "categorical_crossentropy")
+    answer = []
+    for _ in range(rounds):
+        boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, train_images, image_shapes)
+        wrong = [b for b, d in zip(boxes, decision) if d > 0 and samples.is_negative_bbox(b[1:], train_bboxes[train_bboxes[:, 0] == b[0], 1:])]
+        answer.append([patch / 255 for patch in samples.cut(train_images, np.array(wrong).reshape(-1, 5))])
+        if wrong:
+            patches = np.array(answer[-1]) * 255
+            X_train = np.concatenate([X_train, np.repeat(patches, 5, axis=0)])
+            Y_train = np.concatenate([Y_train, np.tile([1, 0], (5 * len(patches), 1))])
+            base_model.fit(X_train.astype("float32"), Y_train, epochs=epochs, verbose=0)
+            model.copy_weights(base_model, fcnn_model)
+    return answer
+
+
+def new_labels(positive, negative):
+    X, Y = samples.labelled(positive, negative)
+    return X[::-1], Y[::-1]
+
+
+MINE_RIGHT = {"reference": hard_negatives.hard_negative, "step by step": mining(), "with Keras alone, patches from 0 to 1": plainly,
+              "the last epoch, another order": mining(load=False, label=new_labels)}
+MINE_WRONG = {
+    "faces among the negatives": (mining(find=lambda faces, boxes, decision: np.argsort(-decision)), "mined patches show a face"),
+    "random windows": (mining(cut=lambda images, boxes: np.stack([images[0][60:92, 60:92]] * max(len(boxes), 1))), "not random windows"),
+    "rows and columns swapped": (mining(cut=lambda images, boxes: samples.cut(images, boxes[:, [0, 2, 1, 4, 3]])), "swapped"),
+    "out of the first photo": (mining(cut=lambda images, boxes: samples.cut(images, boxes * [0, 1, 1, 1, 1])), "mined"),
+    "first photo alone": (mining(find=lambda faces, boxes, decision: [k for k in samples.false_alarms(boxes, decision, faces) if boxes[k, 0] == 0]), "search all photos"),
+    "labelled as faces": (mining(label=lambda p, n: (samples.labelled(p, n)[0], np.eye(2)[[1] * len(p) + [0] * 300 + [1] * (len(n) - 300)])), "with the label [1, 0]"),
+    "labels the other way round": (mining(label=lambda p, n: (samples.labelled(p, n)[0], 1 - samples.labelled(p, n)[1])), "label them [0, 1]"),
+    "mined and not fitted": (mining(fit=None), "has the weights that it came with"),
+    "faces forgotten": (mining(faces_of=lambda X, Y: X[:4] * 0), "fit with the faces"),
+    "weights not copied": (mining(copy=lambda a, b: None), "copy_weights once more"),
+    "the wrong way": (mining(copy=lambda a, b: a.set_weights([w.reshape(v.shape) for w, v in zip(b.get_weights(), a.get_weights())])), "weights that it came with"),
+    "nothing mined": (mining(find=lambda faces, boxes, decision: []), "nothing was mined"),
+    "no return": (mining(answer=lambda mined: None), "returned None"),
+    "one array": (mining(answer=lambda mined: np.concatenate(mined)), "one for each round"),
+    "boxes for patches": (mining(answer=lambda mined: [np.zeros((3, 5))] * 2), "mined patches of shape"),
+    "a history": (mining(answer=lambda mined: {"loss": [1.0]}), "expected a list"),
+}
+
+
+@pytest.mark.parametrize("name", MINE_RIGHT)
+def test_hard_negative_right(name):
+    assert str(judged(TASK, "hard_negative", MINE_RIGHT[name])) == "hard_negative: right"
+
+
+@pytest.mark.parametrize("name", MINE_WRONG)
+def test_hard_negative_wrong(name):
+    rejected("hard_negative", *MINE_WRONG[name])
+
+
+# --- many scales ---
+
+
+def pyramid(step=2 ** (1 / 3), scale=lambda boxes, factor: boxes / factor, index=lambda i: i, unite=0.4, finish=lambda b, d: (b, d), levels=12, turned=False, network=None,
+            find=detector.get_bboxes_and_decision_function):
+    def f(fcnn_model, images, image_shapes, box_shape=(32, 32), min_face=32, progress=True):
+        found, sure = [], []
+        net = network(fcnn_model) if network else fcnn_model
+        for i, image in enumerate(images):
+            boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
+            for k in range(levels):
+                factor = step**-k
+                small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+                if min(small.shape[:2]) < 40:
+                    break
+                level, decision = find(net, [small], [small.shape])
+                boxes.append(scale(level[:, 1:], factor))
+                values.append(decision)
+            boxes, values = np.concatenate(boxes), np.concatenate(values)
+            kept = non_maximum_suppression(boxes, values, unite) if unite else np.arange(len(boxes))
+            found += [[index(i), *(box[[1, 0, 3, 2]] if turned else box)] for box in boxes[kept]]
+            sure += values[kept].tolist()
+        return finish(found, sure)
+    return f
+
+
+def any_size(fcnn_model):
+    twin = model.generate_fcnn_model((None, None, 3))
+    twin.set_weights(fcnn_model.get_weights())
+    return twin
+
+
+SCALE_RIGHT = {"reference": multiscale.multiscale_detector, "lists": pyramid(), "halves only": pyramid(step=2), "arrays, larger steps": pyramid(
+    step=1.5, finish=lambda b, d: (np.array(b), np.array(d))), "the network built anew for any size": pyramid(step=2, network=any_size)}
+SCALE_WRONG = {
+    "one scale": (pyramid(levels=1), "shrink the photo step by step"),
+    "not divided": (pyramid(scale=lambda boxes, factor: boxes), "divide boxes by the scale"),
+    "multiplied": (pyramid(scale=lambda boxes, factor: boxes * factor), "divide boxes by the scale"),
+    "a pyramid of two": (pyramid(step=2, levels=2), "Shrink the photo"),
+    "corners only": (pyramid(scale=lambda boxes, factor: np.concatenate([boxes[:, :2] / factor, boxes[:, :2] / factor + 32], axis=1)), "one size"),
+    "index of photo 0": (pyramid(index=lambda i: 0), "index of photo 0"),
+    "counted from one": (pyramid(index=lambda i: i + 1), "index of its photo, 0 or 1"),
+    "rows and columns swapped": (pyramid(turned=True), "Rows and columns are swapped"),
+    "every size keeps its box": (pyramid(step=1.15, unite=None), "of boxes that overlap keep the best"),
+    "the other sign": (pyramid(finish=lambda b, d: (b, [-v for v in d])), "greater for surer boxes"),
+    "out of step": (pyramid(finish=lambda b, d: (b, d[::-1])), "in step"),
+    "small ones forgotten": (pyramid(step=2, find=lambda net, images, shapes: detector.get_bboxes_and_decision_function(net, images, shapes) if images[0].shape[0] not in (220, 160)
+                                     else (np.zeros((0, 5)), np.zeros(0))), "at its own size"),
+    "no decision": (pyramid(finish=lambda b, d: b), "2 answers"),
+    "nothing": (pyramid(finish=lambda b, d: ([], [])), "no box at all"),
+}
+
+
+@pytest.mark.parametrize("name", SCALE_RIGHT)
+def test_multiscale_detector_right(name):
+    answer = judged(TASK, "multiscale_detector", SCALE_RIGHT[name])
+    assert answer.status == RIGHT, answer
+
+
+@pytest.mark.parametrize("name", SCALE_WRONG)
+def test_multiscale_detector_wrong(name):
+    rejected("multiscale_detector", *SCALE_WRONG[name])
