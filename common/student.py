@@ -17,7 +17,7 @@ FILES = ("LICENSE", "requirements.in", "requirements.lock", "environment.yml")
 _LEFT_OUT = {
     "RegionDetector": {"conversion", "hard_negatives", "multiscale", "grading", "fddb_evaluation", "fddb_report"},
     "TrackDetector": {"grading"},
-    "common": {"grade", "grade_report", "sandbox", "sandbox_worker", "confine", "wire", "weights", "student", "notebook_source", "notebooks", "doctor", "scenes"},
+    "common": {"grade", "grade_report", "sandbox", "sandbox_worker", "confine", "wire", "weights", "student", "notebook_source", "notebooks"},
 }
 _SANDBOX = {"sandbox_worker", "confine", "wire", "weights"}
 # Kept functions that an answer is written in are dropped as well, or ask the student's function
