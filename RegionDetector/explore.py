@@ -48,7 +48,7 @@ class Windows:
         fields = receptive_fields(fcnn_model)
         self.rim = (fields[-1].size - int(WINDOW[0])) // 2 if fields else 0  # pixels that a cell sees beyond its window, on each side
         sides = np.array(self.image.shape[:2])
-        self.stride = int(round((sides[0] - WINDOW[0]) / max(self.map.shape[0] - 1, 1)))
+        self.stride = int(round((sides[0] - WINDOW[0]) / max(self.map.shape[0] - 1, 1))) or STRIDE
         photo = sides if shape is None else np.asarray(shape)[:2]
         # cells whose windows begin and end on the photo; one at least
         self.cells = np.minimum(np.maximum((photo - WINDOW) // self.stride + 1, 1), self.map.shape[:2])
