@@ -96,19 +96,20 @@ def draw_window(windows, row, col):
     ax = panel(figure, 0.40, 0.47, 0.18, 0.41, "what it shows")
     ax.imshow(picture(w.patch(cell)), interpolation="nearest")
     ax = panel(figure, 0.455, 0.12, 0.13, 0.23, "its two scores", axis=True)
-    limit = max(1.0, float(np.abs(w.map).max()))
+    limit = 1.1 * max(1.0, float(np.abs(w.map).max()), float(np.abs(alone).max()))
     ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7)
     for y, value in enumerate(alone):
         ax.text(0.04 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")
     ax.axvline(0, color="black", lw=0.8)
-    ax.set(yticks=[0, 1], yticklabels=["no face", "face"], xlim=(-limit, limit), ylim=(1.6, -0.6), xlabel="logits")
+    ax.set(yticks=[0, 1], yticklabels=["no face", "face"], xticks=[0], xlim=(-limit, limit), ylim=(1.6, -0.6), xlabel="logits")
     ax.tick_params(labelsize=9)
     ax = panel(figure, 0.62, 0.12, 0.36, 0.76, f"heat map, cell ({row}, {col}): {here[1] - here[0]:.2f}", axis=True)
     heat = w.map[..., 1] - w.map[..., 0]
     ax.imshow(heat, cmap="viridis", interpolation="nearest")
     ax.add_patch(Rectangle((col - 1, row - 1), 2, 2, fill=False, ec="white", lw=3.5))
     ax.add_patch(Rectangle((col - 1, row - 1), 2, 2, fill=False, ec=VERMILION, lw=1.8))
-    ax.set(xlabel=f"face minus no face; the window alone says {alone[1] - alone[0]:.2f}")
+    ax.set(xticks=range(0, heat.shape[1], 12), yticks=range(0, heat.shape[0], 12))
+    ax.set_xlabel(f"face minus no face; the window alone: {alone[1] - alone[0]:.2f}", fontsize=9.5)
     ax.tick_params(labelsize=8)
     figure.set_label(
         f"The window from pixel ({top}, {left}) gives {alone[0]:.2f} for no face and {alone[1]:.2f} for a face, a difference of {alone[1] - alone[0]:.2f}. "
@@ -241,11 +242,13 @@ def draw_scale(pyramid, level):
     size = 32 / here.factor
     answering = np.flatnonzero(~np.isnan(p.answers[level]))
     figure = paper(9.2, 5.4)
-    ax = panel(figure, 0.01, 0.42, 0.32, 0.5, f"faces that answer here: {len(answering)} of {len(p.faces)}")
+    ax = panel(figure, 0.01, 0.42, 0.32, 0.5, f"boxes that answer here: {len(answering)} of {len(p.faces)}")
     ax.imshow(picture(p.photo), interpolation="nearest")
-    draw_boxes(ax, p.faces, "#dddddd", ":")
-    for face in answering:
-        draw_boxes(ax, p.faces[face : face + 1], GREEN, "-", [f"face {face + 1}: {p.answers[level, face]:.1f}"])
+    for face, box in enumerate(p.faces):
+        if face in answering:
+            draw_boxes(ax, [box], GREEN, "-", [f"box {face + 1}: {p.answers[level, face]:.1f}"])
+        else:
+            draw_boxes(ax, [box], "#555555", ":", [str(face + 1)])
     ax = panel(figure, 0.345, 0.42, 0.32, 0.5, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels")
     ax.imshow(picture(here.image), interpolation="nearest")
     ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec="white", lw=3.4))
@@ -259,23 +262,21 @@ def draw_scale(pyramid, level):
     ax.imshow(here.heat, cmap="viridis", interpolation="nearest", vmin=lowest, vmax=highest)
     ax.set(xlim=(-0.5, p.levels[0].heat.shape[1] - 0.5), ylim=(p.levels[0].heat.shape[0] - 0.5, -0.5))
     _draw_answers(panel(figure, 0.08, 0.11, 0.9, 0.24, axis=True), p, level)
-    names = ", ".join(f"face {face + 1} with {p.answers[level, face]:.1f}" for face in answering) or "no face"
+    names = ", ".join(f"box {face + 1} with {p.answers[level, face]:.1f}" for face in answering) or "no box"
     figure.set_label(f"Level {level + 1} of {len(p.levels)}: the photo times {here.factor:.2f}, where faces of about {size:.0f} pixels fill the window. It answers: {names}.")
     return figure
 
 
 def _draw_answers(ax, p, level):
-    """How surely each face answers, level by level."""
-    sizes = [32 / each.factor for each in p.levels]
+    """How surely the first six boxes answer, level by level."""
+    places = range(len(p.levels))
     for face, (color, style, mark) in zip(range(len(p.faces)), LINES):
-        ax.plot(sizes, p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4, label=f"face {face + 1}")
-    ax.axvline(sizes[level], color="black", lw=6, alpha=0.15)
+        ax.plot(places, p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4, label=f"box {face + 1}")
+    ax.axvline(level, color="black", lw=6, alpha=0.15)
     ax.axhline(p.threshold, color="black", lw=1, ls=":", label="threshold")
-    ax.set_xscale("log")
-    ax.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
-    ax.minorticks_off()
-    ax.set(xlabel="size of the faces that fill the window on this level, pixels of the photo", ylabel="answer",
-           xlim=(sizes[0] / 1.1, sizes[-1] * 1.1))  # fmt: skip
+    ax.set_xticks(places, [f"{32 / each.factor:.0f}" for each in p.levels])
+    ax.set(xlabel="size of the faces that fill the window on this level, pixels of the photo", ylabel="answer", xlim=(-0.5, len(places) - 0.5))
+    ax.locator_params(axis="y", nbins=4)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8, ncols=4, loc="upper right", framealpha=0.9)
 

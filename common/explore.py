@@ -29,12 +29,12 @@ def paper(width, height):
 
 
 def panel(figure, left, bottom, width, height, title="", axis=False):
-    """Axes at a fixed place (shares of the figure); a layout that is computed anew would cost half the time of a drag."""
+    """Axes at a fixed place (shares of the figure), the title at a fixed height: to compute them would take half the time of a drag."""
     ax = figure.add_axes([left, bottom, width, height])
     if not axis:
         ax.set_axis_off()
     if title:
-        ax.set_title(title, fontsize=10, loc="left")
+        ax.set_title(title, fontsize=10, loc="left", y=1.0)
     return ax
 
 
@@ -146,7 +146,7 @@ def draw_iou(true_box, found_box, image=None):
         ax.axvline(least, color=HIT[0] if hit else FALSE_ALARM[0], ls="-" if hit else "--", lw=2)
         ax.text(least, 0.55, f"{least}\n{'✓ hit' if hit else '✗ no hit'}", ha="center", va="bottom", fontsize=10,
                 color=HIT[0] if hit else FALSE_ALARM[0], weight="bold" if hit else "normal")
-    ax.set(xlim=(0, 1), ylim=(-0.4, 0.5), yticks=[], xlabel="shared area / area of both together")
+    ax.set(xlim=(0, 1), ylim=(-0.4, 0.5), xticks=[0, 0.5, 1], yticks=[], xlabel="shared area / area of both together")
     for side in ("top", "left", "right"):
         ax.spines[side].set_visible(False)
     figure.text(0.53, 0.93, f"IoU {overlap:.2f}", fontsize=17, weight="bold", va="center", color="black")
@@ -248,7 +248,7 @@ def draw_threshold(detections, threshold, photo):
     d = detections
     figure = paper(9.2, 4.3)
     hits, invented, missed = d.at(threshold, photo)
-    ax = panel(figure, 0.01, 0.02, 0.43, 0.88, f"photo {photo}: {len(hits)} hit, {len(invented)} false alarm, {len(missed)} missed")
+    ax = panel(figure, 0.01, 0.02, 0.43, 0.88, f"photo {photo}: hits {len(hits)}, false alarms {len(invented)}, missed {len(missed)}")
     ax.imshow(picture(d.images[photo][: d.shapes[photo][0], : d.shapes[photo][1]]), interpolation="nearest")
     draw_missed(ax, d.true[missed, 1:])
     for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
@@ -259,7 +259,7 @@ def draw_threshold(detections, threshold, photo):
     draw_equal_f1(ax)
     ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
     ax.plot(d.recall[at], d.precision[at], "o", ms=10, mfc="none", mec=VERMILION, mew=2.2)
-    ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="recall", ylabel="precision")
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall", ylabel="precision")
     ax = panel(figure, 0.64, 0.03, 0.34, 0.22, axis=True)
     names = ("hits", "false alarms", "missed faces")
     for row, (count, (color, _), hatch) in enumerate(zip((hits, invented, missed), (HIT, FALSE_ALARM, MISS), ("", "//", ".."))):

@@ -219,7 +219,7 @@ def test_a_face_answers_at_the_level_where_it_fills_the_window(bright_spots):
     assert sizes[np.nanargmax(pyramid.answers[:, small])] < 45 and 80 < sizes[np.nanargmax(pyramid.answers[:, large])] < 160
     assert np.isnan(pyramid.answers[-1, small])
     first = looking.draw_scale(pyramid, 0)
-    assert f"face {small + 1} with" in first.get_label() and f"face {large + 1} with" not in first.get_label()
+    assert f"box {small + 1} with" in first.get_label() and f"box {large + 1} with" not in first.get_label()
     best = [pyramid.answers[:, face] for face in range(len(pyramid.faces))]
     assert all(np.nanmax(values) >= 2.0 for values in best)
 
@@ -234,7 +234,7 @@ def test_the_level_is_chosen_by_a_slider(bright_spots, capsys):
         assert same_picture(front) and f"Level {level} of 6" in front.label
     assert looking.explore_scales(np.zeros((20, 20, 3), np.uint8), bright_spots) is None and "smaller than a face" in capsys.readouterr().out
     empty = looking.explore_scales(np.zeros((64, 64, 3), np.uint8), bright_spots, 2.0)
-    assert "no face" in empty.label
+    assert "no box" in empty.label
 
 
 # --- drawings from the models -----------------------------------------------------------------------------------
