@@ -71,7 +71,8 @@ def test_fitted_when_asked_where_no_weights_were_handed_in(tmp_path):
 
 def start_grading(folder, out):
     grader = subprocess.Popen([sys.executable, "-m", "common.grade", "--task", "RegionDetector", "--submissions", str(folder), "--out", str(out)],
-                              cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                              cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # what runs in the background is deaf to Ctrl-C
     # until the first is graded and the others sleep
     for _ in range(600):
         time.sleep(0.5)

@@ -3,15 +3,17 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
-from common.grade import NOTEBOOKS
+from common.grade import NOTEBOOKS, grade_class
 from common.reference import answer_names
 from common.student import ROOT, without_answers, write_tree, write_zip
+from coursework import solved
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 
@@ -84,6 +86,36 @@ def test_stops_politely_at_the_first_unsolved_exercise(package, task, first, tmp
         client.execute(env=environment)
     errors = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs if o.output_type == "error"]
     assert len(errors) == 1 and len(errors[0].traceback) == 1 and "hint(" in errors[0].traceback[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", [REGION, TRACK], ids=["RegionDetector", "TrackDetector"])
+def test_with_the_answers_pasted_in_it_runs_to_its_end_and_earns_ten_marks(package, task, tmp_path):
+    """In the package alone, without the kit beside it; then handed in, with its weights, and graded."""
+    from common.notebooks import run_notebook
+
+    home = tmp_path / "package"
+    shutil.copytree(package, home)
+    book = home / task.name / NOTEBOOKS[task.name]
+    book.write_text(json.dumps(solved(task, folder=home)), encoding="utf-8")
+    # fewer epochs than in the notebook, and the settings of every other test
+    settings = {"EPOCHS": 6, "MINING_ROUNDS": 1, "MINING_EPOCHS": 1} if task is REGION else {}
+    environment = {"KIT_SOURCE": "demo", "KIT_SEED": "0", "KIT_BUILD": str(tmp_path / "build"), "KIT_DATA": str(tmp_path / "data"), "PYTHONPATH": ""}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        run = run_notebook(book, tmp_path / "run.ipynb", settings or None)
+    said = "".join(o.get("text", "") for cell in run.cells for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stdout")
+    assert re.search(r"together +10 of 10\b", said), said[-3000:]
+    assert "stands in" not in said and str(ROOT) not in said
+    assert [item.name for item in task.exercises if f"{item.name}: right" not in said] == []
+    (tmp_path / "in" / "student").mkdir(parents=True)
+    shutil.copyfile(tmp_path / "run.ipynb", tmp_path / "in" / "student" / "mine.ipynb")
+    for weights in (tmp_path / "build").rglob("classifier.weights.h5"):
+        shutil.copyfile(weights, tmp_path / "in" / "student" / weights.name)
+    result, = grade_class(task.name, tmp_path / "in", tmp_path / "out", progress=False)
+    assert result["total"] == 10, [row for row in result["rows"] if row["marks"] < row["of"]]
+    assert all(row["status"] == "right" for row in result["rows"]), result["rows"]
 
 
 @pytest.mark.parametrize("task", [REGION, TRACK], ids=["RegionDetector", "TrackDetector"])
