@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from common.exercise import Local, judge
+from common.exercise import WRONG, Local, judge
 from common.grade import NOTEBOOKS
 from common.reference import source_of
 
@@ -55,3 +55,9 @@ def judged(task, name, f, **others):
     """The verdict on a function of a student who has also written `others`."""
     own = type(task)(task.name, task.exercises, task.scores, own=others)
     return judge(own.by_name[name], f, Local(own))
+
+
+def rejected(task, name, f, diagnosis, **others):
+    """The verdict must be "wrong", for this reason."""
+    answer = judged(task, name, f, **others)
+    assert answer.status == WRONG and diagnosis in answer.message, answer

@@ -6,14 +6,9 @@ import pytest
 
 from common.boxes import non_maximum_suppression
 from common.exercise import RIGHT
-from coursework import judged
+from coursework import judged, rejected
 from RegionDetector import detector, hard_negatives, model, multiscale, samples
 from RegionDetector.exercises import TASK
-
-
-def rejected(exercise, f, diagnosis, **others):
-    answer = judged(TASK, exercise, f, **others)
-    assert answer.status == "wrong" and diagnosis in answer.message, answer
 
 
 # --- hard negatives ---
@@ -91,7 +86,7 @@ def test_hard_negative_right(name):
 
 @pytest.mark.parametrize("name", MINE_WRONG)
 def test_hard_negative_wrong(name):
-    rejected("hard_negative", *MINE_WRONG[name])
+    rejected(TASK, "hard_negative", *MINE_WRONG[name])
 
 
 # --- many scales ---
@@ -155,4 +150,4 @@ def test_multiscale_detector_right(name):
 
 @pytest.mark.parametrize("name", SCALE_WRONG)
 def test_multiscale_detector_wrong(name):
-    rejected("multiscale_detector", *SCALE_WRONG[name])
+    rejected(TASK, "multiscale_detector", *SCALE_WRONG[name])

@@ -1,0 +1,151 @@
+"""The checks of the networks accept several right answers and name what is wrong with the wrong ones."""
+
+import numpy as np
+import pytest
+
+from coursework import judged, rejected
+from RegionDetector import model
+from RegionDetector.exercises import TASK
+
+
+def classifier(last="softmax", units=2, flatten=True, shape=None, trainable=True, kernels=(8, 16), dense=(16,), end_of_dense="relu", rescale=True):
+    def f(sample_shape):
+        import keras
+        from keras import layers
+
+        stack = [keras.Input(shape or sample_shape)] + ([layers.Rescaling(1 / 255)] if rescale else [])
+        for n in kernels:
+            stack += [layers.Conv2D(n, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
+        stack += ([layers.Flatten()] if flatten else []) + [layers.Dense(n, activation=end_of_dense) for n in dense]
+        net = keras.Sequential([*stack, layers.Dense(units, activation=last)])
+        net.trainable = trainable
+        return net
+    return f
+
+
+def fully(padding="valid", kernels=(8, 16), dense=(16,), hidden="relu", last=None, units=2, kernel=8, shape=None, rescale=True, scale=1 / 255):
+    def f(image_shape):
+        import keras
+        from keras import layers
+
+        stack = [keras.Input(shape or image_shape)] + ([layers.Rescaling(scale)] if rescale else [])
+        for n in kernels:
+            stack += [layers.Conv2D(n, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
+        for k, n in enumerate(dense):
+            stack.append(layers.Conv2D(n, 1 if k else kernel, padding="valid" if k else padding, activation=hidden))
+        return keras.Sequential([*stack, layers.Conv2D(units, 1, activation=last)])
+    return f
+
+
+def pooled(sample_shape):
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input(sample_shape)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2D(16, 5, strides=2, activation="relu")(x)
+    x = layers.Conv2D(16, 3, strides=2, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
+def batch_softmax(sample_shape):
+    import keras
+    from keras import layers
+
+    net = classifier(last=None)(sample_shape)
+    return keras.Model(net.inputs, layers.Softmax(axis=0)(net.outputs[0]))
+
+
+MODEL_RIGHT = {"small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
+MODEL_WRONG = {
+    "one answer": (classifier("sigmoid", 1), "expected (5, 2)"),
+    "ten classes": (classifier(units=10), "expected (5, 2)"),
+    "no Flatten": (classifier(flatten=False), "put Flatten"),
+    "no return": (lambda shape: None, "is there a `return`"),
+    "one size only": (classifier(shape=(32, 32, 3)), "use sample_shape"),
+    "softmax over the batch": (batch_softmax, "not over the batch"),
+    "cannot learn": (classifier(trainable=False), "cannot learn"),
+    "another size": (classifier(shape=(28, 28, 3)), "the model takes"),
+}
+FCNN_RIGHT = {"linear": fully(), "softmax": fully(last="softmax"), "with None for the size": lambda s: fully(shape=(None, None, 3))((None, None, 3)) if s[0] == 0 else fully()(s)}
+FCNN_WRONG = {
+    "same padding at the 8 x 8 layer": (fully(padding="same"), "without padding"),
+    "still the classifier": (classifier(), "no Flatten and no Dense"),
+    "one channel": (fully(units=1), "1 channel,"),
+    "no relu after the 8 x 8 layer": (fully(hidden=None), "otherwise than the classifier"),
+    "pixels not scaled": (fully(rescale=False), "otherwise than the classifier"),
+    "another number of filters": (fully(kernels=(8, 12)), "parameters"),
+    "7 x 7": (fully(kernel=7), "expected 1 x 1"),
+    "one size only": (fully(shape=(176, 176, 3)), "use image_shape"),
+}
+
+
+@pytest.mark.parametrize("name", MODEL_RIGHT)
+def test_generate_model_right(name):
+    assert str(judged(TASK, "generate_model", MODEL_RIGHT[name])) == "generate_model: right"
+
+
+@pytest.mark.parametrize("name", MODEL_WRONG)
+def test_generate_model_wrong(name):
+    rejected(TASK, "generate_model", *MODEL_WRONG[name])
+
+
+@pytest.mark.parametrize("name", FCNN_RIGHT)
+def test_generate_fcnn_model_right(name):
+    assert str(judged(TASK, "generate_fcnn_model", FCNN_RIGHT[name], generate_model=classifier())) == "generate_fcnn_model: right"
+
+
+@pytest.mark.parametrize("name", FCNN_WRONG)
+def test_generate_fcnn_model_wrong(name):
+    rejected(TASK, "generate_fcnn_model", *FCNN_WRONG[name], generate_model=classifier())
+
+
+def copy_by_layer(base_model, fcnn_model):
+    old = [layer for layer in base_model.layers if layer.weights]
+    new = [layer for layer in fcnn_model.layers if layer.weights]
+    for a, b in zip(old, new):
+        kernel, bias = a.get_weights()
+        b.set_weights([kernel.reshape(b.get_weights()[0].shape), bias])
+
+
+def copy_in_a_loop(base_model, fcnn_model):
+    weights = []
+    for a, b in zip(base_model.get_weights(), fcnn_model.get_weights()):
+        weights.append(np.array(a).reshape(b.shape))
+    fcnn_model.set_weights(weights)
+    return fcnn_model
+
+
+def copying(change):
+    def f(base_model, fcnn_model):
+        like = [w.shape for w in fcnn_model.get_weights()]
+        fcnn_model.set_weights(change([w.reshape(s) for w, s in zip(base_model.get_weights(), like)], base_model.get_weights(), fcnn_model.get_weights()))
+    return f
+
+
+def turned(good, old, new):
+    return [np.transpose(w.reshape(w.shape[2], w.shape[0], w.shape[1], w.shape[3]), (1, 2, 0, 3)) if w.ndim == 4 and w.shape[0] == 8 else w for w in good]
+
+
+COPY_RIGHT = {"reference": model.copy_weights, "layer by layer": copy_by_layer, "in a loop, returning the model": copy_in_a_loop}
+COPY_WRONG = {
+    "nothing": (lambda a, b: None, "fcnn_model.set_weights"),
+    "not the last layer": (copying(lambda good, old, new: good[:-2] + new[-2:]), "the last layer"),
+    "channels first": (copying(turned), "in the wrong order"),
+    "columns of Fortran": (copying(lambda good, old, new: [o.reshape(n.shape, order="F") if n.ndim == 4 and n.shape[0] == 8 else g
+                                                           for g, o, n in zip(good, old, new)]), "in the wrong order"),
+    "no biases": (copying(lambda good, old, new: [n if n.ndim == 1 else g for g, n in zip(good, new)]), "the biases"),
+    "convolutions only": (copying(lambda good, old, new: good[:4] + new[4:]), "dense layers were not copied"),
+    "the wrong way": (lambda a, b: a.set_weights([w.reshape(v.shape) for w, v in zip(b.get_weights(), a.get_weights())]), "wrong direction"),
+    "without reshaping": (lambda a, b: b.set_weights(a.get_weights()), "ValueError"),
+}
+
+
+@pytest.mark.parametrize("name", COPY_RIGHT)
+def test_copy_weights_right(name):
+    assert str(judged(TASK, "copy_weights", COPY_RIGHT[name], generate_model=classifier(), generate_fcnn_model=fully())) == "copy_weights: right"
+
+
+@pytest.mark.parametrize("name", COPY_WRONG)
+def test_copy_weights_wrong(name):
+    rejected(TASK, "copy_weights", *COPY_WRONG[name], generate_model=classifier(), generate_fcnn_model=fully())
