@@ -96,7 +96,7 @@ def draw_window(windows, row, col):
     ax = panel(figure, 0.40, 0.47, 0.18, 0.41, "what it shows")
     ax.imshow(picture(w.patch(cell)), interpolation="nearest")
     ax = panel(figure, 0.455, 0.12, 0.13, 0.23, "its two scores", axis=True)
-    limit = 1.1 * max(1.0, float(np.abs(w.map).max()), float(np.abs(alone).max()))
+    limit = 1.1 * max(1e-3, float(np.abs(w.map).max()), float(np.abs(alone).max()))
     ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7)
     for y, value in enumerate(alone):
         ax.text(0.04 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")

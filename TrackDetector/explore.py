@@ -168,7 +168,7 @@ def thumbnails(pictures, names, size=58):
              f"background-size: {size}px {size}px !important; background-repeat: no-repeat !important; background-position: center 4px !important; "
              "overflow: hidden; font-size: 12px; border: 3px solid transparent !important}"
              f".{name} button.mod-active {{border-color: {MARK} !important; font-weight: bold}}"
-             f".{name} button:focus-visible {{outline: 3px solid {OTHER} !important; outline-offset: 1px}}"]
+             f".{name} button:focus-visible {{outline: 3px solid {OTHER} !important; outline-offset: -6px}}"]  # inside, or the row would cut it off
     for number, picture in enumerate(pictures):
         rules.append(f".{name} button:nth-of-type({number + 1}) {{background-image: url(data:image/jpeg;base64,{_jpeg(picture, size)}) !important}}")
     return buttons, widgets.HTML(f"<style>{''.join(rules)}</style>", layout=widgets.Layout(display="none"))

@@ -151,7 +151,9 @@ def draw_iou(true_box, found_box, image=None):
         ax.spines[side].set_visible(False)
     figure.text(0.53, 0.93, f"IoU {overlap:.2f}", fontsize=17, weight="bold", va="center", color="black")
     answers = ", ".join(f"{'a hit' if hit else 'no hit'} at {least}" for least, hit in zip(OVERLAPS, hits))
-    figure.set_label(f"The overlap (IoU) is {overlap:.2f}: {answers}.")
+    rows, cols = found_box[2:] - found_box[:2]
+    figure.set_label(f"A box of {rows:.0f} × {cols:.0f} pixels, {found_box[0]:.0f} down and {found_box[1]:.0f} to the right. "
+                     f"Its overlap (IoU) with the face is {overlap:.2f}: {answers}.")
     return figure
 
 
@@ -253,6 +255,7 @@ def draw_threshold(detections, threshold, photo):
     draw_missed(ax, d.true[missed, 1:])
     for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
         draw_boxes(ax, d.pred[boxes, 1:], color, style, [f"{value:.1f}" for value in d.decision[boxes]])
+    here = f"Photo {photo} shows {len(hits)} hits, {len(invented)} false alarms and {len(missed)} missed faces."
     hits, invented, missed = (len(which) for which in d.at(threshold))
     at = min(int(np.searchsorted(d.thresholds, threshold)), len(d.recall) - 1)
     ax = panel(figure, 0.53, 0.4, 0.45, 0.5, f"threshold {threshold:.2f}: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}", axis=True)
@@ -269,7 +272,7 @@ def draw_threshold(detections, threshold, photo):
     for side in ax.spines.values():
         side.set_visible(False)
     figure.set_label(f"At threshold {threshold:.2f} there are {hits:,} hits, {invented:,} false alarms and {missed:,} missed faces on "
-                     f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}.")
+                     f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}. {here}")
     return figure
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import nbformat
 
 # Every cell is in the page, not only those in view; and no questions about news.
+# The theme follows the browser, light or dark.
 SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"},
+            "apputils-extension/themes": {"adaptive-theme": True, "preferred-light-theme": "JupyterLab Light", "preferred-dark-theme": "JupyterLab Dark"},
             "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 SEEN = """notebook => {
@@ -109,7 +111,7 @@ class JupyterLab:
             self.server.kill()
         self.log.close()
 
-    def run_all(self, notebook, minutes=30, then=None):
+    def run_all(self, notebook, minutes=30, then=None, width=1400, scheme="light"):
         """Open a notebook from the file browser, run all its cells, and look.
 
         Parameters
@@ -120,13 +122,16 @@ class JupyterLab:
             How long it may run.
         then : callable, optional
             Called with this object, the page and the notebook's panel once all has run; looked at again after that.
+        width : int
+            Of the window, in pixels.
+        scheme : {"light", "dark"}
 
         Returns
         -------
         Sight
         """
         page_errors, strangers = [], []
-        context = self.browser.new_context(viewport={"width": 1400, "height": 1000})
+        context = self.browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
         page = context.new_page()
         page.on("pageerror", lambda error: page_errors.append(str(error)))
         # the kit must look right in a room without a network
@@ -140,6 +145,8 @@ class JupyterLab:
             self._item(page, name).dblclick()
             panel = page.locator(NOTEBOOK)
             panel.locator(".jp-Cell").first.wait_for(timeout=60_000)
+            if width < 1000:
+                page.keyboard.press("Control+b")  # the file browser would leave no room for the notebook
             self._until_connected(page, notebook)
             page.get_by_role("menuitem", name="Run", exact=True).click()
             page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -167,7 +174,8 @@ class JupyterLab:
             page.wait_for_timeout(200)
             kernels = [each["kernel"] for each in self._api("sessions") if each["path"] == notebook and each.get("kernel")]
             ready = kernels and kernels[0]["connections"] and kernels[0]["execution_state"] == "idle"
-            if ready and page.locator(f"{NOTEBOOK} .jp-Toolbar-kernelName").inner_text().strip() not in ("", "No Kernel"):
+            name = page.locator(f"{NOTEBOOK} .jp-Toolbar-kernelName")  # a narrow window has no room for it
+            if ready and (not name.count() or name.inner_text().strip() not in ("", "No Kernel")):
                 return
         raise AssertionError("no kernel has started for this notebook")
 
