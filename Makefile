@@ -2,8 +2,9 @@
 PYTHON ?= python3
 TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
+FOLDS ?= 10
 
-.PHONY: run pictures lab test test-slow test-browser test-jax test-oldest doctor student grade lock clean
+.PHONY: run pictures lab test test-slow test-browser test-jax test-oldest doctor student grade fddb fddb-final lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -33,6 +34,10 @@ student:        ## write build/student.zip, without the answers
 	@$(PYTHON) kit.py student
 grade:          ## grade a folder of notebooks: make grade TASK=RegionDetector SUBMISSIONS=folder
 	@$(PYTHON) kit.py grade --task $(TASK) --submissions $(SUBMISSIONS)
+fddb:           ## ten times: train on nine folds of FDDB, find the faces of the tenth; FOLDS=1 does one; goes on where it stopped
+	@$(PYTHON) kit.py fddb --folds $(FOLDS)
+fddb-final:     ## train on all ten folds, for the weights the kit carries
+	@$(PYTHON) kit.py fddb --final
 lock:           ## write requirements.lock anew from requirements.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
 clean:          ## remove what was built; data and .venv stay

@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": ["-m", "common.doctor"],
     "grade": ["-m", "common.grade"],
     "student": ["-m", "common.student"],
+    "fddb": ["-m", "RegionDetector.fddb_folds"],
 }
 
 

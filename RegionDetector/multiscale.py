@@ -1,19 +1,22 @@
-"""Faces of any size in photos of any size: the detector on an image pyramid."""
+"""Faces of any size in photos of any size: a fully convolutional network on an image pyramid."""
 
-import math
+from collections import namedtuple
 
-import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from common.boxes import covered, non_maximum_suppression
+from common.boxes import covered, iou, non_maximum_suppression
 from common.inference import compiled
+from RegionDetector import pyramid_model
 from RegionDetector.detector import WINDOW, boxes_from_maps, face_answer
+from RegionDetector.pyramid import FACE, STEP, on_one_canvas, pyramid_scales
 
-STEP = 2 ** (1 / 3)  # from level to level; the network was trained on faces of 24 to 40 pixels
-MULTIPLE = 64  # image sides are filled up to this, so that few different sizes are compiled
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
-FACE = 32  # mean of height and width of the faces the network was trained on
+SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
+MOST = 1000  # answers of one photo that are looked at more closely, the surest
+
+# How to look: smallest face at the finest level, ratio of the scales, faces a level answers for (all in pixels)
+Search = namedtuple("Search", "face step least_size greatest_size", defaults=(28.0, 2**0.5, 20.0, 76.0))
 
 
 def any_size(fcnn_model):
@@ -27,51 +30,22 @@ def any_size(fcnn_model):
     return twin
 
 
-def pyramid_scales(shape, min_face=FACE, step=STEP):
-    """Scales at which faces from `min_face` pixels to the photo's own size come to 32 pixels.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (height, width, ...) of the photo.
-    min_face : float
-    step : float
-
-    Returns
-    -------
-    list of float
-        Falling; empty if the photo is smaller than the least face.
-    """
-    largest = min(shape[:2])
-    count = math.floor(math.log(max(largest / min_face, 1e-9)) / math.log(step)) + 1
-    return [FACE / (min_face * step**k) for k in range(count)]
-
-
-def _level(image, factor):
-    """The image at one scale on a black canvas with sides that are multiples of 64, and its size there."""
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    rows, cols = (max(WINDOW[0], math.ceil(side / MULTIPLE) * MULTIPLE) for side in (height, width))
-    canvas = np.zeros((rows, cols, 3), np.float32)
-    canvas[:height, :width] = small
-    return canvas, (height, width)
-
-
-def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_face=FACE, least=-2.0, progress=True):
+def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_face=None, least=-2.0, progress=True):
     """Find faces at many scales and keep the best of those that overlap.
 
     Parameters
     ----------
     fcnn_model : keras.Model
-        One that takes images of a fixed size is copied into one that takes any.
+        The course's FCNN, or the network of `pyramid_model`, which has learnt the boxes as well. One that takes
+        images of a fixed size is copied into one that takes any.
     images : sequence of ndarray of uint8, each (H, W, 3)
         Photos of any size.
     image_shapes : array_like, shape (N, 2 or 3)
         The part of each image that is photo.
     box_shape : array_like, shape (2,)
-        Height and width of a box at the scale at which faces have 32 pixels.
-    min_face : float
-        Smallest face to look for, mean of height and width, in pixels.
+        For the course's FCNN: height and width of a box at the scale at which faces have 32 pixels.
+    min_face : float, optional
+        Smallest face to look for, mean of height and width, in pixels. Default 32, or 20 with `pyramid_model`.
     least : float
         Boxes with a smaller decision function are left out.
     progress : bool
@@ -87,18 +61,125 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     E. H. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984.
     """
     run = compiled(any_size(fcnn_model))
+    learnt = fcnn_model.output_shape[-1] == pyramid_model.ANSWERS
     found, decisions = [np.zeros((0, 5))], [np.zeros(0)]
     for index, (image, shape) in enumerate(zip(tqdm(images, "photos", disable=not progress), image_shapes)):
         photo = np.asarray(image)[: shape[0], : shape[1]]
-        boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
-        for factor in pyramid_scales(photo.shape, min_face):
-            canvas, size = _level(photo, factor)
-            level, value = boxes_from_maps(face_answer(run(canvas[None])), canvas.shape, [size], box_shape)
-            boxes.append(np.clip(level[:, 1:] / factor, 0, np.tile(photo.shape[:2], 2)))
-            values.append(value)
-        boxes, values = np.concatenate(boxes), np.concatenate(values)
-        boxes, values = boxes[values >= least], values[values >= least]
-        keep = non_maximum_suppression(boxes, values, COVERED, covered)
-        found.append(np.column_stack([np.full(len(keep), index), boxes[keep]]))
-        decisions.append(values[keep])
+        if learnt:
+            ellipses, values = find_ellipses(run, photo, min_face or 20, least)
+            boxes = as_boxes_in(ellipses, photo.shape)
+        else:
+            boxes, values = _windows(run, photo, box_shape, min_face or FACE, least)
+        found.append(np.column_stack([np.full(len(boxes), index), boxes]))
+        decisions.append(values)
     return np.concatenate(found), np.concatenate(decisions)
+
+
+def _windows(run, photo, box_shape, min_face, least):
+    """The course's way: a box of one size around every peak of every level's heat map."""
+    boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
+    scales = pyramid_scales(photo.shape, min_face)
+    if scales:
+        canvas, levels = on_one_canvas(photo, scales)
+        answers = face_answer(run(canvas[None].astype(np.float32)))
+        stride = int(round((canvas.shape[0] - WINDOW[0]) / max(answers.shape[1] - 1, 1))) or 1
+        for row, col, height, width in levels:
+            # all windows with their middle in the level
+            rows, cols = ((side - WINDOW // 2) // stride + 1 for side in np.array([[height], [width]]))
+            part = answers[:, row // stride :, col // stride :][:, : rows[0], : cols[0]]
+            extent = WINDOW + (np.array(part.shape[1:]) - 1) * stride
+            level, value = boxes_from_maps(part, extent, [(height, width)], box_shape)
+            boxes.append(np.clip(level[:, 1:] * np.tile(np.array(photo.shape[:2]) / (height, width), 2), 0, np.tile(photo.shape[:2], 2)))
+            values.append(value)
+    boxes, values = np.concatenate(boxes), np.concatenate(values)
+    boxes, values = boxes[values >= least], values[values >= least]
+    keep = non_maximum_suppression(boxes, values, COVERED, covered)
+    return boxes[keep], values[keep]
+
+
+def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Search()):
+    """Find the faces of one photo with the network of `pyramid_model`.
+
+    Parameters
+    ----------
+    run : callable
+        From `common.inference.compiled`.
+    photo : ndarray of uint8, shape (H, W, 3)
+    min_face : float
+        Smallest face to look for: square root of height times width, in pixels.
+    least : float
+        Ellipses with a smaller logit are left out.
+    mirror : bool
+        Look at the mirror image too and take the mean of the answers; twice the time.
+    search : Search
+
+    Returns
+    -------
+    ellipses : ndarray of float, shape (P, 5)
+        In pixels of the photo, as `pyramid_model.read_map` gives them; most certain first.
+    logits : ndarray of float, shape (P,)
+    """
+    ellipses, logits = [np.zeros((0, 5))], [np.zeros(0)]
+    scales = pyramid_scales(photo.shape, min_face, search.step, search.face)
+    if scales:
+        canvas, levels = on_one_canvas(photo, scales)
+        answers = _look(run, canvas, mirror)
+        for row, col, height, width in levels:
+            stride = pyramid_model.STRIDE
+            part = answers[row // stride :, col // stride :][: -(-height // stride), : -(-width // stride)]
+            logit, ellipse = pyramid_model.read_map(part)
+            size = 2 * np.sqrt(ellipse[:, 2] * ellipse[:, 3])
+            keep = (logit >= least) & (size >= search.least_size) & (size <= search.greatest_size)
+            ellipse[:, :4] *= np.tile(np.array(photo.shape[:2]) / (height, width), 2)
+            ellipses.append(ellipse[keep])
+            logits.append(logit[keep])
+    ellipses, logits = np.concatenate(ellipses), np.concatenate(logits)
+    surest = np.argsort(-logits, kind="stable")[:MOST]
+    return merged(ellipses[surest], logits[surest])
+
+
+def _look(run, canvas, mirror):
+    """The network's answers on one canvas, (h, w, 6)."""
+    answers = run(canvas[None].astype(np.float32))[0]
+    if not mirror:
+        return answers
+    other = run(np.ascontiguousarray(canvas[:, ::-1])[None].astype(np.float32))[0][:, ::-1]
+    # what lies to the left of a cell lies to the right in the mirror, and leans the other way
+    return (answers + other * np.array([1, 1, -1, 1, 1, -1])) / 2
+
+
+def as_boxes_in(ellipses, shape):
+    """The boxes around ellipses, cut to the photo: (N, 5) to (N, 4)."""
+    boxes = np.concatenate([ellipses[:, :2] - ellipses[:, 2:4], ellipses[:, :2] + ellipses[:, 2:4]], axis=1)
+    return np.clip(boxes, 0, np.tile(shape[:2], 2))
+
+
+def merged(ellipses, logits):
+    """One ellipse for each face: the surest, moved to the mean of those that agree with it.
+
+    All whose box overlaps a surer one by an IoU above 0.35, or of which more than 70 % of the smaller lies in the other, speak of
+    the same face; those with an IoU above 0.5 count in the mean, by the square of their probability.
+
+    Returns
+    -------
+    ellipses : ndarray of float, shape (P, 5)
+    logits : ndarray of float, shape (P,)
+        Falling.
+
+    References
+    ----------
+    S. Gidaris and N. Komodakis, "Object detection via a multi-region and semantic segmentation-aware CNN model",
+    ICCV 2015 (box voting).
+    """
+    boxes = np.concatenate([ellipses[:, :2] - ellipses[:, 2:4], ellipses[:, :2] + ellipses[:, 2:4]], axis=1)
+    left, kept, values = np.argsort(-logits, kind="stable"), [], []
+    while len(left):
+        best = left[:1]
+        overlap = iou(boxes[best], boxes[left])[0]
+        same = (overlap > SAME) | (covered(boxes[best], boxes[left]) > INSIDE) | (left == best)
+        votes = left[same & (overlap > VOTES) | (left == best)]
+        weight = (1 / (1 + np.exp(-logits[votes]))) ** 2
+        kept.append((ellipses[votes] * weight[:, None]).sum(axis=0) / weight.sum())
+        values.append(logits[best[0]])
+        left = left[~same]
+    return np.array(kept).reshape(-1, 5), np.array(values)

@@ -32,7 +32,8 @@ def compiled(model):
     if name == "tensorflow":
         import tensorflow as tf
 
-        run = tf.function(lambda x: model(x, training=False))
+        # a network for images of any size is compiled for any size, not for each anew
+        run = tf.function(lambda x: model(x, training=False), reduce_retracing=None in model.inputs[0].shape[1:])
     elif name == "jax":
         import jax
 

@@ -1,0 +1,170 @@
+"""The ten-fold run on FDDB: train on nine folds, find the faces of the tenth, ten times; then the official table.
+
+``python -m RegionDetector.fddb_folds`` (``make fddb``) goes on where it stopped: a fold whose weights are there is not
+trained again, one whose detections are there is not looked through again. ``--final`` (``make fddb-final``) trains on all ten folds, for the weights that the kit carries.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from common.inference import compiled
+from RegionDetector import fddb, fddb_report
+from RegionDetector.fddb_evaluation import evaluate
+from RegionDetector.multiscale import find_ellipses
+from RegionDetector.pyramid_model import load_pretrained
+from RegionDetector.pyramid_training import Plan, fit_pyramid_model
+
+LEAST = -6.0  # logit; fainter answers would only lengthen the tail of the curve
+MIN_FACE = 18.0  # pixels; FDDB's rule for what is marked is 20, for the longer side
+
+
+def ellipse_rows(ellipses, scores):
+    """The kit's ellipses as official detections.
+
+    Parameters
+    ----------
+    ellipses : ndarray of float, shape (N, 5)
+        As `pyramid_model.read_map` gives them.
+    scores : array_like, shape (N,)
+
+    Returns
+    -------
+    ndarray of float, shape (N, 6)
+        Major and minor radius, angle of the major axis to the horizontal, centre x, centre y, score.
+    """
+    rows, cols, half_height, half_width, tilt = np.asarray(ellipses, float).reshape(-1, 5).T
+    spread = np.empty((len(rows), 2, 2))
+    spread[:, 0, 0], spread[:, 1, 1] = half_width**2, half_height**2
+    spread[:, 0, 1] = spread[:, 1, 0] = tilt * half_height * half_width
+    values, axes = np.linalg.eigh(spread)
+    minor, major = np.sqrt(np.maximum(values, 1e-6)).T
+    return np.column_stack([major, minor, np.arctan2(axes[:, 1, 1], axes[:, 0, 1]), cols, rows, np.asarray(scores, float)])
+
+
+def find_in(model, records, mirror=True, progress=None):
+    """Detections of a network in photos of FDDB, in the official format: dict of name to (N, 6)."""
+    run, found = compiled(model), {}
+    for record in records:
+        ellipses, logits = find_ellipses(run, fddb.read_photo(record.path), MIN_FACE, LEAST, mirror)
+        found[record.name] = ellipse_rows(ellipses, 1 / (1 + np.exp(-logits)))
+        if progress:
+            progress(record)
+    return found
+
+
+def _ticking(bar):
+    """A Keras callback that moves a progress bar by one an epoch."""
+    import keras
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
+
+
+def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan()):
+    """Train on nine folds and look in the tenth, for every fold asked for that is not done yet, the last one first.
+
+    Parameters
+    ----------
+    folder : path
+        FDDB.
+    out : path
+        Where ``fold-01-out.txt`` (detections) and ``fold-01.weights.h5`` go.
+    folds : iterable of int
+    plan : Plan
+
+    Returns
+    -------
+    Curve
+        Of the folds asked for.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds detections that were made with another plan.
+    """
+    out, folds = Path(out), list(folds)
+    out.mkdir(parents=True, exist_ok=True)
+    _same_plan(out / "plan.json", plan)
+    everything = {fold: fddb.read_folds(folder, fold) for fold in fddb.FOLDS}
+    weights = {fold: out / f"fold-{fold:02d}.weights.h5" for fold in folds}
+    found = {fold: out / f"fold-{fold:02d}-out.txt" for fold in folds}
+    train = [fold for fold in reversed(folds) if not weights[fold].exists()]
+    with tqdm(total=len(train) * plan.epochs, unit="epoch", smoothing=0.1, disable=not train) as bar:
+        for fold in train:
+            bar.set_description(f"training without fold {fold}")
+            others = [record for other in fddb.FOLDS if other != fold for record in everything[other]]
+            save_whole(fit_pyramid_model(others, plan, [_ticking(bar)], verbose=False), weights[fold])
+    look = [fold for fold in folds if not found[fold].exists()]
+    with tqdm(total=sum(len(everything[fold]) for fold in look), unit="photo", disable=not look) as bar:
+        for fold in look:
+            bar.set_description(f"looking in fold {fold}")
+            model = load_pretrained(weights[fold])
+            fddb_report.write_detections(found[fold], find_in(model, everything[fold], progress=lambda record: bar.update(1)))
+    records = [record for fold in folds for record in everything[fold]]
+    return evaluate(records, fddb_report.read_detections(list(found.values())))
+
+
+def save_whole(model, file):
+    """Save weights aside, then rename: a run that is stopped leaves no half file that looks like a whole one."""
+    aside = file.with_name(f"unfinished-{file.name}")
+    model.save_weights(aside)
+    aside.replace(file)
+
+
+def _same_plan(file, plan):
+    """Write the plan down, or compare it with the one that was."""
+    text = json.dumps(asdict(plan), indent=1)
+    if not file.exists():
+        file.write_text(text)
+    elif json.loads(file.read_text()) != json.loads(text):
+        raise ValueError(f"{file} says that the detections beside it were made with another plan:\n{file.read_text()}\n"
+                         "Remove the folder, or name another one with --out.")
+
+
+def main(arguments=None):
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m RegionDetector.fddb_folds", description=__doc__.split("\n")[0])
+    parser.add_argument("--fddb", help="the folder of FDDB; default: the environment variable FDDB_DIR")
+    parser.add_argument("--out", default="build/fddb", help="folder for detections and weights")
+    parser.add_argument("--folds", type=int, default=10, help="how many folds to do, from the tenth backwards: 1 to 10")
+    parser.add_argument("--epochs", type=int, default=Plan.epochs)
+    parser.add_argument("--seed", type=int, default=Plan.seed)
+    parser.add_argument("--final", action="store_true", help="train on all ten folds instead, for the kit's own weights")
+    options = parser.parse_args(arguments)
+    plan = Plan(epochs=options.epochs, seed=options.seed)
+    try:
+        folder = fddb.find_fddb(options.fddb)
+        if folder is None:
+            raise FileNotFoundError(f"where is FDDB? Name its folder with --fddb or FDDB_DIR; {fddb.WHERE_FROM}.")
+        if not 1 <= options.folds <= 10:
+            raise ValueError(f"--folds is 1 to 10, not {options.folds}")
+        if options.final:
+            return _final(folder, Path(options.out), plan)
+        curve = run_folds(folder, options.out, range(11 - options.folds, 11), plan)
+    except (OSError, ValueError) as error:
+        print(f"fddb_folds: {error}", file=sys.stderr)
+        return 1
+    share = options.folds / 10
+    print(fddb_report.table(curve, "this network, ten folds") if options.folds == 10 else
+          "\n".join(f"discrete rate {curve.rates_at(round(count * share))[0]:.4f} at {count * share:.0f} false positives ({options.folds} of 10 folds)"
+                    for count in fddb_report.COUNTS))
+    return 0
+
+
+def _final(folder, out, plan):
+    """Train on everything and say where the weights lie."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tqdm(total=plan.epochs, unit="epoch") as bar:
+        model = fit_pyramid_model(fddb.read_folds(folder), plan, [_ticking(bar)], verbose=False)
+    save_whole(model, out / "final.weights.h5")
+    print(f"{out / 'final.weights.h5'}: trained on all ten folds with {plan}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

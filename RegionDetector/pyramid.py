@@ -1,0 +1,105 @@
+"""A photo at many scales, all of them on one canvas, so that the network is called once."""
+
+import math
+import warnings
+
+import cv2
+import numpy as np
+
+STEP = 2 ** (1 / 3)  # from level to level
+FACE = 32  # pixels: what the smallest faces come to at the finest level
+MULTIPLE = 16  # levels begin at multiples of this: no network of the kit has a greater stride
+GAP = 16  # at least so much black between levels
+MOST = 8_000_000  # pixels of the finest level; about 1 GB while the network runs
+
+
+def pyramid_scales(shape, min_face=FACE, step=STEP, face=FACE):
+    """Scales at which faces from `min_face` pixels to the photo's own size come to `face` pixels.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width, ...) of the photo.
+    min_face : float
+        Smallest face to look for, in pixels of the photo.
+    step : float
+        Ratio of a scale to the next, above 1.
+    face : float
+        What a face of `min_face` pixels comes to at the first scale.
+
+    Returns
+    -------
+    list of float
+        Falling; empty if the photo is smaller than the smallest face. Scales that would make more than eight million
+        pixels of the photo are left out, with a warning: memory stays bounded.
+
+    Raises
+    ------
+    ValueError
+        If `min_face` or `face` is not above 0, or `step` is not above 1.
+    """
+    if not (min_face > 0 and face > 0 and step > 1):
+        raise ValueError(f"expected min_face and face above 0 and step above 1, got {min_face}, {face} and {step}")
+    largest = min(shape[:2])
+    count = math.floor(math.log(max(largest / min_face, 1e-9)) / math.log(step)) + 1
+    scales = [face / (min_face * step**k) for k in range(count)]
+    within = [scale for scale in scales if shape[0] * shape[1] * scale**2 <= MOST]
+    if len(within) < len(scales):
+        least = face / within[0] if within else largest
+        warnings.warn(f"in a photo of {shape[1]} x {shape[0]} pixels only faces from {least:.0f} pixels are looked for, not from {min_face:g}: "
+                      f"hand in a smaller photo or parts of it", stacklevel=2)
+    return within
+
+
+def _up(number, multiple=MULTIPLE):
+    return -(-number // multiple) * multiple
+
+
+def lay_out(sizes):
+    """Places for rectangles, falling in size, on one canvas: the first at the left, the others in columns beside it.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Heights and widths; the first is the highest.
+
+    Returns
+    -------
+    corners : list of (int, int)
+        Row and column of each upper left corner, multiples of 16, at least 16 apart.
+    shape : tuple of int
+        Height and width of the canvas, multiples of 16.
+    """
+    height, corners, row, col, width = _up(sizes[0][0]), [], 0, 0, 0
+    for rows, cols in sizes:
+        if row and row + rows > height:
+            row, col, width = 0, _up(col + width + GAP), 0
+        corners.append((row, col))
+        row, width = _up(row + rows + GAP), max(width, cols)
+    return corners, (height, _up(max(corner[1] + size[1] for corner, size in zip(corners, sizes))))
+
+
+def on_one_canvas(photo, scales):
+    """All levels of a pyramid on one black canvas.
+
+    Parameters
+    ----------
+    photo : ndarray of uint8, shape (H, W, 3)
+    scales : sequence of float
+        Falling, at least one.
+
+    Returns
+    -------
+    canvas : ndarray of uint8, shape (h, w, 3)
+    levels : list of (int, int, int, int)
+        Row, column, height and width of each level on the canvas.
+    """
+    sizes = [tuple(max(1, round(side * scale)) for side in photo.shape[:2]) for scale in scales]
+    corners, shape = lay_out(sizes)
+    canvas, source = np.zeros((*shape, 3), np.uint8), photo
+    for (row, col), (rows, cols) in zip(corners, sizes):
+        shrinks = rows * cols < source.shape[0] * source.shape[1]
+        # each level from the one before: quicker than from the photo, and as good
+        source = cv2.resize(source, (cols, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        canvas[row : row + rows, col : col + cols] = source
+    return canvas, [(*corner, *size) for corner, size in zip(corners, sizes)]

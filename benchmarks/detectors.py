@@ -1,0 +1,200 @@
+"""Face detectors side by side, in one run: how well they find the faces of FDDB, and how long they take at 640 x 480.
+
+    python benchmarks/detectors.py --weights build/fddb/fold-10.weights.h5 [--fddb FOLDER] [--fold 10] [--plot FILE] [--json FILE]
+
+The weights must not have seen the fold: ``make fddb FOLDS=1`` trains on the other nine. `mtcnn` joins in where it is
+installed (``pip install mtcnn==1.0.0 lz4 joblib``); it is no part of the kit. Times are medians; the detectors take turns
+photo by photo, so that a busy moment of the machine hits them alike. The last lines compare the course's FCNN with the
+same windows handed to its classifier one by one.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import cv2
+import numpy as np
+
+SIDE = (480, 640)
+
+
+def ours(weights, min_face, mirror=False):
+    """The kit's own network."""
+    from common.inference import compiled
+    from RegionDetector.multiscale import as_boxes_in, find_ellipses
+    from RegionDetector.pyramid_model import load_pretrained
+
+    run = compiled(load_pretrained(weights))
+
+    def detect(photo):
+        ellipses, logits = find_ellipses(run, photo, min_face, -6.0, mirror)
+        return as_boxes_in(ellipses, photo.shape), logits
+
+    return detect
+
+
+def dlib_hog(upsample):
+    """dlib's HOG detector; a threshold below 0, for the whole curve."""
+    from TrackDetector.detectors import hog_detector
+
+    return hog_detector(upsample, -0.7)
+
+
+def dlib_cnn():
+    """dlib's MMOD CNN: faces from 80 pixels."""
+    from TrackDetector.detectors import cnn_detector
+
+    return cnn_detector(0)
+
+
+def lbp_cascade(min_face):
+    """scikit-image's cascade of local binary patterns; it gives no scores."""
+    from skimage.data import lbp_frontal_face_cascade_filename
+    from skimage.feature import Cascade
+
+    cascade = Cascade(lbp_frontal_face_cascade_filename())
+
+    def detect(photo):
+        if min(photo.shape[:2]) < min_face:
+            return np.zeros((0, 4)), np.zeros(0)
+        found = cascade.detect_multi_scale(photo, 1.2, 1, (min_face, min_face), tuple(photo.shape[1::-1]))
+        boxes = [[f["r"], f["c"], f["r"] + f["height"], f["c"] + f["width"]] for f in found]
+        return np.array(boxes, float).reshape(-1, 4), np.ones(len(found))
+
+    return detect
+
+
+def mtcnn(min_face):
+    """The three networks of MTCNN (Zhang et al., 2016), trained on WIDER FACE."""
+    from mtcnn import MTCNN
+
+    network = MTCNN()
+
+    def detect(photo):
+        found = network.detect_faces(photo, min_face_size=min_face, threshold_onet=0.3)
+        boxes = [[f["box"][1], f["box"][0], f["box"][1] + f["box"][3], f["box"][0] + f["box"][2]] for f in found]
+        return np.array(boxes, float).reshape(-1, 4), np.array([f["confidence"] for f in found])
+
+    return detect
+
+
+def contestants(weights):
+    """Name to detector."""
+    from importlib.util import find_spec
+
+    all_of_them = {
+        "ours, from 20 px": ours(weights, 20), "ours, from 40 px": ours(weights, 40),
+        "dlib HOG, no upsampling (from 80 px)": dlib_hog(0), "dlib HOG, one upsampling (from 40 px)": dlib_hog(1),
+        "dlib MMOD CNN (from 80 px)": dlib_cnn(), "scikit-image LBP cascade, from 40 px": lbp_cascade(40),
+    }
+    if find_spec("mtcnn"):
+        all_of_them["MTCNN, from 20 px"] = mtcnn(20)
+    return all_of_them
+
+
+def average_precision(detect, records, photos):
+    """AP at IoU 0.5 on photos of FDDB, against the boxes around the ellipses."""
+    from common.boxes import clip, ellipse_to_box
+    from common.scores import detector_scores
+
+    found, scores, truth = [np.zeros((0, 5))], [np.zeros(0)], []
+    for index, (record, photo) in enumerate(zip(records, photos)):
+        boxes, values = detect(photo)
+        found.append(np.column_stack([np.full(len(boxes), index), boxes]))
+        scores.append(values)
+        faces = clip(ellipse_to_box(record.ellipses), photo.shape)
+        truth.append(np.column_stack([np.full(len(faces), index), faces]))
+    return detector_scores(np.concatenate(found), np.concatenate(truth), np.concatenate(scores))["ap50"]
+
+
+def milliseconds(detectors, photos):
+    """Median time of each detector; they take turns."""
+    times = {name: [] for name in detectors}
+    for turn, photo in enumerate([photos[0], *photos]):
+        for name, detect in detectors.items():
+            start = time.perf_counter()
+            detect(photo)
+            if turn:  # the first one compiles
+                times[name].append(1000 * (time.perf_counter() - start))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def window_by_window(photo):
+    """Seconds of the course's FCNN on a photo, and of its classifier on the same windows in batches of 32."""
+    from common.inference import compiled
+    from RegionDetector.model import copy_weights, generate_fcnn_model, generate_model
+
+    classifier, fcnn = generate_model(), generate_fcnn_model((None, None, 3))
+    copy_weights(classifier, fcnn)
+    run, image = compiled(fcnn), photo[None].astype(np.float32)
+    cells = run(image).shape[1:3]
+    windows = np.lib.stride_tricks.sliding_window_view(image[0], (32, 32, 3))[::4, ::4, 0].reshape(-1, 32, 32, 3)
+    assert len(windows) == cells[0] * cells[1]
+    classifier.predict(windows[:32], batch_size=32, verbose=0)
+    seconds = []
+    for work in (lambda: run(image), lambda: classifier.predict(windows, batch_size=32, verbose=0)):
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            work()
+            best = min(best, time.perf_counter() - start)
+        seconds.append(best)
+    return {"windows": len(windows), "fcnn_seconds": seconds[0], "one_by_one_seconds": seconds[1], "ratio": seconds[1] / seconds[0]}
+
+
+def plot(results, file):
+    """AP against time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, row in results.items():
+        axes.plot(row["milliseconds"], row["ap50"], "o" if name.startswith("ours") else "s", color="#0072b2" if name.startswith("ours") else "#d55e00")
+        axes.annotate(name, (row["milliseconds"], row["ap50"]), xytext=(6, 4), textcoords="offset points", fontsize=8)
+    axes.set(xscale="log", xlabel="median time for a photo of 640 x 480, milliseconds", ylabel="AP at IoU 0.5 on FDDB", ylim=(0, 1))
+    axes.margins(x=0.3)
+    axes.grid(alpha=0.3)
+    figure.savefig(file, dpi=120)
+
+
+def main(arguments=None):
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--weights", type=Path, required=True, help="of a network that has not seen the fold")
+    parser.add_argument("--fddb", help="folder; default: FDDB_DIR")
+    parser.add_argument("--fold", type=int, default=10)
+    parser.add_argument("--photos", type=int, default=40, help="how many photos are timed")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+
+    from common import device
+    from RegionDetector import fddb
+
+    records = fddb.read_folds(fddb.find_fddb(options.fddb), options.fold)
+    photos = [fddb.read_photo(record.path) for record in records]
+    detectors = contestants(options.weights)
+    timed = [cv2.resize(photo, SIDE[::-1]) for photo in photos[: options.photos]]
+    times = milliseconds(detectors, timed)
+    results = {}
+    for name, detect in detectors.items():
+        results[name] = {"ap50": average_precision(detect, records, photos), "milliseconds": times[name]}
+        print(f"{name:40s} AP@0.5 {results[name]['ap50']:.3f}   {times[name]:7.1f} ms at 640 x 480", flush=True)
+    windows = window_by_window(timed[0])
+    print(f"FCNN: {windows['fcnn_seconds'] * 1000:.0f} ms for {windows['windows']:,} windows; one by one {windows['ratio']:.0f} times as long")
+    report = {"device": device.describe(), "fold": options.fold, "photos": len(photos), "timed": len(timed), "detectors": results, "fcnn": windows}
+    if options.plot:
+        plot(results, options.plot)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+    return report
+
+
+if __name__ == "__main__":
+    main()
