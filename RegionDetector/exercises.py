@@ -89,7 +89,7 @@ EXERCISES = (
         "hard_negative", "optional", 0, optional.check_hard_negative,
         ("Boxes of get_bboxes_and_decision_function on training photos that overlap no face are hard negatives: samples.false_alarms.",
          "Cut them, add them to the negative patches, fit again, load the best epoch, copy the weights."),
-        "RegionDetector.hard_negatives:hard_negative", (*PEAKS, "RegionDetector.hard_negatives:mine"),
+        "RegionDetector.hard_negatives:hard_negative", (*PEAKS, "RegionDetector.hard_negatives:*"),
         (*PEAKS_NEED, f"{MODEL}:fit", f"{MODEL}:get_checkpoint", *(f"{SAMPLES}:{name}" for name in ("cut", "false_alarms", "labelled"))),
         uses=("get_bboxes_and_decision_function", "copy_weights"), seconds=120,
     ),
@@ -98,7 +98,7 @@ EXERCISES = (
         ("Shrink the photo step by step, detect at every size, and divide the boxes by the scale.",
          "The same face answers at several sizes: common.boxes.non_maximum_suppression."),
         "RegionDetector.multiscale:multiscale_detector",
-        (*PEAKS, *(f"RegionDetector.multiscale:{n}" for n in ("STEP", "MULTIPLE", "COVERED", "FACE", "any_size", "pyramid_scales", "_level"))),
+        (*PEAKS, "RegionDetector.multiscale:*"),
         (*PEAKS_NEED, f"{DETECTOR}:face_answer"), uses=("generate_model", "generate_fcnn_model", "copy_weights"), seconds=120,
     ),
 )

@@ -52,7 +52,8 @@ class Exercise:
     answer : str
         ``module:function`` of the reference.
     parts : tuple of str
-        More of the same kind that the reference consists of; a student does not get them.
+        More of the same kind that the reference consists of; a student does not get them. ``module:*`` is all
+        that it uses of a module.
     shared : tuple of str
         What the reference calls of its own module, and a student gets as well.
     uses : tuple of str

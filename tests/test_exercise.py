@@ -6,6 +6,8 @@ import pytest
 from common import old_keras
 from common.checking import numbers, overlap, softmax
 from common.exercise import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Exercise, Local, Score, Task, Unsolved, Wrong, is_stub, judge
+from common.grade import NOTEBOOKS, ROOT
+from common.notebook_source import collect, read_cells
 from common.reference import answer_names, load, source_of
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
@@ -240,3 +242,17 @@ def test_real_old_calls_are_recognised():
         with pytest.raises(Exception) as caught:
             call()
         assert old_keras.advice(type(caught.value).__name__, str(caught.value)), caught.value
+
+
+@pytest.mark.parametrize("task, item", [(task, item) for task in (REGION, TRACK) for item in task.exercises], ids=lambda x: getattr(x, "name", ""))
+def test_a_solution_can_be_pasted_alone_and_is_right(task, item):
+    """What `solution` prints stands in one cell of the notebook, where the references stand in for everything else."""
+    space = {}
+    for text in collect(read_cells(ROOT / task.name / NOTEBOOKS[task.name])).statements:
+        if text.startswith(("import ", "from ")):
+            exec(text, space)
+    space.update({other.name: load(other.answer) for other in task.exercises})
+    exec(compile(source_of(item), "cell", "exec"), space)
+    assert space[item.name] is not load(item.answer)
+    own = Task(task.name, task.exercises, task.scores, own={item.name: space[item.name]})
+    assert str(judge(item, space[item.name], Local(own))) == f"{item.name}: right"

@@ -53,7 +53,11 @@ def test_no_answer_in_any_file(package):
 def _body(function):
     import inspect
 
-    text = re.sub(r'""".*?"""', "", inspect.getsource(function), flags=re.S)
+    try:
+        source = inspect.getsource(function)
+    except OSError:  # a named tuple is written in one line, without a source of its own
+        return []
+    text = re.sub(r'""".*?"""', "", source, flags=re.S)
     body = text[re.search(r":[^\n]*\n", text).end() :]  # the signature stands in the stub as well
     return [line.strip() for line in body.split("\n") if len(line.strip()) >= _LINE and not line.strip().startswith("def ")]
 
