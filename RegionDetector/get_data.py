@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
@@ -81,7 +82,8 @@ def load_dataset(path, name, source=None, progress=True):
         except DownloadError as error:
             if source == "fddb":
                 raise FileNotFoundError(f"FDDB is not here and cannot be downloaded: {error}") from error
-            why = str(error).splitlines()[0].split(" (")[0].removesuffix(". Tried:")
+            address, why = error.tried[0] if error.tried else ("", str(error).splitlines()[0])
+            why = " ".join(part for part in (urlsplit(address).hostname, why.split(" (")[0]) if part)
             print(f"{name}: no FDDB here and no download ({why})")
             return _demo(path, name, progress)
     return _fddb(path, folder, name, progress)
