@@ -4,11 +4,11 @@ TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 FOLDS ?= 10
 
-.PHONY: run pictures lab test test-slow test-browser test-jax test-oldest doctor student grade fddb fddb-final lock clean
+.PHONY: run pictures lab test test-slow test-browser test-prose test-jax test-oldest doctor student grade fddb fddb-final lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
-pictures:       ## make the README's pictures anew, from the built-in data
+pictures:       ## make the pictures of the README and of docs/index.html anew, from the built-in data
 	@$(PYTHON) kit.py run --build build/pictures --pictures docs
 lab:            ## open JupyterLab
 	@$(PYTHON) kit.py lab
@@ -20,6 +20,10 @@ test-browser:   ## drive JupyterLab in a Chromium that is on the machine already
 	@$(PYTHON) kit.py setup
 	@.venv/bin/python -m pip install --quiet --require-hashes -r tests/browser/requirements-browser.lock
 	@$(PYTHON) kit.py test tests/browser
+test-prose:     ## check the spelling of notebooks, pages and comments
+	@$(PYTHON) kit.py setup
+	@.venv/bin/python -m pip install --quiet --require-hashes -r tests/prose/requirements-prose.lock
+	@$(PYTHON) kit.py test tests/prose
 test-jax:       ## the model code on JAX
 	@$(PYTHON) kit.py setup
 	@.venv/bin/python -m pip install --quiet --require-hashes -r requirements-jax.lock
