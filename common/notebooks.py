@@ -87,19 +87,39 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     return notebook
 
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def _still(notebook):
+    """A copy without live widgets: explorers become their picture with its words, progress bars go."""
+    import copy
+    from html import escape
+
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        kept = []
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if WIDGET in data and "image/png" in data:
+                words = escape(output.metadata["image/png"]["alt"])
+                picture = "".join(data["image/png"].split())
+                output.data = {"text/html": f'<figure><img alt="{words}" src="data:image/png;base64,{picture}"><figcaption>{words}</figcaption></figure>'}
+            if WIDGET not in output.get("data", {}):
+                kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+    return notebook
+
+
 def write_page(notebook, out):
     """Write an executed notebook as one HTML file with its pictures inside.
 
-    A page has no kernel, and live widgets in it would have to be fetched from a network: explorers show their
-    picture instead, and progress bars their last line.
+    A page has no kernel, and live widgets in it would have to be fetched from a network, so it has none.
     """
-    import copy
-
     from nbconvert import HTMLExporter
 
-    still = copy.deepcopy(notebook)
-    still.metadata.pop("widgets", None)
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(still)
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(_still(notebook))
     Path(out).write_text(page, encoding="utf-8")
 
 
