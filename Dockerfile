@@ -24,7 +24,10 @@ RUN python3 -m venv /opt/venv; \
         gpu) set -- -r /tmp/requirements-gpu.lock ;; \
         *) echo "VARIANT is cpu or gpu, not ${VARIANT}" >&2; exit 1 ;; \
     esac; \
-    /opt/venv/bin/pip install --require-hashes -r /tmp/requirements.lock "$@"
+    /opt/venv/bin/pip install --no-compile --require-hashes -r /tmp/requirements.lock "$@"; \
+    # compiled by content: a layer rounds the times of files, and by these a third of the packages would be compiled anew at
+    # every start; a few files are templates and no Python
+    /opt/venv/bin/python -m compileall -q -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true
 
 FROM ${BASE}
 ARG UID=1000

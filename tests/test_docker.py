@@ -72,6 +72,7 @@ def test_the_image_is_pinned_not_root_and_has_its_token():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     base = re.search(r"^ARG BASE=(\S+)$", text, re.MULTILINE)[1]
     assert re.search(r":.*\d{8}", base), "the base is pinned by its date"
+    assert "--no-compile" in text and "--invalidation-mode unchecked-hash" in text, "the times of files do not survive the layers"
     assert text.count("--require-hashes") == 1 and "HEALTHCHECK" in text
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE)[-1] == "${UID}:${GID}"
     assert not re.search(r"token\s*=\s*['\"]?\s*['\"]|password", text + START.read_text(encoding="utf-8"), re.IGNORECASE)
