@@ -95,14 +95,14 @@ def draw_window(windows, row, col):
     draw_boxes(ax, [[top, left, top + WINDOW[0], left + WINDOW[1]]], ORANGE)
     ax = panel(figure, 0.40, 0.47, 0.18, 0.41, "what it shows")
     ax.imshow(picture(w.patch(cell)), interpolation="nearest")
-    ax = panel(figure, 0.455, 0.12, 0.13, 0.23, "its two scores", axis=True)
+    ax = panel(figure, 0.47, 0.08, 0.11, 0.27, "its two logits")
     limit = 1.1 * max(1e-3, float(np.abs(w.map).max()), float(np.abs(alone).max()))
     ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7)
-    for y, value in enumerate(alone):
-        ax.text(0.04 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")
+    for y, (name, value) in enumerate(zip(("no face", "face"), alone)):
+        ax.text(0.06 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")
+        ax.text(-1.05 * limit, y, name, va="center", ha="right", fontsize=9, color="black")
     ax.axvline(0, color="black", lw=0.8)
-    ax.set(yticks=[0, 1], yticklabels=["no face", "face"], xticks=[0], xlim=(-limit, limit), ylim=(1.6, -0.6), xlabel="logits")
-    ax.tick_params(labelsize=9)
+    ax.set(xlim=(-limit, limit), ylim=(1.6, -0.6))
     ax = panel(figure, 0.62, 0.12, 0.36, 0.76, f"heat map, cell ({row}, {col}): {here[1] - here[0]:.2f}", axis=True)
     heat = w.map[..., 1] - w.map[..., 0]
     ax.imshow(heat, cmap="viridis", interpolation="nearest")

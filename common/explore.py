@@ -263,14 +263,13 @@ def draw_threshold(detections, threshold, photo):
     ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
     ax.plot(d.recall[at], d.precision[at], "o", ms=10, mfc="none", mec=VERMILION, mew=2.2)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall", ylabel="precision")
-    ax = panel(figure, 0.64, 0.03, 0.34, 0.22, axis=True)
+    ax = panel(figure, 0.64, 0.03, 0.34, 0.22)
     names = ("hits", "false alarms", "missed faces")
-    for row, (count, (color, _), hatch) in enumerate(zip((hits, invented, missed), (HIT, FALSE_ALARM, MISS), ("", "//", ".."))):
+    for row, (name, count, (color, _), hatch) in enumerate(zip(names, (hits, invented, missed), (HIT, FALSE_ALARM, MISS), ("", "//", ".."))):
         ax.barh(row, min(count, len(d.true)), color=color, alpha=0.75, hatch=hatch, ec="white", lw=0)
         ax.text(min(count, len(d.true)) + 0.01 * len(d.true), row, f"{count:,}", va="center", fontsize=10, color="black")
-    ax.set(yticks=range(3), yticklabels=names, ylim=(2.6, -0.6), xlim=(0, 1.2 * max(len(d.true), 1)), xticks=[])
-    for side in ax.spines.values():
-        side.set_visible(False)
+        ax.text(-0.02 * len(d.true), row, name, va="center", ha="right", fontsize=10, color="black")
+    ax.set(ylim=(2.6, -0.6), xlim=(0, 1.2 * max(len(d.true), 1)))
     figure.set_label(f"At threshold {threshold:.2f} there are {hits:,} hits, {invented:,} false alarms and {missed:,} missed faces on "
                      f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}. {here}")
     return figure

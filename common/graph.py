@@ -210,7 +210,7 @@ def visualize_heatmap(images, heatmap, n_cols=5, n_rows=1, others=None, names=("
         for k, maps in enumerate(kinds):
             ax = axes[block * rows + 1 + k, col]
             shown = ax.imshow(maps[i], cmap="viridis")
-            figure.colorbar(shown, ax=ax, shrink=0.7)
+            figure.colorbar(shown, ax=ax, shrink=0.7, label="face minus no face" if col == min(n_cols, len(images)) - 1 else "")
             if col == 0 and k < len(names):
                 ax.set_title(names[k], fontsize=9, loc="left")
 

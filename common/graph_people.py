@@ -124,7 +124,7 @@ def visualize_neighbors(rows, title="", columns=None):
     return figure
 
 
-def visualize_descriptors(descriptors, labels, seed=0, named=12, title="Every point is a photo, every colour a person"):
+def visualize_descriptors(descriptors, labels, seed=0, named=40, title="Every point is a photo, every colour and shape a person"):
     """A map of descriptors in two dimensions (t-SNE): photos that are alike lie together.
 
     Parameters
@@ -249,7 +249,8 @@ def visualize_film(clips, title="", columns=10):
         Frames shown of each clip, evenly spread.
     """
     width = min(columns, max(len(frames) for frames, *_ in clips))
-    figure, axes = _grid(len(clips) * width, width, 1.25, title, shape=1.3)
+    tallest = max(frame.shape[0] / frame.shape[1] for frames, *_ in clips for frame in frames[:1])
+    figure, axes = _grid(len(clips) * width, width, 1.25, title, shape=tallest + 0.36)
     for line, (frames, votes, answer, truth) in zip(axes, clips):
         votes = {number: (name, distance) for number, name, distance in votes}
         for ax, t in zip(line, np.unique(np.linspace(0, len(frames) - 1, min(width, len(frames))).round().astype(int))):
