@@ -134,8 +134,7 @@ def _draw_people(ax, n, asked, truth):
     for row, person in enumerate(nearest):
         away, same = n.to_people[asked, person], n.people[person] == truth
         ax.barh(row, away, color=SAME if same else OTHER, alpha=0.9, hatch="" if same else "///", ec="white", lw=0, height=0.74)
-        ax.text(0.02 * right, row, f"{away:.2f}", va="center", fontsize=9, color="black", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
-        ax.text(-0.02 * right, row, short(n.people[person], 16), va="center", ha="right", fontsize=9, color="black")
+        ax.text(-0.02 * right, row, f"{short(n.people[person], 16)}  {away:.2f}", va="center", ha="right", fontsize=9, color="black")
     if n.threshold is not None:
         ax.axvline(n.threshold, ymax=0.9, color=MARK, ls="--", lw=2)
         ax.text(n.threshold, -0.75, f"threshold {n.threshold:.2f}", ha="center", va="bottom", fontsize=9, color=MARK)

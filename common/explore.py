@@ -72,11 +72,11 @@ class Explorer(widgets.VBox):
 
     def __init__(self, draw, controls, extra=()):
         self.draw, self.controls = draw, dict(controls)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto", object_fit="contain"))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto", align_self="flex-start"))
         self.words = widgets.HTML()
         for control in self.controls.values():
             control.observe(self._redraw, "value")
-        row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+        row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap", align_items="center", max_width="920px"))
         super().__init__([*extra, row, self.image, self.words])
         self._redraw()
 
@@ -88,6 +88,7 @@ class Explorer(widgets.VBox):
         figure = self.figure()
         self.label = figure.get_label()
         self.image.value = as_png(figure)
+        self.image.layout.width = f"{figure.get_figwidth() * figure.dpi:.0f}px"  # no wider than it is: a picture blown up is blurred
         self.words.value = f'<p role="status" style="line-height: 1.4">{escape(self.label)}</p>'
 
     def _repr_mimebundle_(self, **kwargs):
@@ -102,7 +103,7 @@ def slider(name, low, high, value, step=1, text=None):
     more = {} if kind is widgets.IntSlider else {"readout_format": ".2f"}
     return kind(
         value=value, min=low, max=high, step=step, description=name, description_tooltip=text, continuous_update=True,
-        style={"description_width": "initial"}, layout=widgets.Layout(width="340px", max_width="98%"), **more,
+        style={"description_width": "initial"}, layout=widgets.Layout(width="46%", min_width="290px", max_width="98%"), **more,
     )
 
 
@@ -149,11 +150,11 @@ def draw_iou(true_box, found_box, image=None):
     ax.set(xlim=(0, 1), ylim=(-0.4, 0.5), xticks=[0, 0.5, 1], yticks=[], xlabel="shared area / area of both together")
     for side in ("top", "left", "right"):
         ax.spines[side].set_visible(False)
-    figure.text(0.53, 0.93, f"IoU {overlap:.2f}", fontsize=17, weight="bold", va="center", color="black")
+    figure.text(0.53, 0.93, f"IoU {overlap:.3f}", fontsize=17, weight="bold", va="center", color="black")
     answers = ", ".join(f"{'a hit' if hit else 'no hit'} at {least}" for least, hit in zip(OVERLAPS, hits))
     rows, cols = found_box[2:] - found_box[:2]
     figure.set_label(f"A box of {rows:.0f} × {cols:.0f} pixels, {found_box[0]:.0f} down and {found_box[1]:.0f} to the right. "
-                     f"Its overlap (IoU) with the face is {overlap:.2f}: {answers}.")
+                     f"Its overlap (IoU) with the face is {overlap:.3f}: {answers}.")
     return figure
 
 

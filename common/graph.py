@@ -241,7 +241,7 @@ def draw_equal_f1(ax):
     for f1 in (0.5, 0.7, 0.8, 0.9):
         y = f1 * x / np.where(2 * x - f1 > 0, 2 * x - f1, np.nan)
         ax.plot(x[y <= 1.02], y[y <= 1.02], color="#bbbbbb", lw=0.8, zorder=0)
-        ax.annotate(f"F1 {f1}", (1.0, f1 / (2 - f1)), fontsize=7, color="#666666", ha="right", va="bottom")
+        ax.text(0.93, f1 * 0.93 / (2 * 0.93 - f1) + 0.01, f"F1 {f1}", fontsize=7, color="#555555", ha="right", va="bottom", zorder=0)
 
 
 def plot_precision_recall(precision, recall, thresholds=None, threshold=None, label=None, others=None, title=None, scores=None):

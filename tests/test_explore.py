@@ -48,7 +48,7 @@ def test_the_overlap_is_the_scores_own(found, hits):
     true = [0, 0, 40, 40]
     figure = explore.draw_iou(true, found)
     said = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
-    assert f"IoU {iou_score(true, found):.2f}" in figure.texts[0].get_text()
+    assert f"IoU {iou_score(true, found):.3f}" in figure.texts[0].get_text()
     assert said.count("✓ hit") == sum(hits) and said.count("✗ no hit") == 3 - sum(hits)
     assert all((f"a hit at {least}" in figure.get_label()) == hit for least, hit in zip(explore.OVERLAPS, hits))
 
@@ -62,7 +62,7 @@ def test_boxes_that_leave_the_photo_are_drawn_all_the_same():
     for name, value in {"top": 119, "left": 149, "tall": 120, "wide": 150}.items():
         front.controls[name].value = value
         assert same_picture(front)
-    assert f"{iou_score([80, 110, 118, 148], [119, 149, 239, 299]):.2f}" in front.label
+    assert f"{iou_score([80, 110, 118, 148], [119, 149, 239, 299]):.3f}" in front.label
 
 
 def test_no_slider_begins_outside_its_range():
