@@ -81,7 +81,10 @@ def without_magics(text):
 
 def _parse(text):
     try:
-        return ast.parse(text)
+        try:
+            return ast.parse(text)
+        except SystemError:  # Python 3.11 counts the depth of its trees for all threads together; once more
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return error
 

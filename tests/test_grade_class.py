@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 import class_of_thirty as thirty
-from common.grade import grade_class
+from common.grade import Grader, grade_class
 from coursework import answer, code_notebook, hand_in, solved
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
@@ -107,3 +107,20 @@ def test_stopped_and_gone_on_with(way, tmp_path):
     assert [r["total"] for r in results] == [0.5, 0, 0, 0.5, 0.5]
     for name, (when, _) in kept.items():
         assert (tmp_path / "out" / "results" / f"{name}.json").stat().st_mtime_ns == when
+
+
+def test_a_fault_of_the_grader_costs_nobody_else_his_marks(tmp_path, monkeypatch):
+    for name in "abc":
+        hand_in(tmp_path / "in", name, code_notebook([answer(REGION.by_name["get_threshold"])]))
+    whole = Grader.grade
+
+    def faulty(self, submission, data):
+        if submission.name == "b":
+            raise ZeroDivisionError("a fault")
+        return whole(self, submission, data)
+
+    monkeypatch.setattr(Grader, "grade", faulty)
+    with pytest.raises(RuntimeError, match=r"1 of 3 submissions could not be graded \(b\).*a fault"):
+        grade_class("RegionDetector", tmp_path / "in", tmp_path / "out", progress=False)
+    monkeypatch.setattr(Grader, "grade", whole)
+    assert [r["total"] for r in grade_class("RegionDetector", tmp_path / "in", tmp_path / "out", progress=False)] == [0.5] * 3
