@@ -1,12 +1,15 @@
 """Taking functions by name out of a notebook that somebody handed in, without running it."""
 
 import ast
+import contextlib
 import json
 import re
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MOST_BYTES = 100 << 20
+_ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for all threads together, and fails if they meet
 _CELL_MAGIC_WITH_PYTHON = ("time", "timeit", "capture", "prun")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w\s,.\[\]]+=\s*[%!].*|[\w.]+\?{1,2}\s*|\?.*)$")
 # Calls that only make a value; anything else at the top level of a notebook is work, and is not repeated
@@ -81,9 +84,10 @@ def without_magics(text):
 
 def _parse(text):
     try:
-        try:
-            return ast.parse(text)
-        except SystemError:  # Python 3.11 counts the depth of its trees for all threads together; once more
+        with _ONE_TREE:
+            for _ in range(5):
+                with contextlib.suppress(SystemError):
+                    return ast.parse(text)
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return error
