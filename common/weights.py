@@ -38,7 +38,7 @@ def load_weights(model, file):
 
 
 def fit_for_a_while(model, X, Y, X_val, Y_val, seconds):
-    """Fit a classifier for at most some seconds and load its best epoch; 1.0 if that was possible."""
+    """Fit a classifier for at most some seconds, or until five epochs have brought nothing, and load its best epoch; 1.0 if that was possible."""
     import time
 
     import keras
@@ -47,13 +47,15 @@ def fit_for_a_while(model, X, Y, X_val, Y_val, seconds):
     start, best, weights = time.monotonic(), np.inf, None
     linear = not np.allclose(np.sum(model.predict(X[:8], verbose=0), axis=-1), 1, atol=1e-3)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate=1e-3), loss=keras.losses.CategoricalCrossentropy(from_logits=linear))
-    last = 0.0
-    while time.monotonic() - start + last < seconds:
+    last, idle = 0.0, 0
+    while time.monotonic() - start + last < seconds and idle < 5:
         begun = time.monotonic()
         model.fit(X, Y, batch_size=64, epochs=1, verbose=0)
         loss = float(model.evaluate(X_val, Y_val, verbose=0))
         if loss < best:
-            best, weights = loss, model.get_weights()
+            best, weights, idle = loss, model.get_weights(), 0
+        else:
+            idle += 1
         last = time.monotonic() - begun
     if weights is not None:
         model.set_weights(weights)

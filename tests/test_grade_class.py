@@ -63,9 +63,9 @@ def test_fitted_when_asked_where_no_weights_were_handed_in(tmp_path):
     hand_in(tmp_path / "in", "cannot_learn", solved(REGION, {"generate_model": thirty.changed(REGION, "generate_model", ("keras.Input(sample_shape)", "keras.Input((28, 28, 3))"))}))
     without = {r["student"]: r for r in grade_class("RegionDetector", tmp_path / "in", tmp_path / "without", progress=False)}
     assert without["right"]["total"] == 7 and "no weights were handed in" in str(without["right"])
-    results = {r["student"]: r for r in grade_class("RegionDetector", tmp_path / "in", tmp_path / "out", train=120, progress=False)}
+    results = {r["student"]: r for r in grade_class("RegionDetector", tmp_path / "in", tmp_path / "out", train=600, progress=False)}
     assert results["right"]["total"] == 10, results["right"]
-    assert "fitted for at most 120 s" in str(results["right"])
+    assert "fitted for at most 600 s" in str(results["right"])
     assert results["cannot_learn"]["total"] == 6 and "no network to measure" in str(results["cannot_learn"])
 
 
