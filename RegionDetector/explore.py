@@ -19,6 +19,7 @@ from RegionDetector.drawings import receptive_fields
 
 STRIDE = 4  # pixels from cell to cell
 COVERED = 0.5  # a box of which more lies in a surer box is the same face, or a part of it
+MOST = 20  # boxes; with more nobody sees anything
 SAME_FACE = 0.4  # boxes of one face at two levels overlap by more than this
 LINES = tuple(zip((BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY), ("-", "--", "-.", ":", "-", "--"), "osD^vP"))
 
@@ -183,7 +184,7 @@ class Pyramid:
     levels : list of Level
         The largest copy first.
     faces : ndarray of float, shape (F, 4)
-        What stays when of overlapping boxes the surest is kept; surest first.
+        What stays when of overlapping boxes the surest is kept; surest first, 20 at most.
     answers : ndarray of float, shape (len(levels), F)
         The surest box of each level on each face; NaN where none answers.
     """
@@ -210,7 +211,7 @@ class Pyramid:
             self.levels.append(Level(factor, copy, heat[0, : cells[0], : cells[1]], boxes, sure[strong]))
         boxes = np.concatenate([np.zeros((0, 4)), *(level.boxes for level in self.levels)])
         values = np.concatenate([np.zeros(0), *(level.values for level in self.levels)])
-        self.faces = boxes[non_maximum_suppression(boxes, values, COVERED, covered)]
+        self.faces = boxes[non_maximum_suppression(boxes, values, COVERED, covered)[:MOST]]
         self.answers = np.full((len(self.levels), len(self.faces)), np.nan)
         for k, level in enumerate(self.levels):
             on = iou(level.boxes, self.faces) > SAME_FACE
@@ -248,7 +249,8 @@ def draw_scale(pyramid, level):
         if face in answering:
             draw_boxes(ax, [box], GREEN, "-", [f"box {face + 1}: {p.answers[level, face]:.1f}"])
         else:
-            draw_boxes(ax, [box], "#555555", ":", [str(face + 1)])
+            ax.add_patch(Rectangle(box[1::-1], box[3] - box[1], box[2] - box[0], fill=False, ec="white", lw=1))
+            ax.text(box[1] + 2, box[0], str(face + 1), color="white", fontsize=8, va="top")
     ax = panel(figure, 0.345, 0.42, 0.32, 0.5, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels")
     ax.imshow(picture(here.image), interpolation="nearest")
     ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec="white", lw=3.4))
@@ -269,16 +271,19 @@ def draw_scale(pyramid, level):
 
 def _draw_answers(ax, p, level):
     """How surely the first six boxes answer, level by level."""
-    places = range(len(p.levels))
+    # names at the lines and few ticks: a legend and a tick for every level would take as long as all the rest
     for face, (color, style, mark) in zip(range(len(p.faces)), LINES):
-        ax.plot(places, p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4, label=f"box {face + 1}")
+        ax.plot(p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4)
+        peak = int(np.nanargmax(p.answers[:, face]))
+        ax.text(peak + 0.08, p.answers[peak, face], f"box {face + 1}", color=color, fontsize=8.5, weight="bold", va="bottom")
     ax.axvline(level, color="black", lw=6, alpha=0.15)
-    ax.axhline(p.threshold, color="black", lw=1, ls=":", label="threshold")
-    ax.set_xticks(places, [f"{32 / each.factor:.0f}" for each in p.levels])
-    ax.set(xlabel="size of the faces that fill the window on this level, pixels of the photo", ylabel="answer", xlim=(-0.5, len(places) - 0.5))
-    ax.locator_params(axis="y", nbins=4)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, ncols=4, loc="upper right", framealpha=0.9)
+    ax.axhline(p.threshold, color="black", lw=1, ls=":")
+    ax.text(len(p.levels) - 0.55, p.threshold, "threshold", fontsize=8.5, ha="right", va="bottom", color="black")
+    ticks = sorted({*range(0, len(p.levels), 3), level})
+    ax.set(xticks=ticks, xticklabels=[f"{32 / p.levels[k].factor:.0f}" for k in ticks], xlim=(-0.5, len(p.levels) - 0.5), ylabel="answer",
+           xlabel="size of the faces that fill the window on this level, pixels of the photo")  # fmt: skip
+    ax.margins(y=0.2)
+    ax.locator_params(axis="y", nbins=3)
 
 
 def explore_scales(photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
