@@ -225,6 +225,7 @@ def at_threshold(pred_bboxes, true_bboxes, decision_function, threshold, iou_thr
     dict of float
         ``threshold``, ``recall``, ``precision``; precision is 1 where no box is kept.
     """
-    precision, recall, thresholds = precision_recall_curve(pred_bboxes, true_bboxes, decision_function, iou_threshold)
-    first = int(np.searchsorted(thresholds, threshold))
-    return {"threshold": float(threshold), "recall": float(recall[first]), "precision": float(precision[first])}
+    pred, true, confidence = _checked(pred_bboxes, true_bboxes, decision_function)
+    kept = confidence >= threshold
+    hits = len(best_match(pred[kept], true, confidence[kept], iou_threshold)[0])
+    return {"threshold": float(threshold), "recall": hits / max(len(true), 1), "precision": hits / int(kept.sum()) if kept.any() else 1.0}

@@ -15,7 +15,7 @@ NOTEBOOKS = ("RegionDetector/Face_Detection.ipynb", "TrackDetector/Face_Recognit
 FILES = ("LICENSE", "requirements.in", "requirements.lock", "environment.yml")
 # Whole rooms that are answers, or the instructor's business
 _LEFT_OUT = {
-    "RegionDetector": {"command", "conversion", "hard_negatives", "multiscale", "grading", "fddb_evaluation", "fddb_folds", "fddb_report",
+    "RegionDetector": {"benchmark_plots", "command", "conversion", "hard_negatives", "multiscale", "grading", "fddb_evaluation", "fddb_folds", "fddb_report",
                        "pyramid_samples", "pyramid_training"},
     "TrackDetector": {"grading"},
     "common": {"grade", "grade_report", "sandbox", "sandbox_worker", "confine", "wire", "weights", "student", "notebook_source", "notebooks"},

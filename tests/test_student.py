@@ -75,6 +75,29 @@ def test_all_modules_can_be_imported(package):
     assert done.returncode == 0, done.stderr
 
 
+def test_nothing_that_stayed_calls_what_was_cut_out(package):
+    """Every global name that a function of the package uses is there."""
+    code = """
+import builtins, dis, importlib, json, sys, types
+sys.path.insert(0, sys.argv[1])
+lost = []
+for name in json.loads(sys.argv[2]):
+    module = importlib.import_module(name)
+    waiting = [compile(open(module.__file__, encoding="utf-8").read(), module.__file__, "exec")]
+    while waiting:
+        each = waiting.pop()
+        waiting += [constant for constant in each.co_consts if isinstance(constant, types.CodeType)]
+        lost += [f"{name}:{each.co_name} {i.argval}" for i in dis.get_instructions(each)
+                 if i.opname == "LOAD_GLOBAL" and not hasattr(module, i.argval) and not hasattr(builtins, i.argval)]
+print(json.dumps(lost))
+"""
+    modules = sorted(".".join(p.relative_to(package).with_suffix("").parts) for p in package.rglob("*.py") if p.stem != "__init__")
+    done = subprocess.run([sys.executable, "-c", code, str(package), json.dumps(modules)], cwd=package, capture_output=True, text=True,
+                          env={**os.environ, "MPLBACKEND": "agg"})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task, first", [(REGION, "gen_negative_bbox"), (TRACK, "load_image_data")], ids=["RegionDetector", "TrackDetector"])
 def test_stops_politely_at_the_first_unsolved_exercise(package, task, first, tmp_path):
