@@ -72,7 +72,7 @@ class Explorer(widgets.VBox):
 
     def __init__(self, draw, controls, extra=()):
         self.draw, self.controls = draw, dict(controls)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto", align_self="flex-start"))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto", margin="2px 0", align_self="flex-start"))
         self.words = widgets.HTML()
         for control in self.controls.values():
             control.observe(self._redraw, "value")
