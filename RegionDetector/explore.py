@@ -249,7 +249,8 @@ def draw_scale(pyramid, level):
         if face in answering:
             draw_boxes(ax, [box], GREEN, "-", [f"box {face + 1}: {p.answers[level, face]:.1f}"])
         else:
-            ax.add_patch(Rectangle(box[1::-1], box[3] - box[1], box[2] - box[0], fill=False, ec="white", lw=1))
+            for color, width in (("#333333", 2.4), ("white", 1)):  # seen on light photos and on dark ones
+                ax.add_patch(Rectangle(box[1::-1], box[3] - box[1], box[2] - box[0], fill=False, ec=color, lw=width))
             ax.text(box[1] + 2, box[0], str(face + 1), color="white", fontsize=8, va="top")
     ax = panel(figure, 0.345, 0.42, 0.32, 0.5, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels")
     ax.imshow(picture(here.image), interpolation="nearest")
