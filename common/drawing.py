@@ -25,8 +25,9 @@ def draw(frame, boxes):
         cv2.rectangle(out, (left, top), (right, bottom), colour, thick)
         (width, height), base = cv2.getTextSize(text, _FONT, 1.0, 1)
         size = float(np.clip(1.25 * (right - left) / max(width, 1), 0.35, 1.5))  # as wide as the face, if that can be read
-        width, height, base = (int(np.ceil(v * size)) for v in (width, height, base))
+        weight = max(1, round(2 * size))
+        (width, height), base = cv2.getTextSize(text, _FONT, size, weight)  # bold letters are wider than fine ones made larger
         x, y = int(np.clip(left, 0, max(0, out.shape[1] - width))), max(top - base, height + base)
         cv2.rectangle(out, (x, y - height - base), (x + width, y + base), colour, -1)
-        cv2.putText(out, text, (x, y), _FONT, size, (255, 255, 255), max(1, round(2 * size)), cv2.LINE_AA)
+        cv2.putText(out, text, (x, y), _FONT, size, (255, 255, 255), weight, cv2.LINE_AA)
     return out
