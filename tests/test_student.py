@@ -95,7 +95,8 @@ print(json.dumps(lost))
     done = subprocess.run([sys.executable, "-c", code, str(package), json.dumps(modules)], cwd=package, capture_output=True, text=True,
                           env={**os.environ, "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == []
+    lost = json.loads(done.stdout.splitlines()[-1])
+    assert [each for each in lost if each.split()[-1] not in ("msvcrt", "fcntl")] == []  # these are there on one system or the other
 
 
 @pytest.mark.slow
