@@ -20,8 +20,8 @@ from RegionDetector.multiscale import find_ellipses
 from RegionDetector.pyramid_model import load_pretrained
 from RegionDetector.pyramid_training import Plan, fit_pyramid_model
 
-LEAST = -6.0  # logit; fainter answers would only lengthen the tail of the curve
-MIN_FACE = 18.0  # pixels; FDDB's rule for what is marked is 20, for the longer side
+LEAST = -5.0  # logit; fainter answers would only lengthen the tail of the curve
+MIN_FACE = 13.0  # pixels; FDDB marks faces from 20 pixels on, and some that are smaller
 
 
 def ellipse_rows(ellipses, scores):
@@ -73,7 +73,7 @@ def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan()):
     folder : path
         FDDB.
     out : path
-        Where ``fold-01-out.txt`` (detections) and ``fold-01.weights.h5`` go.
+        Where ``fold-01-out.txt`` (detections), ``fold-01.weights.h5`` and ``results.json`` go.
     folds : iterable of int
     plan : Plan
 
@@ -106,7 +106,54 @@ def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan()):
             model = load_pretrained(weights[fold])
             fddb_report.write_detections(found[fold], find_in(model, everything[fold], progress=lambda record: bar.update(1)))
     records = [record for fold in folds for record in everything[fold]]
-    return evaluate(records, fddb_report.read_detections(list(found.values())))
+    detections = fddb_report.read_detections(list(found.values()))
+    curve = evaluate(records, detections, progress=True)
+    (out / "results.json").write_text(json.dumps(summary(records, detections, curve, plan)), encoding="utf-8")
+    return curve
+
+
+def summary(records, detections, curve, plan, false_alarms=1000):
+    """What the benchmark notebook shows: figures, the curve in few points, and the faces found by their size.
+
+    Parameters
+    ----------
+    records : sequence of FddbPhoto
+    detections : dict
+        See `fddb_evaluation.evaluate`; ellipses.
+    curve : Curve
+    plan : Plan
+    false_alarms : int
+        Faces count as found at the threshold that lets so many false alarms pass (a share of that for some folds only).
+
+    Returns
+    -------
+    dict
+        Plain lists and numbers, for JSON.
+    """
+    from common import device
+    from common.boxes import ellipse_to_box
+    from common.scores import best_match, detector_scores
+
+    folds = sorted({record.fold for record in records})
+    allowed = false_alarms * len(folds) / len(fddb.FOLDS)
+    passing = curve.thresholds[curve.false_positives <= allowed]
+    threshold = float(passing.min()) if len(passing) else np.inf
+    rows = [np.asarray(detections.get(record.name, np.zeros((0, 6)))).reshape(-1, 6) for record in records]
+    pred = np.concatenate([np.column_stack([np.full(len(r), i), ellipse_to_box(r[:, :5])]) for i, r in enumerate(rows)])
+    scores = np.concatenate([r[:, 5] for r in rows])
+    true = np.concatenate([np.column_stack([np.full(len(r.ellipses), i), ellipse_to_box(r.ellipses)]) for i, r in enumerate(records)])
+    sure = scores >= threshold
+    missed = set(best_match(pred[sure], true, scores[sure], 0.5)[1])
+    size = np.sqrt((true[:, 3] - true[:, 1]) * (true[:, 4] - true[:, 2]))
+    some = np.unique(np.linspace(0, len(curve.thresholds) - 1, 400).astype(int))
+    return {
+        "plan": asdict(plan), "device": device.describe(), "folds": folds, "photos": len(records), "faces": curve.faces,
+        "rates": {str(count): [round(rate, 4) for rate in curve.rates_at(round(count * len(folds) / 10))] for count in fddb_report.COUNTS},
+        "ap50_boxes": detector_scores(pred, true, scores)["ap50"],
+        "curve": {"false_positives": curve.false_positives[some].tolist(), "discrete": curve.discrete[some].round(5).tolist(),
+                  "continuous": curve.continuous[some].round(5).tolist()},
+        "faces_by_size": {"pixels": size.round(1).tolist(), "found": [face not in missed for face in range(len(true))], "threshold": threshold},
+    }
 
 
 def save_whole(model, file):

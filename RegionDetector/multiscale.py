@@ -13,6 +13,7 @@ from RegionDetector.pyramid import FACE, STEP, on_one_canvas, pyramid_scales
 
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
+AGREE = 0.3  # logits that a face gains when e times as many answers agree on it
 MOST = 1000  # answers of one photo that are looked at more closely, the surest
 
 # How to look: smallest face at the finest level, ratio of the scales, faces a level answers for (all in pixels)
@@ -135,7 +136,8 @@ def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Sear
             logits.append(logit[keep])
     ellipses, logits = np.concatenate(ellipses), np.concatenate(logits)
     surest = np.argsort(-logits, kind="stable")[:MOST]
-    return merged(ellipses[surest], logits[surest])
+    ellipses, logits = merged(ellipses[surest], logits[surest])
+    return ellipses[logits >= least], logits[logits >= least]
 
 
 def _look(run, canvas, mirror):
@@ -158,7 +160,9 @@ def merged(ellipses, logits):
     """One ellipse for each face: the surest, moved to the mean of those that agree with it.
 
     All whose box overlaps a surer one by an IoU above 0.35, or of which more than 70 % of the smaller lies in the other, speak of
-    the same face; those with an IoU above 0.5 count in the mean, by the square of their probability.
+    the same face; those with an IoU above 0.5 count in the mean, by the square of their probability. A face is seen by
+    several cells and at more than one scale, a false alarm often by one: the logit grows with the logarithm of the sum of
+    the probabilities that agree.
 
     Returns
     -------
@@ -178,8 +182,9 @@ def merged(ellipses, logits):
         overlap = iou(boxes[best], boxes[left])[0]
         same = (overlap > SAME) | (covered(boxes[best], boxes[left]) > INSIDE) | (left == best)
         votes = left[same & (overlap > VOTES) | (left == best)]
-        weight = (1 / (1 + np.exp(-logits[votes]))) ** 2
-        kept.append((ellipses[votes] * weight[:, None]).sum(axis=0) / weight.sum())
-        values.append(logits[best[0]])
+        probability = 1 / (1 + np.exp(-logits[votes]))
+        kept.append(np.average(ellipses[votes], axis=0, weights=probability**2))
+        values.append(logits[best[0]] + AGREE * np.log(probability.sum()))
         left = left[~same]
-    return np.array(kept).reshape(-1, 5), np.array(values)
+    order = np.argsort(-np.array(values), kind="stable")
+    return np.array(kept).reshape(-1, 5)[order], np.array(values)[order]

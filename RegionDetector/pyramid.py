@@ -10,7 +10,7 @@ STEP = 2 ** (1 / 3)  # from level to level
 FACE = 32  # pixels: what the smallest faces come to at the finest level
 MULTIPLE = 16  # levels begin at multiples of this: no network of the kit has a greater stride
 GAP = 16  # at least so much black between levels
-MOST = 8_000_000  # pixels of the finest level; about 1 GB while the network runs
+MOST = 8_000_000  # pixels of the finest level; about 2 GB while the network runs
 
 
 def pyramid_scales(shape, min_face=FACE, step=STEP, face=FACE):

@@ -113,7 +113,7 @@ def load_pretrained(file=PRETRAINED):
     model = generate_pyramid_model(normalised=False)
     try:
         model.load_weights(file)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
         raise OSError(f"{file} does not hold the detector's weights ({error}): get it again from the project") from error
     return model
 

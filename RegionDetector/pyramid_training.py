@@ -10,6 +10,7 @@ from RegionDetector.fddb import read_photo
 from RegionDetector.multiscale import find_ellipses
 from RegionDetector.pyramid_model import WIDTHS, detection_loss, folded, generate_pyramid_model
 
+CALIBRATIONS = 2  # merging is not linear in the logits, so that the first calibration is not quite right
 HELD_OUT = 32  # one photo in so many is not trained on: the scores are calibrated there
 
 
@@ -118,7 +119,8 @@ def fit_pyramid_model(records, plan=Plan(), callbacks=(), verbose=True):
             print(f"{len(data.hard):,} false alarms in {min(plan.mined, len(album.levels))} photos")
         model.fit(data, initial_epoch=first, epochs=plan.epochs, callbacks=list(callbacks), verbose=2 if verbose else 0)
     plain = folded(model)
-    calibrate(plain, *judged(plain, held_out))
+    for _ in range(CALIBRATIONS):
+        calibrate(plain, *judged(plain, held_out))
     return plain
 
 

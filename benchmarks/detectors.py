@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import cv2
@@ -148,21 +149,6 @@ def window_by_window(photo):
     return {"windows": len(windows), "fcnn_seconds": seconds[0], "one_by_one_seconds": seconds[1], "ratio": seconds[1] / seconds[0]}
 
 
-def plot(results, file):
-    """AP against time."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name, row in results.items():
-        axes.plot(row["milliseconds"], row["ap50"], "o" if name.startswith("ours") else "s", color="#0072b2" if name.startswith("ours") else "#d55e00")
-        axes.annotate(name, (row["milliseconds"], row["ap50"]), xytext=(6, 4), textcoords="offset points", fontsize=8)
-    axes.set(xscale="log", xlabel="median time for a photo of 640 x 480, milliseconds", ylabel="AP at IoU 0.5 on FDDB", ylim=(0, 1))
-    axes.margins(x=0.3)
-    axes.grid(alpha=0.3)
-    figure.savefig(file, dpi=120)
-
-
 def main(arguments=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -190,7 +176,9 @@ def main(arguments=None):
     print(f"FCNN: {windows['fcnn_seconds'] * 1000:.0f} ms for {windows['windows']:,} windows; one by one {windows['ratio']:.0f} times as long")
     report = {"device": device.describe(), "fold": options.fold, "photos": len(photos), "timed": len(timed), "detectors": results, "fcnn": windows}
     if options.plot:
-        plot(results, options.plot)
+        from RegionDetector.benchmark_plots import plot_speed
+
+        plot_speed(results).savefig(options.plot, dpi=120)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
     return report

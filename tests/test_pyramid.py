@@ -161,7 +161,8 @@ def test_merging_keeps_one_of_many_and_neighbours_apart():
     beside = face + [0, 60, 0, 0, 0]
     within = np.array([105.0, 100, 8, 8, 0])
     ellipses, logits = merged(np.vstack([many, beside, within]), np.concatenate([rng.uniform(1, 3, 15), [0.5, 0.2]]))
-    assert len(ellipses) == 2 and logits[0] >= logits[1] == 0.5
+    assert len(ellipses) == 2 and logits[0] >= logits[1] and logits[1] < 0.5, "nothing agrees with the second one"
+    assert logits[0] > merged(many[:1], np.array([3.0]))[1][0], "many that agree make it surer than one alone"
     assert np.abs(ellipses[0, :4] - face[:4]).max() < 2.5, "the mean is nearer to the truth than any single one need be"
     empty = merged(np.zeros((0, 5)), np.zeros(0))
     assert empty[0].shape == (0, 5) and empty[1].shape == (0,)

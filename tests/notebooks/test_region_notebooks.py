@@ -48,6 +48,13 @@ def test_data_preparation_runs_without_fddb(tmp_path):
 
 
 @pytest.mark.notebook
+def test_the_benchmark_opens_with_stored_results(tmp_path, monkeypatch):
+    monkeypatch.delenv("FDDB_DIR", raising=False)
+    notebook = run_notebook(ROOT / "RegionDetector" / "FDDB_benchmark.ipynb", tmp_path / "out.ipynb")
+    assert pictures(notebook) == 5
+
+
+@pytest.mark.notebook
 def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(tmp_path):
     path = tmp_path / "in.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('before')"), nbformat.v4.new_code_cell("1 / 0")]), path)

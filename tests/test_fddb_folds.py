@@ -1,0 +1,133 @@
+"""The ten-fold run: it goes on where it stopped, keeps plans apart, and hands out what the evaluation reads."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from RegionDetector import benchmark_plots, fddb, fddb_folds, fddb_report
+from RegionDetector.fddb_evaluation import evaluate
+from RegionDetector.pyramid_model import generate_pyramid_model
+from RegionDetector.pyramid_samples import boxed, spread_of
+from RegionDetector.pyramid_training import Plan, calibrate
+
+
+@pytest.fixture
+def small_fddb(tmp_path):
+    """Ten folds of two photos each, laid out as FDDB is."""
+    folder, rng = tmp_path / "fddb", np.random.default_rng(0)
+    (folder / "FDDB-folds").mkdir(parents=True)
+    for fold in fddb.FOLDS:
+        lines = []
+        for number in range(2):
+            name = f"2002/01/{fold:02d}/big/img_{number}"
+            path = folder / "originalPics" / f"{name}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), rng.integers(0, 255, (60, 80, 3)).astype(np.uint8))
+            lines += [name, "1", "20.0 15.0 1.5 40.0 30.0 1"]
+        (folder / "FDDB-folds" / f"FDDB-fold-{fold:02d}-ellipseList.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Training that takes no time, and the photos it was given each time."""
+    calls = []
+
+    def fit(records, plan, callbacks, verbose):
+        calls.append({record.name for record in records})
+        return generate_pyramid_model(normalised=False)
+
+    monkeypatch.setattr(fddb_folds, "fit_pyramid_model", fit)
+    return calls
+
+
+def test_a_stopped_run_goes_on(small_fddb, tmp_path, trained, monkeypatch):
+    out, looked = tmp_path / "out", []
+    find_in = fddb_folds.find_in
+
+    def stops(model, records, **more):
+        looked.append(records[0].fold)
+        if len(looked) == 2:
+            raise KeyboardInterrupt
+        return find_in(model, records, **more)
+
+    monkeypatch.setattr(fddb_folds, "find_in", stops)
+    with pytest.raises(KeyboardInterrupt):
+        fddb_folds.run_folds(small_fddb, out, [8, 9, 10])
+    assert len(trained) == 3 and not (out / "results.json").exists()
+    for fold, names in zip((10, 9, 8), trained):
+        assert len(names) == 18 and not any(f"/{fold:02d}/" in name for name in names), "a fold is never trained on when it is the test"
+    (out / "fold-07-out.txt").write_text("")  # of a fold that was not asked for
+    curve = fddb_folds.run_folds(small_fddb, out, [8, 9, 10])
+    assert len(trained) == 3 and looked == [8, 9, 9, 10], "nothing that was done is done again"
+    assert curve.faces == 6
+    results = json.loads((out / "results.json").read_text())
+    assert results["folds"] == [8, 9, 10] and results["photos"] == 6 and len(results["faces_by_size"]["found"]) == 6
+    with pytest.raises(ValueError, match="another plan"):
+        fddb_folds.run_folds(small_fddb, out, [8], Plan(epochs=3))
+
+
+def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
+    monkeypatch.delenv("FDDB_DIR", raising=False)
+    assert fddb_folds.main(["--folds", "1", "--out", str(tmp_path / "one"), "--fddb", str(small_fddb)]) == 0
+    assert "1 of 10 folds" in capsys.readouterr().out
+    assert fddb_folds.main(["--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
+    assert "HeadHunter" in capsys.readouterr().out
+    assert fddb_folds.main(["--final", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
+    assert len(trained[-1]) == 20 and (tmp_path / "ten" / "final.weights.h5").exists()
+    for wrong, said in ((["--folds", "11", "--fddb", str(small_fddb)], "1 to 10"), ([], "where is FDDB"), (["--fddb", str(tmp_path / "no")], "no such folder")):
+        assert fddb_folds.main([*wrong, "--out", str(tmp_path / "x")]) == 1
+        assert said in capsys.readouterr().err
+
+
+ELLIPSES = st.tuples(st.floats(5, 80), st.floats(0.3, 0.97), st.floats(-1.5, 1.5), st.floats(-20, 300), st.floats(-20, 300))
+
+
+@settings(max_examples=100, deadline=None)
+@given(ELLIPSES)
+def test_ellipses_go_into_the_official_format_and_back(numbers):
+    major, ratio, angle, x, y = numbers
+    row = np.array([[major, major * ratio, angle, x, y]])
+    back = fddb_folds.ellipse_rows(boxed(*spread_of(row)), [0.5])
+    np.testing.assert_allclose(back[0, [0, 1, 3, 4]], row[0, [0, 1, 3, 4]], rtol=1e-6, atol=1e-6)
+    assert abs(np.sin(back[0, 2] - angle)) < 1e-4 / (1 - ratio)
+
+
+def test_the_truth_itself_scores_full_marks(fddb_folder):
+    """FDDB's own ellipses, there and back, are found: all of them, with an IoU near 1."""
+    records = fddb.read_folds(fddb_folder, 10)[:40]
+    detections = {record.name: fddb_folds.ellipse_rows(boxed(*spread_of(record.ellipses)), np.ones(len(record.ellipses))) for record in records}
+    curve = evaluate(records, detections)
+    assert curve.discrete[-1] == 1 and curve.continuous[-1] > 0.97
+    results = fddb_folds.summary(records, detections, curve, Plan())
+    assert results["ap50_boxes"] == 1 and all(results["faces_by_size"]["found"]) and results["rates"]["100"][0] == 1
+
+
+def test_calibration_makes_probabilities():
+    rng = np.random.default_rng(0)
+    truth = 1 / (1 + np.exp(-rng.uniform(-4, 4, 4000)))
+    right, logits = rng.random(4000) < truth, (np.log(truth / (1 - truth)) - 1) / 3  # too modest, and shifted
+    model = generate_pyramid_model(widths=(4, 4, 4, 4), normalised=False)
+    image = rng.uniform(0, 255, (1, 32, 32, 3)).astype("float32")
+    before = model.predict(image, verbose=0)
+    calibrate(model, logits, right)
+    after = model.predict(image, verbose=0)
+    slope = (after[..., 0] - after[0, 0, 0, 0])[before[..., 0] != before[0, 0, 0, 0]] / (before[..., 0] - before[0, 0, 0, 0])[before[..., 0] != before[0, 0, 0, 0]]
+    np.testing.assert_allclose(slope, 3, rtol=0.15)
+    np.testing.assert_allclose(after[..., 1:], before[..., 1:], atol=1e-6)
+    weights = model.get_layer("answer").get_weights()
+    calibrate(model, logits, np.ones(4000, bool))  # nothing to tell apart
+    calibrate(model, logits, ~right)  # would turn the network round
+    for old, new in zip(weights, model.get_layer("answer").get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_stored_results_are_of_one_kind():
+    for name in ("fddb", "steps", "detectors"):
+        assert benchmark_plots.load(name), name
+    assert all({"name", "why", "rates"} <= set(step) for step in benchmark_plots.load("steps")["steps"])
+    assert all(str(count) in step["rates"] for step in benchmark_plots.load("steps")["steps"] for count in fddb_report.COUNTS)

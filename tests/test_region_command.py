@@ -1,0 +1,90 @@
+"""``python -m RegionDetector.detector`` on photos that may be shown, on damaged ones and on none."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from common.boxes import iou
+from RegionDetector import command, pyramid_model
+
+ROOT = Path(__file__).resolve().parents[1]
+ASTRONAUT = np.array([[60.0, 170, 215, 280]])  # her face, marked by hand
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A photo, a copy half its size on its side in a folder below, a damaged file and a text."""
+    photos = tmp_path / "photos"
+    (photos / "more").mkdir(parents=True)
+    Image.fromarray(astronaut()).save(photos / "a.png")
+    turned = Image.fromarray(astronaut()).resize((256, 256)).rotate(90, expand=True)
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(photos / "more" / "a.jpg", exif=exif)
+    (photos / "broken.jpg").write_bytes((photos / "more" / "a.jpg").read_bytes()[:900])
+    (photos / "notes.txt").write_text("no photo")
+    return photos
+
+
+def test_a_folder_with_a_damaged_photo(folder, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert command.main([str(folder), "--json", str(out), "--draw", str(tmp_path / "drawn"), "--threshold", "0.5"]) == 1
+    answers = {Path(answer["image"]).name if "more" not in answer["image"] else "more/a.jpg": answer for answer in json.loads(out.read_text())}
+    assert set(answers) == {"a.png", "more/a.jpg", "broken.jpg"}
+    assert answers["broken.jpg"]["boxes"] == [] and "broken.jpg" in answers["broken.jpg"]["error"]
+    assert "1 of 3 photos could not be read" in capsys.readouterr().err
+    for name, size in (("a.png", 1.0), ("more/a.jpg", 0.5)):
+        best = np.array(answers[name]["boxes"][0])
+        assert best[4] > 0.8 and iou([best[:4]], ASTRONAUT * size)[0, 0] > 0.5, name
+        assert (best[:4] >= 0).all() and (best[:4] <= 512 * size).all()
+    drawn = sorted(path.relative_to(tmp_path / "drawn").as_posix() for path in (tmp_path / "drawn").rglob("*.jpg"))
+    assert drawn == ["a.png.faces.jpg", "more/a.jpg.faces.jpg"]
+    difference = np.abs(np.asarray(Image.open(tmp_path / "drawn" / "a.png.faces.jpg")).astype(int) - astronaut())
+    assert difference.max() > 100 and np.median(difference) < 8
+
+
+def test_the_settings_are_used(folder, tmp_path):
+    counts = {}
+    for name, more in {"loose": ["--threshold", "0.02"], "strict": ["--threshold", "0.5"], "large": ["--threshold", "0.02", "--min-face", "300"]}.items():
+        out = tmp_path / f"{name}.json"
+        assert command.main([str(folder / "a.png"), "--json", str(out), *more]) == 0
+        boxes = np.array(json.loads(out.read_text())[0]["boxes"]).reshape(-1, 5)
+        counts[name] = len(boxes)
+        assert (boxes[:, 4] >= float(more[1])).all() and (np.diff(boxes[:, 4]) <= 0).all()
+    assert counts["loose"] > counts["strict"] >= 1 and counts["large"] < counts["loose"]
+
+
+def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    assert command.main([str(tmp_path / "empty")]) == 2
+    assert "no photo" in capsys.readouterr().err
+    for wrong in (["--threshold", "2"], ["--min-face", "0"], ["--min-face", "nan"]):
+        with pytest.raises(SystemExit):
+            command.main([str(tmp_path), *wrong])
+    assert command.main([str(tmp_path / "nowhere.jpg")]) == 1
+    assert "nowhere.jpg" in capsys.readouterr().err
+    (tmp_path / "bad.weights.h5").write_bytes(b"not weights")
+    for bad in (tmp_path / "bad.weights.h5", tmp_path / "missing.weights.h5"):
+        with pytest.raises(OSError, match="does not hold the detector's weights"):
+            pyramid_model.load_pretrained(bad)
+
+
+def test_it_runs_as_a_module(tmp_path):
+    Image.fromarray(astronaut()).save(tmp_path / "a.png")
+    run = subprocess.run([sys.executable, "-m", "RegionDetector.detector", str(tmp_path / "a.png"), "--json", str(tmp_path / "out.json")],
+                         cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert "face" in run.stdout and "Traceback" not in run.stderr and len(json.loads((tmp_path / "out.json").read_text())) == 1
+
+
+def test_the_weights_and_their_card_belong_together():
+    import hashlib
+
+    card = (pyramid_model.PRETRAINED.parent / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(pyramid_model.PRETRAINED.read_bytes()).hexdigest() in card
