@@ -74,7 +74,10 @@ def _region(task, victim):
                   "    pred, decision = np.asarray(pred), np.asarray(decision)\n"
                   "    hit = np.array([len(best_match(pred[[k]], true, decision[[k]])[0]) for k in range(len(pred))])\n    order = np.argsort(-decision)\n"
                   "    hits = np.cumsum(hit[order])\n    return (hits / np.arange(1, len(pred) + 1))[::-1], (hits / len(true))[::-1], decision[order][::-1]\n")
-    members = {name: (solved(task, {exercise: changed(task, exercise, *pairs)}), 10 - lost) for name, (exercise, pairs, lost) in wrong.items()}
+    # the solutions of the optional exercises bring the right peaks along, which would take the place of wrong ones above them
+    peaks = {"hard_negative": None, "multiscale_detector": None}
+    members = {name: (solved(task, {exercise: changed(task, exercise, *pairs), **(peaks if exercise.startswith("get_bboxes") else {})}), 10 - lost)
+               for name, (exercise, pairs, lost) in wrong.items()}
     members["duplicates"] = solved(task, {"precision_recall_curve": duplicates}), 9
     members["half_done"] = solved(task, {e.name: None for e in task.exercises if e.name.startswith(("generate", "copy", "get_bboxes", "detect"))}), 2.5
     for kind, name, lost in (("endless loop", "get_threshold", 0.5), ("memory", "detect", 0.5), ("fork", "precision_recall_curve", 1), ("exit", "generate_fcnn_model", 1),
