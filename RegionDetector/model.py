@@ -213,7 +213,10 @@ def batches(datagen, X, Y, seed=0):
 
     def change(x, y):
         x = tf.cast(x, tf.float32)
-        return (datagen(x, training=True) if datagen is not None else x), y
+        # layer by layer: as a whole, Keras would call them on its own backend, which cannot look into TensorFlow's data
+        for layer in getattr(datagen, "layers", [datagen] if datagen is not None else []):
+            x = layer(x, training=True)
+        return x, y
 
     data = tf.data.Dataset.from_tensor_slices((np.asarray(X), np.asarray(Y, dtype="float32")))
     return data.cache().shuffle(len(X), seed=seed).batch(BATCH_SIZE).map(change).prefetch(2)
