@@ -93,7 +93,7 @@ def fit_pyramid_model(records, plan=Plan(), callbacks=(), verbose=True):
     Raises
     ------
     ValueError
-        If there are fewer than 40 photos or no face to learn.
+        If there are fewer than 64 photos or no face to learn.
     """
     import keras
 

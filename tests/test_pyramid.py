@@ -106,7 +106,7 @@ class Record:
 def spots(tmp_path):
     """Photos with bright ellipses on dark noise, each with its own size, place and angle: faces for a toy."""
     rng, records = np.random.default_rng(3), []
-    for number in range(44):
+    for number in range(66):
         photo = rng.integers(0, 60, (200, 240, 3)).astype(np.uint8)
         major = rng.uniform(14, 60)
         ellipse = [major, 0.75 * major, rng.uniform(1.2, 1.9), rng.uniform(60, 180), rng.uniform(60, 140)]
@@ -144,7 +144,7 @@ def test_batches_repeat_with_the_seed_and_differ_without(spots):
 def test_a_toy_learns_finds_and_is_calibrated(spots):
     from RegionDetector.pyramid_training import Plan, fit_pyramid_model, judged
 
-    plan = Plan(epochs=60, faces=8, lr=4e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
+    plan = Plan(epochs=40, faces=8, lr=4e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
     model = fit_pyramid_model(spots, plan, verbose=False)
     photo = cv2.imread(str(spots[1].path))
     boxes, logits = multiscale_detector(model, [photo], [photo.shape], progress=False)
@@ -152,7 +152,8 @@ def test_a_toy_learns_finds_and_is_calibrated(spots):
     assert iou(boxes[logits.argmax()][None, 1:], expected)[0, 0] > 0.6
     logits, right = judged(model, spots[:20])
     probability = 1 / (1 + np.exp(-logits))
-    assert probability[right].mean() > 0.5 > probability[~right].mean()
+    assert right.sum() >= 15 and probability[right].mean() > 0.5, "most of the twenty are found, and it is sure of them"
+    assert right[probability > 0.5].mean() > 0.8, "what it is sure of is right"
 
 
 def test_merging_keeps_one_of_many_and_neighbours_apart():
