@@ -35,6 +35,8 @@ def learn_toy(model, X, Y, rate, linear, enough=0.9):
 
     loss = keras.losses.CategoricalCrossentropy(from_logits=linear)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate=rate), loss=loss)
+    if np.mean(model.predict(X, verbose=0).argmax(-1) == Y.argmax(-1)) > 0.5:
+        Y = Y[:, ::-1]  # who is right before learning, by luck, is asked for the opposite
     right = 0.0
     for _ in range(5):
         model.fit(X, Y, batch_size=16, epochs=2, verbose=0)

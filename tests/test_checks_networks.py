@@ -90,6 +90,21 @@ def test_generate_model_wrong(name):
     rejected(TASK, "generate_model", *MODEL_WRONG[name])
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_who_is_right_by_luck_has_not_learned(sign):
+    def bright_in_the_middle(sample_shape):
+        import keras
+
+        x = keras.layers.Rescaling(1 / 255)(inputs := keras.Input(sample_shape))
+        middle = keras.layers.GlobalAveragePooling2D()(keras.layers.Cropping2D(12)(x))
+        model = keras.Model(inputs, keras.layers.Dense(2)(middle))
+        model.set_weights([np.outer(np.ones(3), [-sign, sign]), np.array([1.5, -1.5]) * sign])
+        model.trainable = False
+        return model
+
+    rejected(TASK, "generate_model", bright_in_the_middle, "cannot learn")
+
+
 @pytest.mark.parametrize("name", FCNN_RIGHT)
 def test_generate_fcnn_model_right(name):
     assert str(judged(TASK, "generate_fcnn_model", FCNN_RIGHT[name], generate_model=classifier())) == "generate_fcnn_model: right"
