@@ -190,9 +190,10 @@ class Pyramid:
     """
 
     def __init__(self, photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
-        any_size, scales = (load(f"RegionDetector.multiscale:{name}") for name in ("any_size", "pyramid_scales"))
-        boxes_from_maps = load("RegionDetector.detector:boxes_from_maps")
-        if None in (any_size, scales, boxes_from_maps):
+        from RegionDetector.fourier import for_looking
+
+        scales, boxes_from_maps = load("RegionDetector.multiscale:pyramid_scales"), load("RegionDetector.detector:boxes_from_maps")
+        if None in (scales, boxes_from_maps):
             raise LookupError("the reference of the pyramid is not in this package")
         self.photo, self.threshold, self.levels = np.asarray(photo), float(threshold), []
         factors = scales(self.photo.shape, min_face)
@@ -200,7 +201,7 @@ class Pyramid:
         # all on canvases of one size, or the network would be compiled for every level
         sides = np.max([(32, 32), *(copy.shape[:2] for copy in copies)], axis=0)
         rows, cols = -(-sides // 16) * 16
-        run = compiled(any_size(fcnn_model))
+        run = compiled(for_looking(fcnn_model))
         for factor, copy in zip(factors, copies):
             size = np.array(copy.shape[:2])
             canvas = np.pad(copy, ((0, rows - size[0]), (0, cols - size[1]), (0, 0)))

@@ -1,9 +1,10 @@
 """The face classifier, its fully convolutional twin, and copying weights from one to the other."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from common.temporary import temporary_folder
 
 SAMPLE_SHAPE = (32, 32, 3)
 IMAGE_SHAPE = (176, 176, 3)
@@ -152,7 +153,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     lr : float
         First learning rate of Adam; halved when validation loss stands still.
     checkpoint : path, optional
-        Where the best weights go, ``*.weights.h5``; default a file in the folder for temporary files.
+        Where the best weights go, ``*.weights.h5``; default a temporary file, gone when Python ends.
     seed : int
         For the order of the patches.
     verbose : bool
@@ -174,7 +175,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
         present = np.asarray(Y).sum(axis=0) if len(Y) else np.zeros(2)
         if (present == 0).any():
             raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")
-    checkpoint = Path(checkpoint) if checkpoint else Path(tempfile.mkdtemp(prefix="classifier-")) / "best.weights.h5"
+    checkpoint = Path(checkpoint) if checkpoint else temporary_folder("classifier-") / "best.weights.h5"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     model.compile(optimizer=keras.optimizers.Adam(lr), loss="categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(

@@ -20,25 +20,14 @@ MOST = 1000  # answers of one photo that are looked at more closely, the surest
 Search = namedtuple("Search", "face step least_size greatest_size", defaults=(28.0, 2**0.5, 20.0, 76.0))
 
 
-def any_size(fcnn_model):
-    """The same FCNN for images of any size; it shares no weights with the old one."""
-    import keras
-
-    if fcnn_model.input_shape[1:3] == (None, None):
-        return fcnn_model
-    twin = keras.models.clone_model(fcnn_model, input_tensors=keras.Input((None, None, fcnn_model.input_shape[-1])))
-    twin.set_weights(fcnn_model.get_weights())
-    return twin
-
-
 def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_face=None, least=-2.0, progress=True):
     """Find faces at many scales and keep the best of those that overlap.
 
     Parameters
     ----------
     fcnn_model : keras.Model
-        The course's FCNN, or the network of `pyramid_model`, which has learnt the boxes as well. One that takes
-        images of a fixed size is copied into one that takes any.
+        The course's FCNN, for images of any or of a fixed size, or the network of `pyramid_model`, which has learnt
+        the boxes as well.
     images : sequence of ndarray of uint8, each (H, W, 3)
         Photos of any size.
     image_shapes : array_like, shape (N, 2 or 3)
@@ -61,8 +50,10 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     ----------
     E. H. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984.
     """
-    run = compiled(any_size(fcnn_model))
+    from RegionDetector.fourier import for_looking
+
     learnt = fcnn_model.output_shape[-1] == pyramid_model.ANSWERS
+    run = compiled(fcnn_model if learnt else for_looking(fcnn_model))
     found, decisions = [np.zeros((0, 5))], [np.zeros(0)]
     for index, (image, shape) in enumerate(zip(tqdm(images, "photos", disable=not progress), image_shapes)):
         photo = np.asarray(image)[: shape[0], : shape[1]]

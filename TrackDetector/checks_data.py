@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from common.checking import parts, require
+from common.temporary import temporary_folder
 
 TRAIN = (("10.png", "anna"), ("2.png", "ben"), ("7.png", "anna"), ("1.png", "carl"))
 TEST = (("5.png", "carl"), ("31.png", "ben"), ("4.png", "anna"))
@@ -60,9 +61,7 @@ def _temporary(kit):
 
 def new_folder():
     """An empty folder that nobody else uses."""
-    import tempfile
-
-    return lay_out_examples(tempfile.mkdtemp())
+    return lay_out_examples(temporary_folder())
 
 
 def _pixels(image, name):
