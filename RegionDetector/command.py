@@ -13,9 +13,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from common.drawing import draw
-from RegionDetector.fddb import read_photo
+from common.photos import PHOTO_SUFFIXES, read_photo
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 THRESHOLD = 0.5
 
 
@@ -36,7 +35,7 @@ def photos_of(paths):
     for path in paths:
         if path.is_dir():
             found += [(file, str(file.relative_to(path))) for file in sorted(path.rglob("*"))
-                      if file.suffix.lower() in SUFFIXES and file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)]
+                      if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)]
         else:
             found.append((path, path.name))
     return found
@@ -83,7 +82,7 @@ def main(arguments=None):
         parser().error(f"--min-face: expected at least 4 pixels, got {options.min_face:g}")
     photos = photos_of(options.photos)
     if not photos:
-        print(f"error: no photo ({', '.join(sorted(SUFFIXES))}) in {', '.join(map(str, options.photos))}", file=sys.stderr)
+        print(f"error: no photo ({', '.join(sorted(PHOTO_SUFFIXES))}) in {', '.join(map(str, options.photos))}", file=sys.stderr)
         return 2
     from common.device import prepare
     from common.inference import compiled

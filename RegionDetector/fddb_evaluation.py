@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from tqdm.auto import tqdm
 
-from RegionDetector.fddb import photo_shape
+from common.photos import photo_shape
 
 # Beyond this nothing in a photo is meant, and OpenCV would spend seconds on drawing a single ellipse.
 FARTHEST = 100_000

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from common.inference import compiled
+from common.photos import read_photo
 from RegionDetector import fddb, fddb_report
 from RegionDetector.fddb_evaluation import evaluate
 from RegionDetector.multiscale import find_ellipses
@@ -51,7 +52,7 @@ def find_in(model, records, mirror=True, progress=None):
     """Detections of a network in photos of FDDB, in the official format: dict of name to (N, 6)."""
     run, found = compiled(model), {}
     for record in records:
-        ellipses, logits = find_ellipses(run, fddb.read_photo(record.path), MIN_FACE, LEAST, mirror)
+        ellipses, logits = find_ellipses(run, read_photo(record.path), MIN_FACE, LEAST, mirror)
         found[record.name] = ellipse_rows(ellipses, 1 / (1 + np.exp(-logits)))
         if progress:
             progress(record)

@@ -13,8 +13,9 @@ except ModuleNotFoundError:  # a notebook of the published course imports this f
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
+from common.photos import photo_shape, read_photo
 from RegionDetector.demo_scenes import make_scenes
-from RegionDetector.fddb import find_fddb, read_folds, read_photo
+from RegionDetector.fddb import find_fddb, read_folds
 from RegionDetector.prepare import SPLITS, fingerprint, load_split, prepare_fddb, save_split, whole_boxes
 from RegionDetector.published import is_published, load_published
 
@@ -132,7 +133,6 @@ def _originals(folder, progress):
 
 def originals(folder):
     """The photos of FDDB that are not in the course set, as a list of FddbPhoto."""
-    from RegionDetector.fddb import photo_shape
     from RegionDetector.prepare import course_scale
 
     def left_out(record):

@@ -9,7 +9,7 @@ from common.boxes import covered, iou, non_maximum_suppression
 from common.inference import compiled
 from RegionDetector import pyramid_model
 from RegionDetector.detector import WINDOW, boxes_from_maps, face_answer
-from RegionDetector.pyramid import FACE, STEP, on_one_canvas, pyramid_scales
+from RegionDetector.pyramid import FACE, on_one_canvas, pyramid_scales
 
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`

@@ -20,7 +20,8 @@ from sklearn.model_selection import train_test_split
 from tqdm.auto import tqdm
 
 from common.boxes import clip, ellipse_to_box, scale
-from RegionDetector.fddb import photo_shape, read_folds, read_photo
+from common.photos import photo_shape, read_photo
+from RegionDetector.fddb import read_folds
 
 FACE_SIZE = 32
 FACE_SIZES = (24, 40)

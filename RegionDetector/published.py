@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from RegionDetector.fddb import read_photo
+from common.photos import read_photo
 
 MAX_BYTES = 50_000_000
 

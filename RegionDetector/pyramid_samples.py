@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from RegionDetector.fddb import read_photo
+from common.photos import read_photo
 from RegionDetector.pyramid_model import LEARNT, STRIDE, as_target
 
 CROP = 96  # pixels

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.inference import compiled
+from common.photos import read_photo
 from RegionDetector import pyramid_samples
-from RegionDetector.fddb import read_photo
 from RegionDetector.multiscale import find_ellipses
 from RegionDetector.pyramid_model import WIDTHS, detection_loss, folded, generate_pyramid_model
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from common.drawing import draw
-from TrackDetector.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, photos_in, read_photo, video_frames, video_rate
+from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
+from TrackDetector.photos import VIDEO_SUFFIXES, photos_in, video_frames, video_rate
 
 # what Classifier.choose_threshold finds at one false accept in a hundred, on the course's data as on the built-in people
 DEFAULT_THRESHOLD = 0.35

@@ -12,8 +12,9 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from common.photos import PhotoError, read_photo
 from TrackDetector import demo
-from TrackDetector.photos import VIDEO_SUFFIXES, PhotoError, in_numeric_order, photos_in, read_photo, read_video
+from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, read_video
 
 SOURCES = (None, "folder", "demo", "lfw", "download")
 IMAGES, VIDEOS = "image_classification", "video_classification"

@@ -1,4 +1,4 @@
-"""Reading photos and videos of any kind as RGB arrays, or saying which file is bad and why."""
+"""Images as RGB arrays, videos frame by frame, files in numeric order."""
 
 import re
 from itertools import islice
@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+from common.photos import PHOTO_SUFFIXES, PhotoError
+
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
-
-
-class PhotoError(ValueError):
-    """A photo or video cannot be read; the message names the file."""
 
 
 def as_rgb(image, name="image"):
@@ -53,48 +50,6 @@ def as_rgb(image, name="image"):
         raise ValueError(f"{name}: expected uint8 from 0 to 255, got {image.dtype}")
     image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
     return np.ascontiguousarray(image)
-
-
-def read_photo(path):
-    """Read a photo as RGB, upright.
-
-    Grey photos get three equal channels, transparent ones a white background, those with 16 bits
-    are brought to 8, and those that carry an EXIF rotation are turned.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    ndarray, shape (H, W, 3), uint8
-
-    Raises
-    ------
-    PhotoError
-        If the file is missing, empty, damaged, cut short, unreasonably large or no picture.
-    """
-    from PIL import Image, ImageOps
-
-    path = Path(path)
-    try:
-        with Image.open(path) as photo:
-            photo.load()
-            photo = ImageOps.exif_transpose(photo)
-            if photo.mode.startswith(("I", "F")):
-                values = np.asarray(photo).astype(np.float64)
-                # 16-bit files use their whole range; a file of wide integers may hold plain grey levels
-                return as_rgb(np.clip(values / (65535 if values.max() > 255 else 255), 0, 1), path.name)
-            if "A" in photo.getbands() or "transparency" in photo.info:
-                photo = photo.convert("RGBA")
-                paper = Image.new("RGBA", photo.size, "white")
-                photo = Image.alpha_composite(paper, photo)
-            return np.array(photo.convert("RGB"))
-    except FileNotFoundError:
-        raise PhotoError(f"{path}: no such file") from None
-    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, OverflowError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(path), path.name)
-        raise PhotoError(f"{path}: cannot be read as a photo ({reason or type(error).__name__})") from None
 
 
 def in_numeric_order(paths):

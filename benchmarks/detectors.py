@@ -164,10 +164,11 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
 
     from common import device
+    from common.photos import read_photo
     from RegionDetector import fddb
 
     records = fddb.read_folds(fddb.find_fddb(options.fddb), options.fold)
-    photos = [fddb.read_photo(record.path) for record in records]
+    photos = [read_photo(record.path) for record in records]
     detectors = contestants(options.weights)
     timed = [cv2.resize(photo, SIDE[::-1]) for photo in photos[: options.photos]]
     times = milliseconds(detectors, timed)

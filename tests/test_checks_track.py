@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from common.exercise import RIGHT, WRONG, Local, judge
+from common.photos import read_photo
 from TrackDetector import faces, get_data
 from TrackDetector.alignment import align
 from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
 from TrackDetector.exercises import TASK
-from TrackDetector.photos import in_numeric_order, read_photo
+from TrackDetector.photos import in_numeric_order
 
 
 def verdict(name, f):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common import photos
+from common.photos import PhotoError
 from RegionDetector import fddb
 
 NAMES = ["2002/08/11/big/img_1", "2002/08/11/big/img_2", "2003/01/01/big/img_3"]
@@ -145,10 +147,10 @@ def corners():
 
 
 def check(path, expected):
-    photo = fddb.read_photo(path)
+    photo = photos.read_photo(path)
     assert photo.dtype == np.uint8 and photo.flags.writeable
     np.testing.assert_array_equal(photo, expected)
-    assert fddb.photo_shape(path) == photo.shape[:2]
+    assert photos.photo_shape(path) == photo.shape[:2]
 
 
 def test_rgb_and_palette(tmp_path, corners):
@@ -207,16 +209,16 @@ def test_one_pixel(tmp_path):
 
 
 def test_unreadable_photos_are_named(tmp_path, corners):
-    with pytest.raises(FileNotFoundError, match="there is no photo .*none.jpg"):
-        fddb.read_photo(tmp_path / "none.jpg")
+    with pytest.raises(PhotoError, match="none.jpg: no such file"):
+        photos.read_photo(tmp_path / "none.jpg")
     (tmp_path / "text.jpg").write_text("404 not found")
     (tmp_path / "empty.jpg").touch()
     for name in ("text.jpg", "empty.jpg"):
-        for read in (fddb.read_photo, fddb.photo_shape):
-            with pytest.raises(OSError, match=f"{name} cannot be read as a photo"):
+        for read in (photos.read_photo, photos.photo_shape):
+            with pytest.raises(OSError, match=f"{name}: cannot be read as a photo"):
                 read(tmp_path / name)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "whole.jpg")
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:2000])
-    with pytest.raises(OSError, match="half.jpg cannot be read as a photo"):
-        fddb.read_photo(tmp_path / "half.jpg")
+    with pytest.raises(OSError, match="half.jpg: cannot be read as a photo"):
+        photos.read_photo(tmp_path / "half.jpg")

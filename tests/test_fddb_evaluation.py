@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
+from common.photos import PhotoError
 from RegionDetector.fddb import FddbPhoto
 from RegionDetector.fddb_evaluation import (
     bad_rows, ellipse_mask, evaluate, mask_iou, matching_steps, rectangle_corners,
@@ -202,8 +203,8 @@ def test_unknown_photos_are_counted_and_missing_ones_named(photos):
         curve = evaluate(photos, {"stranger": [[0, 0, 5, 5, 1]], "another": []})
     assert curve.false_positives[-1] == 0
     photos[1].path.unlink()
-    with pytest.raises(FileNotFoundError, match="photo_1.jpg"):
+    with pytest.raises(PhotoError, match="photo_1.jpg: no such file"):
         evaluate(photos, {})
     photos[1].path.write_text("no photo")
-    with pytest.raises(OSError, match="photo_1.jpg cannot be read"):
+    with pytest.raises(PhotoError, match="photo_1.jpg: cannot be read"):
         evaluate(photos, {})

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 pytest.importorskip("keras")
 
 from common.orl import orl_faces
+from common.photos import read_photo
 from TrackDetector.command import draw, main, name_faces, open_gallery, read_people
 from TrackDetector.following import follow, link
-from TrackDetector.photos import read_photo, read_video
+from TrackDetector.photos import read_video
 
 PEOPLE, STRANGER = ("ann", "bob", "cleo", "Zoë Åse"), 30
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common.photos import PhotoError, read_photo
 from TrackDetector import demo, get_data
 from TrackDetector.get_data import load_image_data, load_strangers, load_video_data, read_labels
-from TrackDetector.photos import PhotoError, in_numeric_order, read_photo, read_video
+from TrackDetector.photos import in_numeric_order, read_video
 
 RAMP = np.dstack([np.tile(np.arange(0, 240, 4, dtype=np.uint8), (40, 1))] * 2 + [np.full((40, 60), 200, np.uint8)])
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from RegionDetector.fddb import photo_shape, read_folds
+from common.photos import photo_shape
+from RegionDetector.fddb import read_folds
 from RegionDetector.prepare import course_scale, split_indices, whole_boxes
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from common.photos import photo_shape, read_photo
 from RegionDetector import fddb
 
 pytestmark = pytest.mark.real
@@ -17,6 +18,6 @@ def test_counts(fddb_folder):
 
 def test_photos_are_rgb_and_of_the_shape_their_header_says(fddb_folder):
     for record in fddb.read_folds(fddb_folder, 1)[::10]:
-        photo = fddb.read_photo(record.path)
+        photo = read_photo(record.path)
         assert photo.ndim == 3 and photo.shape[2] == 3
-        assert photo.shape[:2] == fddb.photo_shape(record.path)
+        assert photo.shape[:2] == photo_shape(record.path)
