@@ -49,7 +49,7 @@ ENV PATH=/opt/venv/bin:$PATH HOME=/home/student USER=student SHELL=/bin/bash LAN
 USER ${UID}:${GID}
 WORKDIR /work
 # the image is not finished if something is missing in it
-RUN HOME=/tmp/home PYTHONPATH=/opt/kit python -m common.doctor; rm -rf /tmp/home
+RUN HOME=/tmp/home MPLCONFIGDIR=/tmp/home PYTHONPATH=/opt/kit python -m common.doctor; rm -rf /tmp/home
 EXPOSE 8888
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "/opt/kit/docker/start.py", "--healthy"]
