@@ -56,22 +56,22 @@ def crops(album, plan, hard=()):
     import keras
 
     class Crops(keras.utils.PyDataset):
-        def __init__(self):
+        def __init__(self, album):
             super().__init__(workers=1, max_queue_size=6)
-            self.epoch, self.hard = 0, list(hard)
+            self.epoch, self.album, self.hard = 0, album, list(hard)
 
         def __len__(self):
-            return max(len(album.faces) // plan.faces, 1)
+            return max(len(self.album.faces) // plan.faces, 1)
 
         def __getitem__(self, number):
-            order = np.random.default_rng([plan.seed, self.epoch]).permutation(len(album.faces))
+            order = np.random.default_rng([plan.seed, self.epoch]).permutation(len(self.album.faces))
             these = order[number * plan.faces : (number + 1) * plan.faces]
-            return pyramid_samples.batch(album, these, np.random.default_rng([plan.seed, self.epoch, number]), self.hard)
+            return pyramid_samples.batch(self.album, these, np.random.default_rng([plan.seed, self.epoch, number]), self.hard)
 
         def on_epoch_end(self):
             self.epoch += 1
 
-    return Crops()
+    return Crops(album)
 
 
 def fit_pyramid_model(records, plan=Plan(), callbacks=(), verbose=True):
@@ -118,6 +118,7 @@ def fit_pyramid_model(records, plan=Plan(), callbacks=(), verbose=True):
         if verbose:
             print(f"{len(data.hard):,} false alarms in {min(plan.mined, len(album.levels))} photos")
         model.fit(data, initial_epoch=first, epochs=plan.epochs, callbacks=list(callbacks), verbose=2 if verbose else 0)
+    data.album = None  # Keras keeps the data set as long as the program runs, and ten albums are 13 GB
     plain = folded(model)
     for _ in range(CALIBRATIONS):
         calibrate(plain, *judged(plain, held_out))

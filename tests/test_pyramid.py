@@ -1,6 +1,8 @@
 """The detector for photos of any size: layout, network, training crops, merging. Training itself is tried on a toy."""
 
+import gc
 import warnings
+import weakref
 
 import cv2
 import numpy as np
@@ -154,6 +156,17 @@ def test_a_toy_learns_finds_and_is_calibrated(spots):
     probability = 1 / (1 + np.exp(-logits))
     assert right.sum() >= 15 and probability[right].mean() > 0.5, "most of the twenty are found, and it is sure of them"
     assert right[probability > 0.5].mean() > 0.8, "what it is sure of is right"
+
+
+def test_training_ten_times_does_not_fill_the_memory(spots, monkeypatch):
+    from RegionDetector import pyramid_samples
+    from RegionDetector.pyramid_training import Plan, fit_pyramid_model
+
+    albums, real = [], pyramid_samples.Album
+    monkeypatch.setattr(pyramid_samples, "Album", lambda records: albums.append(weakref.ref(album := real(records))) or album)
+    model = fit_pyramid_model(spots, Plan(epochs=1, faces=8, widths=(4, 4, 4, 4)), verbose=False)
+    gc.collect()
+    assert albums[0]() is None and model is not None, "the photos go when the training is over"
 
 
 def test_merging_keeps_one_of_many_and_neighbours_apart():
