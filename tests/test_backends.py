@@ -16,6 +16,8 @@ import numpy as np
 import keras
 from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model
 from RegionDetector.detector import heat_maps
+from RegionDetector.fourier import for_looking
+from RegionDetector.pyramid_model import load_pretrained
 from TrackDetector.descriptors import get_layer_output
 from common.device import backend, describe, seed_everything
 from common.inference import compiled, in_batches
@@ -29,7 +31,10 @@ patches = rng.integers(0, 256, (5, 32, 32, 3)).astype("float32")
 found = {"answers": in_batches(compiled(classifier), patches, 2), "logits": in_batches(compiled(fcnn), patches, 2)}
 wide = generate_fcnn_model()
 copy_weights(classifier, wide)
-found["maps"] = heat_maps(wide, list(rng.integers(0, 256, (3, 176, 176, 3)).astype("uint8")), 2)
+photos = list(rng.integers(0, 256, (3, 176, 176, 3)).astype("uint8"))
+found["maps"] = heat_maps(wide, photos, 2)
+found["fourier"] = compiled(for_looking(wide))(np.stack(photos).astype("float32"))
+found["pyramid"] = compiled(load_pretrained())(np.stack(photos).astype("float32"))
 found["descriptors"] = get_layer_output(rng.integers(0, 256, (3, 224, 224, 3)).astype("uint8"))
 
 X = np.concatenate([rng.integers(0, 90, (60, 32, 32, 3)), rng.integers(160, 256, (60, 32, 32, 3))]).astype("float32")
@@ -63,7 +68,7 @@ def test_another_backend_gives_the_same(backend, tmp_path, request):
         pytest.skip(f"{backend} is not installed (make test-jax)")
     reference, found = request.getfixturevalue("reference"), run(backend, tmp_path)
     assert found["trained"] == backend and reference["trained"] == "tensorflow"
-    for name in ("answers", "logits", "maps", "descriptors"):
+    for name in ("answers", "logits", "maps", "fourier", "pyramid", "descriptors"):
         assert found[name].shape == reference[name].shape
         np.testing.assert_allclose(found[name], reference[name], rtol=1e-4, atol=1e-5, err_msg=name)
     # the FCNN on a window is the classifier, on this backend too
