@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
 
 from common.boxes import covered, iou, non_maximum_suppression
@@ -19,7 +20,7 @@ from RegionDetector.drawings import receptive_fields
 
 STRIDE = 4  # pixels from cell to cell
 COVERED = 0.5  # a box of which more lies in a surer box is the same face, or a part of it
-MOST = 20  # boxes; with more nobody sees anything
+MOST = 12  # boxes; with more nobody sees anything
 SAME_FACE = 0.4  # boxes of one face at two levels overlap by more than this
 LINES = tuple(zip((BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY), ("-", "--", "-.", ":", "-", "--"), "osD^vP"))
 
@@ -246,13 +247,12 @@ def draw_scale(pyramid, level):
     figure = paper(9.2, 5.4)
     ax = panel(figure, 0.01, 0.42, 0.32, 0.5, f"boxes that answer here: {len(answering)} of {len(p.faces)}")
     ax.imshow(picture(p.photo), interpolation="nearest")
-    for face, box in enumerate(p.faces):
-        if face in answering:
-            draw_boxes(ax, [box], GREEN, "-", [f"box {face + 1}: {p.answers[level, face]:.1f}"])
-        else:
-            for color, width in (("#333333", 2.4), ("white", 1)):  # seen on light photos and on dark ones
-                ax.add_patch(Rectangle(box[1::-1], box[3] - box[1], box[2] - box[0], fill=False, ec=color, lw=width))
-            ax.text(box[1] + 2, box[0], str(face + 1), color="white", fontsize=8, va="top")
+    others = np.delete(p.faces, answering, axis=0)
+    for color, width in (("#333333", 2.4), ("white", 1)):  # seen on light photos and on dark ones
+        ax.add_collection(PolyCollection(others[:, [[1, 0], [3, 0], [3, 2], [1, 2]]], fc="none", ec=color, lw=width))
+    for face in np.setdiff1d(np.arange(len(p.faces)), answering)[: len(LINES)]:
+        ax.text(p.faces[face, 1] + 2, p.faces[face, 0], str(face + 1), color="white", fontsize=8, va="top")
+    draw_boxes(ax, p.faces[answering], GREEN, "-", [f"box {face + 1}: {p.answers[level, face]:.1f}" for face in answering])
     ax = panel(figure, 0.345, 0.42, 0.32, 0.5, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels")
     ax.imshow(picture(here.image), interpolation="nearest")
     ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec="white", lw=3.4))

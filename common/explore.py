@@ -7,7 +7,9 @@ notebook that was run headless, the picture of its first state stands in.
 """
 
 import base64
+import gc
 import io
+from functools import lru_cache
 from html import escape
 
 import ipywidgets as widgets
@@ -38,11 +40,19 @@ def panel(figure, left, bottom, width, height, title="", axis=False):
     return ax
 
 
+@lru_cache(maxsize=8)
+def _canvas(width, height, dpi):
+    """One canvas for all pictures of a size: it remembers how wide words are, which is much of the work of drawing."""
+    return FigureCanvasAgg(Figure(figsize=(width, height), dpi=dpi))
+
+
 def as_png(figure):
     """The figure as the bytes of a PNG file."""
     from PIL import Image
 
-    canvas = FigureCanvasAgg(figure)
+    canvas = _canvas(*figure.get_size_inches().tolist(), figure.dpi)
+    canvas.figure = figure
+    figure.set_canvas(canvas)
     canvas.draw()
     out = io.BytesIO()
     # little compression: the picture goes to the browser next door, and packing it well takes longer than drawing it
@@ -85,9 +95,15 @@ class Explorer(widgets.VBox):
         return self.draw(**{name: control.value for name, control in self.controls.items()})
 
     def _redraw(self, change=None):
-        figure = self.figure()
-        self.label = figure.get_label()
-        self.image.value = as_png(figure)
+        collects = gc.isenabled()
+        gc.disable()  # tidying up may take as long as three pictures; it can wait until this one is on its way
+        try:
+            figure = self.figure()
+            self.label = figure.get_label()
+            self.image.value = as_png(figure)
+        finally:
+            if collects:
+                gc.enable()
         self.image.layout.width = f"{figure.get_figwidth() * figure.dpi:.0f}px"  # no wider than it is: a picture blown up is blurred
         self.words.value = f'<p role="status" style="line-height: 1.4">{escape(self.label)}</p>'
 
