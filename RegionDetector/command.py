@@ -69,7 +69,7 @@ def find_faces(file, run, min_face=20, threshold=THRESHOLD):
 
     photo = read_photo(file)
     least = np.log(max(threshold, 1e-9) / max(1 - threshold, 1e-9))
-    ellipses, logits = find_ellipses(run, photo, min_face, least)
+    ellipses, logits = find_ellipses(run, photo, min_face, least, closer=True)
     return photo, np.column_stack([as_boxes_in(ellipses, photo.shape), 1 / (1 + np.exp(-logits))])
 
 

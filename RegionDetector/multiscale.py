@@ -10,10 +10,12 @@ from common.inference import compiled
 from RegionDetector import pyramid_model
 from RegionDetector.detector import WINDOW, boxes_from_maps, face_answer
 from RegionDetector.pyramid import FACE, on_one_canvas, pyramid_scales
+from RegionDetector.second_look import look_again
 
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
 AGREE = 0.3  # logits that a face gains when e times as many answers agree on it
+DOUBT = 1.0  # an answer that is fainter than wanted by this much may be a face at a second look
 MOST = 1000  # answers of one photo that are looked at more closely, the surest
 
 # How to look: smallest face at the finest level, ratio of the scales, faces a level answers for (all in pixels)
@@ -58,7 +60,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     for index, (image, shape) in enumerate(zip(tqdm(images, "photos", disable=not progress), image_shapes)):
         photo = np.asarray(image)[: shape[0], : shape[1]]
         if learnt:
-            ellipses, values = find_ellipses(run, photo, min_face or 20, least)
+            ellipses, values = find_ellipses(run, photo, min_face or 20, least, closer=True)
             boxes = as_boxes_in(ellipses, photo.shape)
         else:
             boxes, values = _windows(run, photo, box_shape, min_face or FACE, least)
@@ -89,7 +91,7 @@ def _windows(run, photo, box_shape, min_face, least):
     return boxes[keep], values[keep]
 
 
-def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Search()):
+def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Search(), closer=False):
     """Find the faces of one photo with the network of `pyramid_model`.
 
     Parameters
@@ -104,6 +106,8 @@ def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Sear
     mirror : bool
         Look at the mirror image too and take the mean of the answers; twice the time.
     search : Search
+    closer : bool
+        Take a second look at each answer; see `second_look`. The more answers, the longer it takes.
 
     Returns
     -------
@@ -112,6 +116,7 @@ def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Sear
     logits : ndarray of float, shape (P,)
     """
     ellipses, logits = [np.zeros((0, 5))], [np.zeros(0)]
+    enough = least - DOUBT if closer else least
     scales = pyramid_scales(photo.shape, min_face, search.step, search.face)
     if scales:
         canvas, levels = on_one_canvas(photo, scales)
@@ -121,13 +126,15 @@ def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Sear
             part = answers[row // stride :, col // stride :][: -(-height // stride), : -(-width // stride)]
             logit, ellipse = pyramid_model.read_map(part)
             size = 2 * np.sqrt(ellipse[:, 2] * ellipse[:, 3])
-            keep = (logit >= least) & (size >= search.least_size) & (size <= search.greatest_size)
+            keep = (logit >= enough) & (size >= search.least_size) & (size <= search.greatest_size)
             ellipse[:, :4] *= np.tile(np.array(photo.shape[:2]) / (height, width), 2)
             ellipses.append(ellipse[keep])
             logits.append(logit[keep])
     ellipses, logits = np.concatenate(ellipses), np.concatenate(logits)
     surest = np.argsort(-logits, kind="stable")[:MOST]
     ellipses, logits = merged(ellipses[surest], logits[surest])
+    if closer:
+        ellipses, logits = look_again(run, photo, ellipses, logits)
     return ellipses[logits >= least], logits[logits >= least]
 
 

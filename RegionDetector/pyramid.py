@@ -103,3 +103,37 @@ def on_one_canvas(photo, scales):
         source = cv2.resize(source, (cols, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         canvas[row : row + rows, col : col + cols] = source
     return canvas, [(*corner, *size) for corner, size in zip(corners, sizes)]
+
+
+def halves(photo, least=64):
+    """A photo, half of it, and so on while both sides have `least` pixels: list of ndarray of uint8, (H, W, 3)."""
+    levels = [photo]
+    while min(levels[-1].shape[:2]) >= 2 * least:
+        height, width = levels[-1].shape[:2]
+        levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def warped(levels, turn, shift, side):
+    """The part of a photo that a map of coordinates brings to a square, black where there is no photo.
+
+    Parameters
+    ----------
+    levels : list of ndarray of uint8, each (H, W, 3)
+        From `halves`; the smallest that is no smaller than wanted is taken, so that no pixel is skipped.
+    turn : ndarray, shape (2, 2)
+    shift : ndarray, shape (2,)
+        Point ``p`` (row, column) of the photo goes to ``turn @ p + shift``.
+    side : int
+        Pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (side, side, 3)
+    """
+    level = int(np.clip(np.floor(-np.log2(np.sqrt(abs(np.linalg.det(turn))))), 0, len(levels) - 1))
+    image = levels[level]
+    turn = turn * (np.array(levels[0].shape[:2]) / image.shape[:2])
+    # from corners of pixels, rows first, to OpenCV's middles of pixels, columns first
+    matrix = np.column_stack([turn[::-1, ::-1], (turn @ [0.5, 0.5] + shift - 0.5)[::-1]])
+    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from common.photos import read_photo
+from RegionDetector.pyramid import halves, warped
 from RegionDetector.pyramid_model import LEARNT, STRIDE, as_target
 
 CROP = 96  # pixels
@@ -33,11 +34,7 @@ class Album:
     def __init__(self, records):
         self.levels, self.middles, self.spreads = [], [], []
         for record in records:
-            levels = [read_photo(record.path)]
-            while min(levels[-1].shape[:2]) >= 128:
-                height, width = levels[-1].shape[:2]
-                levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-            self.levels.append(levels)
+            self.levels.append(halves(read_photo(record.path)))
             middles, spreads = spread_of(record.ellipses)
             self.middles.append(middles)
             self.spreads.append(spreads)
@@ -57,14 +54,7 @@ class Album:
         -------
         ndarray of uint8, shape (side, side, 3)
         """
-        levels = self.levels[photo]
-        level = int(np.clip(np.floor(-np.log2(np.sqrt(abs(np.linalg.det(turn))))), 0, len(levels) - 1))
-        image = levels[level]
-        stretch = np.array(levels[0].shape[:2]) / image.shape[:2]
-        turn = turn * stretch
-        # from corners of pixels, rows first, to OpenCV's middles of pixels, columns first
-        matrix = np.column_stack([turn[::-1, ::-1], (turn @ [0.5, 0.5] + shift - 0.5)[::-1]])
-        return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+        return warped(self.levels[photo], turn, shift, side)
 
 
 def spread_of(ellipses):

@@ -35,7 +35,7 @@ class Plan:
         See `pyramid_model.generate_pyramid_model`.
     """
 
-    epochs: int = 16
+    epochs: int = 24
     faces: int = 24
     lr: float = 2e-3
     hard_from: float = 1.0
@@ -152,7 +152,7 @@ def judged(model, records):
     """Logits of the detections in photos, and whether each is a face (IoU above 0.5)."""
     run, logits, right = compiled(model), [np.zeros(0)], [np.zeros(0, bool)]
     for record in records:
-        ellipses, values = find_ellipses(run, read_photo(record.path), least=-4.0)
+        ellipses, values = find_ellipses(run, read_photo(record.path), least=-4.0, closer=True)
         logits.append(values)
         right.append(_overlap(ellipses, pyramid_samples.boxed(*pyramid_samples.spread_of(record.ellipses))) > 0.5)
     return np.concatenate(logits), np.concatenate(right)

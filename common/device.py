@@ -88,6 +88,11 @@ def prepare():
                 return
 
 
+def cores():
+    """How many processor cores this program may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def describe():
     """One line on where the work is done, for notebooks and results cards.
 
@@ -99,5 +104,4 @@ def describe():
     found = gpus()
     if found:
         return "GPU: " + ", ".join(found)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"CPU: {_processor()}, {cores} cores"
+    return f"CPU: {_processor()}, {cores()} cores"

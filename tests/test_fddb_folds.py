@@ -17,12 +17,16 @@ from RegionDetector.pyramid_training import Plan, calibrate
 
 @pytest.fixture
 def small_fddb(tmp_path):
-    """Ten folds of two photos each, laid out as FDDB is."""
-    folder, rng = tmp_path / "fddb", np.random.default_rng(0)
+    return made_up_fddb(tmp_path / "fddb", 2)
+
+
+def made_up_fddb(folder, photos):
+    """Ten folds of so many photos each, laid out as FDDB is."""
+    rng = np.random.default_rng(0)
     (folder / "FDDB-folds").mkdir(parents=True)
     for fold in fddb.FOLDS:
         lines = []
-        for number in range(2):
+        for number in range(photos):
             name = f"2002/01/{fold:02d}/big/img_{number}"
             path = folder / "originalPics" / f"{name}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,12 +62,12 @@ def test_a_stopped_run_goes_on(small_fddb, tmp_path, trained, monkeypatch):
     monkeypatch.setattr(fddb_folds, "find_in", stops)
     with pytest.raises(KeyboardInterrupt):
         fddb_folds.run_folds(small_fddb, out, [8, 9, 10])
-    assert len(trained) == 3 and not (out / "results.json").exists()
-    for fold, names in zip((10, 9, 8), trained):
-        assert len(names) == 18 and not any(f"/{fold:02d}/" in name for name in names), "a fold is never trained on when it is the test"
+    assert len(trained) == 2 and not (out / "results.json").exists()
     (out / "fold-07-out.txt").write_text("")  # of a fold that was not asked for
     curve = fddb_folds.run_folds(small_fddb, out, [8, 9, 10])
-    assert len(trained) == 3 and looked == [8, 9, 9, 10], "nothing that was done is done again"
+    assert len(trained) == 3 and looked == [10, 9, 9, 8], "nothing that was done is done again"
+    for fold, names in zip((10, 9, 8), trained):
+        assert len(names) == 18 and not any(f"/{fold:02d}/" in name for name in names), "a fold is never trained on when it is the test"
     assert curve.faces == 6
     results = json.loads((out / "results.json").read_text())
     assert results["folds"] == [8, 9, 10] and results["photos"] == 6 and len(results["faces_by_size"]["found"]) == 6
@@ -73,15 +77,27 @@ def test_a_stopped_run_goes_on(small_fddb, tmp_path, trained, monkeypatch):
 
 def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
     monkeypatch.delenv("FDDB_DIR", raising=False)
-    assert fddb_folds.main(["--folds", "1", "--out", str(tmp_path / "one"), "--fddb", str(small_fddb)]) == 0
+    assert fddb_folds.main(["--folds", "1", "--jobs", "1", "--out", str(tmp_path / "one"), "--fddb", str(small_fddb)]) == 0
     assert "1 of 10 folds" in capsys.readouterr().out
-    assert fddb_folds.main(["--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
+    assert fddb_folds.main(["--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert "HeadHunter" in capsys.readouterr().out
     assert fddb_folds.main(["--final", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert len(trained[-1]) == 20 and (tmp_path / "ten" / "final.weights.h5").exists()
     for wrong, said in ((["--folds", "11", "--fddb", str(small_fddb)], "1 to 10"), ([], "where is FDDB"), (["--fddb", str(tmp_path / "no")], "no such folder")):
         assert fddb_folds.main([*wrong, "--out", str(tmp_path / "x")]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_folds_side_by_side(tmp_path, capsys):
+    """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
+    folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
+    assert fddb_folds.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2).faces == 16
+    assert "training: 100%" in capsys.readouterr().err
+    assert len(list(out.glob("fold-*.weights.h5"))) == len(list(out.glob("fold-*-out.txt"))) == 2
+    (out / "fold-09-out.txt").unlink()
+    (out / "fold-09.weights.h5").write_bytes(b"no weights")
+    with pytest.raises(OSError, match="fold-09.weights.h5"):
+        fddb_folds.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2)
 
 
 ELLIPSES = st.tuples(st.floats(5, 80), st.floats(0.3, 0.97), st.floats(-1.5, 1.5), st.floats(-20, 300), st.floats(-20, 300))
