@@ -94,11 +94,7 @@ def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan(), jobs=1):
     left = [fold for fold in reversed(folds) if not _detections(out, fold).exists()]
     train = [fold for fold in left if not _weights(out, fold).exists()]
     with tqdm(total=len(train) * plan.epochs, unit="epoch", smoothing=0.1, desc="training", disable=not left) as bar:
-        if jobs == 1:
-            for fold in left:
-                do_fold(folder, out, fold, plan, bar.update)
-        else:
-            _side_by_side(jobs, [(folder, out, fold, plan) for fold in left], bar)
+        _do_folds(jobs, [(folder, out, fold, plan) for fold in left], bar)
     records = [record for fold in folds for record in fddb.read_folds(folder, fold)]
     detections = fddb_report.read_detections([_detections(out, fold) for fold in folds])
     curve = evaluate(records, detections, progress=True)
@@ -107,7 +103,7 @@ def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan(), jobs=1):
 
 
 def _weights(out, fold):
-    return out / f"fold-{fold:02d}.weights.h5"
+    return out / (f"fold-{fold:02d}.weights.h5" if fold else "final.weights.h5")
 
 
 def _detections(out, fold):
@@ -115,12 +111,16 @@ def _detections(out, fold):
 
 
 def do_fold(folder, out, fold, plan, tick):
-    """Train without one fold, unless its weights are there, and look for the faces in it; `tick()` after every epoch."""
+    """Train without one fold, unless its weights are there, and look for the faces in it; `tick()` after every epoch.
+
+    Fold 0 is none: all photos are trained on, and there are none left to look in.
+    """
     if not _weights(out, fold).exists():
         others = [record for other in fddb.FOLDS if other != fold for record in fddb.read_folds(folder, other)]
         save_whole(fit_pyramid_model(others, plan, [_ticking(tick)], verbose=False), _weights(out, fold))
-    found = find_in(load_pretrained(_weights(out, fold)), fddb.read_folds(folder, fold))
-    fddb_report.write_detections(_detections(out, fold), found)
+    if fold:
+        found = find_in(load_pretrained(_weights(out, fold)), fddb.read_folds(folder, fold))
+        fddb_report.write_detections(_detections(out, fold), found)
 
 
 def _ticking(tick):
@@ -130,8 +130,12 @@ def _ticking(tick):
     return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tick())
 
 
-def _side_by_side(jobs, tasks, bar):
-    """`do_fold` for each task, `jobs` at a time, each in a process with one thread for its arithmetic."""
+def _do_folds(jobs, tasks, bar):
+    """`do_fold` for each task: here, one after the other, or several at a time, each in a process with one thread for its arithmetic."""
+    if jobs == 1:
+        for task in tasks:
+            do_fold(*task, bar.update)
+        return
     context = multiprocessing.get_context("spawn")  # a copy of a process in which TensorFlow runs already would hang
     ticks = context.SimpleQueue()
     counting = threading.Thread(target=lambda: [bar.update() for _ in iter(ticks.get, None)])
@@ -151,14 +155,14 @@ def _side_by_side(jobs, tasks, bar):
 
 
 def _start_process(ticks):
-    """What a process of `_side_by_side` does first, before TensorFlow is loaded in it."""
+    """What a process of `_do_folds` does first, before TensorFlow is loaded in it."""
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3")
     cv2.setNumThreads(1)
     _in_process.ticks = ticks
 
 
 def _in_process(*task):
-    """`do_fold` in a process of `_side_by_side`."""
+    """`do_fold` in a process of `_do_folds`."""
     do_fold(*task, tick=lambda: _in_process.ticks.put(1))
 
 
@@ -229,7 +233,7 @@ def main(arguments=None):
     parser.add_argument("--fddb", help="the folder of FDDB; default: the environment variable FDDB_DIR")
     parser.add_argument("--out", default="build/fddb", help="folder for detections and weights")
     parser.add_argument("--folds", type=int, default=10, help="how many folds to do, from the tenth backwards: 1 to 10")
-    parser.add_argument("--jobs", type=int, help="folds at a time, one core each; default: one a core, up to four; with a GPU one")
+    parser.add_argument("--jobs", type=int, help="folds at a time, one core each (with 1: all cores); default: one a core, up to four; with a GPU one")
     parser.add_argument("--epochs", type=int, default=Plan.epochs)
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument("--final", action="store_true", help="train on all ten folds instead, for the kit's own weights")
@@ -241,9 +245,10 @@ def main(arguments=None):
             raise FileNotFoundError(f"where is FDDB? Name its folder with --fddb or FDDB_DIR; {fddb.WHERE_FROM}.")
         if not 1 <= options.folds <= 10:
             raise ValueError(f"--folds is 1 to 10, not {options.folds}")
+        jobs = options.jobs or _jobs()
         if options.final:
-            return _final(folder, Path(options.out), plan)
-        curve = run_folds(folder, options.out, range(11 - options.folds, 11), plan, options.jobs or _jobs(options.folds))
+            return _final(folder, Path(options.out), plan, jobs)
+        curve = run_folds(folder, options.out, range(11 - options.folds, 11), plan, jobs)
     except (OSError, ValueError) as error:
         print(f"fddb_folds: {error}", file=sys.stderr)
         return 1
@@ -254,20 +259,20 @@ def main(arguments=None):
     return 0
 
 
-def _jobs(folds):
+def _jobs():
     """How many folds at a time: one a core, but no more than most computers have the memory for."""
     from common import device
 
-    return 1 if device.gpus() else max(1, min(folds, device.cores(), 4))
+    return 1 if device.gpus() else min(device.cores(), 4)
 
 
-def _final(folder, out, plan):
+def _final(folder, out, plan, jobs):
     """Train on everything and say where the weights lie."""
     out.mkdir(parents=True, exist_ok=True)
-    with tqdm(total=plan.epochs, unit="epoch") as bar:
-        model = fit_pyramid_model(fddb.read_folds(folder), plan, [_ticking(bar.update)], verbose=False)
-    save_whole(model, out / "final.weights.h5")
-    print(f"{out / 'final.weights.h5'}: trained on all ten folds with {plan}")
+    _same_plan(out / "plan.json", plan)
+    with tqdm(total=plan.epochs, unit="epoch", desc="training") as bar:
+        _do_folds(jobs, [(folder, out, 0, plan)], bar)
+    print(f"{_weights(out, 0)}: trained on all ten folds with {plan}")
     return 0
 
 

@@ -81,7 +81,7 @@ def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
     assert "1 of 10 folds" in capsys.readouterr().out
     assert fddb_folds.main(["--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert "HeadHunter" in capsys.readouterr().out
-    assert fddb_folds.main(["--final", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
+    assert fddb_folds.main(["--final", "--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert len(trained[-1]) == 20 and (tmp_path / "ten" / "final.weights.h5").exists()
     for wrong, said in ((["--folds", "11", "--fddb", str(small_fddb)], "1 to 10"), ([], "where is FDDB"), (["--fddb", str(tmp_path / "no")], "no such folder")):
         assert fddb_folds.main([*wrong, "--out", str(tmp_path / "x")]) == 1
