@@ -112,6 +112,12 @@ def test_photos_cut_short(tmp_path, suffix):
         read_photo(tmp_path / f"cut.{suffix}")
 
 
+def test_a_photo_of_an_iphone_says_what_it_is(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
+    with pytest.raises(PhotoError, match="IMG_1.HEIC.*HEIC, as iPhones take them.*JPEG"):
+        read_photo(tmp_path / "IMG_1.HEIC")
+
+
 def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     Image.fromarray(RAMP).save(tmp_path / "bomb.png")
