@@ -189,7 +189,7 @@ def _line(report):
 def _files(paths):
     """The files meant: of a folder its photos and videos, without the hidden ones and the copies drawn before."""
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir, no error where a name is too long to be one
             files = [p for p in in_numeric_order(path.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
                      and p.is_file() and not p.name.startswith(".") and not p.stem.endswith(DRAWN)]
             if not files:
@@ -221,7 +221,7 @@ def _prepare_outputs(options):
 
 
 def main(arguments=None):
-    """Run the command; returns 0, 1 if a file could not be read, 2 if nothing could be done."""
+    """Run the command; returns 0, 1 if a file could not be read, 2 if nothing could be done or the answers not be written."""
     options = parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if options.every < 1:
@@ -248,5 +248,9 @@ def main(arguments=None):
             print(f"skipped: {error}", file=sys.stderr)
     if options.json:
         answer = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "files": reports}
-        options.json.write_text(json.dumps(answer, indent=2), encoding="utf-8")
+        try:
+            options.json.write_text(json.dumps(answer, indent=2), encoding="utf-8")
+        except OSError as error:
+            print(f"error: --json {options.json}: cannot be written ({error.strerror}); the answers are above", file=sys.stderr)
+            return 2
     return 1 if failed else 0

@@ -126,6 +126,14 @@ def test_answers_that_could_not_be_written_are_refused_before_the_work(files, ca
     assert (files / "wall.jpg").read_bytes() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="Windows makes links for administrators only")
+def test_a_name_too_long_and_a_link_in_a_circle(files, capsys, tmp_path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    code = main(["--gallery", str(files / "people"), str(tmp_path / ("x" * 300 + ".jpg")), "--json", str(tmp_path / "circle")])
+    captured = capsys.readouterr()
+    assert code == 2 and "skipped: " in captured.err and f"--json {tmp_path / 'circle'}: cannot be written" in captured.err
+
+
 def test_photos_of_one_name_in_two_folders_are_both_drawn(files, gallery, tmp_path):
     for folder, shade in (("a", 10), ("b", 200)):
         save(tmp_path / folder / "1.png", np.full((40, 40, 3), shade, np.uint8))
