@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from common.console import print_any_name
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, read_photo
 
@@ -76,6 +77,7 @@ def find_faces(file, run, min_face=20, threshold=THRESHOLD):
 def main(arguments=None):
     """Run the command; returns 0, 1 if a photo could not be read, 2 if nothing could be done."""
     options = parser().parse_args(arguments)
+    print_any_name()
     if not 0 <= options.threshold <= 1:
         parser().error(f"--threshold: expected a probability from 0 to 1, got {options.threshold:g}")
     if not options.min_face >= 4:

@@ -11,6 +11,7 @@ import numpy as np
 from common.photos import read_photo
 
 MAX_BYTES = 50_000_000
+MAX_NUMBERS = 10_000_000  # a pickle may name one row a million times over
 
 
 class _NumbersOnly(pickle.Unpickler):
@@ -34,7 +35,7 @@ def read_numbers(path):
     Raises
     ------
     ValueError
-        If the file holds anything but rows of numbers, is damaged, or is over 50 MB.
+        If the file holds anything but rows of finite numbers, is damaged, or is over 50 MB.
     """
     path = Path(path)
     if path.stat().st_size > MAX_BYTES:
@@ -42,13 +43,16 @@ def read_numbers(path):
     try:
         rows = _NumbersOnly(io.BytesIO(path.read_bytes())).load()
     except Exception as error:  # damaged pickles raise errors of any kind
-        raise ValueError(f"{path} is refused: {error}") from error
+        raise ValueError(f"{path} is refused: {error or type(error).__name__}") from error
     if not isinstance(rows, list) or not all(isinstance(row, (list, tuple)) for row in rows):
         raise ValueError(f"{path} is refused: expected a list of rows of numbers, got {type(rows).__name__}")
     widths = {len(row) for row in rows}
     if len(widths) > 1 or not all(type(x) in (int, float) for row in rows for x in row):
         raise ValueError(f"{path} is refused: expected rows of equal length holding numbers only")
-    return np.array(rows, dtype=float).reshape(len(rows), widths.pop() if widths else 0)
+    width = widths.pop() if widths else 0
+    if len(rows) * width > MAX_NUMBERS or any(abs(x) > 1e15 or x != x for row in rows for x in row):
+        raise ValueError(f"{path} is refused: expected at most {MAX_NUMBERS:,} numbers, none of them NaN or beyond all pixels")
+    return np.array(rows, dtype=float).reshape(len(rows), width)
 
 
 def is_published(folder, name):

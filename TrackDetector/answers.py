@@ -45,6 +45,10 @@ def named(items, labels=None, what="photos"):
     """Names and values of a dictionary or sequence, and the labels in the same order."""
     if isinstance(items, np.ndarray) and items.ndim in (2, 3):
         raise ValueError(f"expected several {what}, got one array of shape {items.shape}; hand in a list or a dictionary")
+    if items is None or isinstance(items, (str, bytes)):
+        raise ValueError(f"expected {what} in a dictionary or a list, got {type(items).__name__}")
+    if not hasattr(items, "__len__"):
+        items = list(items)
     names = [str(name) for name in items] if isinstance(items, dict) else [str(i) for i in range(len(items))]
     values = list(items.values()) if isinstance(items, dict) else list(items)
     if labels is None:
@@ -56,8 +60,13 @@ def named(items, labels=None, what="photos"):
         if missing:
             raise ValueError(f"{len(missing)} of {len(items)} {what} have no label, for example {missing[0]!r}")
         labels = [labels[name] for name in items]
+    labels = labels if hasattr(labels, "__len__") else list(labels)
     if len(labels) != len(values):
         raise ValueError(f"{len(values)} {what}, but {len(labels)} labels")
+    for name, label in zip(names, labels):
+        # NaN, which pandas makes of an empty cell, is not equal to itself
+        if label is None or np.ndim(label) or label != label or not str(label).strip():
+            raise ValueError(f"expected the name of a person for each of the {what}, got {label!r} for {name!r}")
     return names, values, [str(label) for label in labels]
 
 

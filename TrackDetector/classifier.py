@@ -5,15 +5,17 @@
 
 import warnings
 from contextlib import contextmanager
+from numbers import Real
 from time import perf_counter
 
 import numpy as np
 
 from TrackDetector.answers import UNKNOWN, Answer, like, named, unit
-from TrackDetector.descriptors import get_layer_output, input_size, load_face_model
+from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
 from TrackDetector.gallery import Gallery, GalleryError, load_gallery, save_gallery
 from TrackDetector.photos import as_rgb
+from TrackDetector.validation import usual_threshold
 
 COMBINE = ("mean", "median", "vote")
 
@@ -31,8 +33,8 @@ class Classifier:
         By default dlib's face ResNet.
     layer : str, optional
         The hidden layer that describes a face; by default the last one.
-    n_neighbors : int
-        How many photos vote.
+    n_neighbors : int, optional
+        How many photos vote; by default three, or as many as there are in a smaller gallery.
     flip : bool
         Average the descriptors of a face and of its mirror image.
     combine : {"mean", "median", "vote"}
@@ -64,16 +66,21 @@ class Classifier:
     T. Cover and P. Hart, "Nearest neighbor pattern classification", IEEE Trans. Information Theory 13, 1967.
     """
 
-    def __init__(self, nn_model=None, layer=None, n_neighbors=3, flip=True, combine="mean", threshold=None,
+    def __init__(self, nn_model=None, layer=None, n_neighbors=None, flip=True, combine="mean", threshold=None,
                  detector=None, preprocess=preprocess_imgs, batch_size=32):
-        if int(n_neighbors) != n_neighbors or n_neighbors < 1:
-            raise ValueError(f"expected n_neighbors to be 1 or more, got {n_neighbors}")
+        if n_neighbors is not None and not (isinstance(n_neighbors, Real) and int(n_neighbors) == n_neighbors >= 1):
+            raise ValueError(f"expected n_neighbors to be 1 or more, or None, got {n_neighbors!r}")
+        if threshold is not None and not (isinstance(threshold, Real) and threshold == threshold):
+            raise ValueError(f"expected a threshold from 0 to 2, as distances are, or None; got {threshold!r}")
+        if not isinstance(layer, (str, int, np.integer, type(None))):
+            raise ValueError(f"expected one layer, by its name or number; got {layer!r}")
         if combine not in COMBINE:
             raise ValueError(f"expected combine to be one of {', '.join(COMBINE)}; got {combine!r}")
         if detector is not None and preprocess is not preprocess_imgs:
             raise ValueError("a detector is of no use with a preprocess function of one's own, or none")
         self.nn_model = load_face_model() if nn_model is None else nn_model
-        self.layer, self.n_neighbors, self.flip, self.combine = layer, int(n_neighbors), flip, combine
+        self.layer, self.flip, self.combine = layer if isinstance(layer, (str, type(None))) else int(layer), flip, combine
+        self.n_neighbors = None if n_neighbors is None else int(n_neighbors)
         self.threshold, self.detector, self.preprocess, self.batch_size = threshold, detector, preprocess, batch_size
         self.seconds_ = dict.fromkeys(("detection", "descriptors", "knn"), 0.0)
 
@@ -85,17 +92,17 @@ class Classifier:
 
     # --- from photos to descriptors -------------------------------------------------------------
 
-    def crop(self, imgs, thorough=True):
-        """Aligned faces (N, S, S, 3) of a list of photos, and whether each was found (N,)."""
+    def crop(self, imgs, thorough=True, names=None):
+        """Aligned faces (N, S, S, 3) of a list of photos, and whether each was found (N,); errors call them by `names`."""
         with self._clock("detection"):
-            return self._crop(imgs, thorough)
+            return self._crop(imgs, thorough, [f"image {i}" for i in range(len(imgs))] if names is None else names)
 
-    def _crop(self, imgs, thorough):
+    def _crop(self, imgs, thorough, names):
         if self.preprocess is preprocess_imgs:
             size = input_size(self.nn_model)[0]
-            return preprocess_imgs(imgs, *([size] if size else []), detector=self.detector, thorough=thorough)
+            return preprocess_imgs(list(imgs), *([size] if size else []), detector=self.detector, thorough=thorough, names=names)
         if self.preprocess is None:
-            crops = [as_rgb(img) for img in imgs]
+            crops = [as_rgb(img, name) for name, img in zip(names, imgs)]
             if len({crop.shape for crop in crops}) > 1:
                 raise ValueError("preprocess=None expects aligned faces of one size, got several sizes; leave it out for photos")
             return np.array(crops), np.ones(len(crops), bool)
@@ -138,7 +145,7 @@ class Classifier:
         names, images, labels = named(train_imgs, train_labels)
         if not images:
             raise ValueError("the gallery is empty: expected at least one photo with a label")
-        crops, found = self.crop(images)
+        crops, found = self.crop(images, names=names)
         skipped = [name for name, ok in zip(names, found) if not ok]
         if not found.any():
             raise ValueError(f"no face was found in any of the {len(names)} photos of the gallery")
@@ -153,12 +160,13 @@ class Classifier:
     def _take(self, gallery):
         from sklearn.neighbors import KNeighborsClassifier
 
-        if self.n_neighbors > len(gallery):
-            raise ValueError(f"n_neighbors is {self.n_neighbors}, but the gallery has {len(gallery)} faces; "
+        neighbors = min(3, len(gallery)) if self.n_neighbors is None else self.n_neighbors
+        if neighbors > len(gallery):
+            raise ValueError(f"n_neighbors is {neighbors}, but the gallery has {len(gallery)} faces; "
                              f"choose {len(gallery)} or fewer, or add photos")
         self.gallery_, self.skipped_ = gallery, []
         self._unit = unit(gallery.descriptors)
-        self._knn = KNeighborsClassifier(self.n_neighbors, weights="distance", algorithm="brute")
+        self._knn = KNeighborsClassifier(neighbors, weights="distance", algorithm="brute")
         self._knn.fit(gallery.descriptors, gallery.labels)
         self.classes_ = self._knn.classes_
 
@@ -195,6 +203,9 @@ class Classifier:
         model = load_face_model() if nn_model is None else nn_model
         if saved.pop("model", None) != model.name:
             raise GalleryError(f"{path}: was described by another network than {model.name}; hand in the one that made it as nn_model")
+        strange = set(saved) - {"layer", "n_neighbors", "flip", "combine", "threshold"}
+        if strange:
+            raise GalleryError(f"{path}: has settings that no gallery has: {', '.join(sorted(strange))}")
         try:
             self = cls(model, **{**saved, **settings})
             self._take(gallery)
@@ -240,7 +251,7 @@ class Classifier:
         with self._clock("knn"):
             names = self._knn.predict(descriptors)
             apart = self.distances(descriptors, names)
-            near, index = self._knn.kneighbors(descriptors, min(max(self.n_neighbors, 5), len(self.gallery_)))
+            near, index = self._knn.kneighbors(descriptors, min(max(self._knn.n_neighbors, 5), len(self.gallery_)))
         g = self.gallery_
         return [
             Answer(self._accept(name, d), str(name), float(d), bool(ok),
@@ -268,8 +279,8 @@ class Classifier:
             `test_imgs`, or a list in its order. A photo without a face is answered by its middle.
         """
         self._fitted()
-        _, images = named(test_imgs)
-        crops, found = self.crop(images) if images else (np.zeros((0, 1, 1, 3), np.uint8), [])
+        names, images = named(test_imgs)
+        crops, found = self.crop(images, names=names) if images else (np.zeros((0, 1, 1, 3), np.uint8), [])
         answers = self.identify(self.describe(crops), found) if images else []
         return like(test_imgs, answers if details else [a.label for a in answers])
 
@@ -293,9 +304,10 @@ class Classifier:
         """
         self._fitted()
         names, clips = named(test_videos, what="clips")
+        clips = [clip if hasattr(clip, "__len__") or clip is None else list(clip) for clip in clips]
         for name, clip in zip(names, clips):
-            if isinstance(clip, np.ndarray) and clip.ndim in (2, 3):
-                raise ValueError(f"clip {name}: expected a list of frames, got one image of shape {clip.shape}; "
+            if clip is None or isinstance(clip, (dict, str)) or isinstance(clip, np.ndarray) and clip.ndim in (2, 3):
+                raise ValueError(f"clip {name}: expected a list of frames, got {f'one image of shape {clip.shape}' if isinstance(clip, np.ndarray) else type(clip).__name__}; "
                                  "hand in a dictionary of clips, and [frame] for a clip of one frame")
         empty = [name for name, clip in zip(names, clips) if not len(clip)]
         if empty:
@@ -304,12 +316,13 @@ class Classifier:
         sizes = [len(clip) for clip in clips]
         first = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         frames = [frame for clip in clips for frame in clip]
-        crops, found = self.crop(frames, thorough=False) if frames else (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, bool))
+        where = [f"clip {name}, frame {i}" for name, size in zip(names, sizes) for i in range(size)]
+        crops, found = self.crop(frames, thorough=False, names=where) if frames else (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, bool))
         use, seen = found.copy(), []
         for i in range(len(clips)):
             span = slice(first[i], first[i + 1])
             if not found[span].any() and sizes[i]:
-                crops[span], found[span] = self.crop(frames[span])
+                crops[span], found[span] = self.crop(frames[span], names=where[span])
                 use[span] = found[span] if found[span].any() else True
             seen.append(np.flatnonzero(use[span]))
         descriptors = np.split(self.describe(crops[use]), np.cumsum([len(s) for s in seen])[:-1]) if use.any() else [[]] * len(clips)
@@ -345,7 +358,7 @@ class Classifier:
         for person in self.classes_ if len(self.classes_) > 1 else []:
             mine = g.labels == person
             rest = Classifier.__new__(Classifier)
-            rest.__dict__.update(self.__dict__, n_neighbors=min(self.n_neighbors, int((~mine).sum())))
+            rest.__dict__.update(self.__dict__, n_neighbors=min(self._knn.n_neighbors, int((~mine).sum())))
             rest._take(Gallery(g.descriptors[~mine], g.labels[~mine], g.photos[~mine]))
             answers[mine] = rest.distances(g.descriptors[mine], rest._knn.predict(g.descriptors[mine]))
         return answers[np.isfinite(answers)]
@@ -354,7 +367,9 @@ class Classifier:
         """Set the distance above which a face is "unknown".
 
         The people of the gallery serve as strangers to one another; photos of people who are in no
-        gallery are added to them. None of them may be used to report the result.
+        gallery are added to them. None of them may be used to report the result. Five people say little about all
+        strangers: with fewer than ``1 / false_accept`` of both, the threshold is at most `validation.usual_threshold`
+        where dlib's network describes the faces, and a warning says so for any other network.
 
         Parameters
         ----------
@@ -375,13 +390,19 @@ class Classifier:
         """
         from common.identification import threshold_at_false_accept
 
-        apart = self.stranger_distances()
+        apart, others = self.stranger_distances(), len(self.classes_) - (len(self.classes_) == 1)
         if strangers is not None and len(strangers):
-            _, images = named(strangers)
-            apart = np.concatenate([apart, [a.distance for a in self.classify_images(images, details=True)]])
+            outside = self.classify_images(list(named(strangers)[1]), details=True)
+            apart, others = np.concatenate([apart, [a.distance for a in outside]]), others + len(outside)
         if not len(apart):
             raise ValueError("one person alone has no strangers to compare with; hand in photos of strangers")
         self.threshold = threshold_at_false_accept(apart, false_accept)
+        if others * false_accept < 1:
+            if self.nn_model.name == FACE_MODEL and self.layer in (None, LAYER):
+                self.threshold = min(self.threshold, usual_threshold(len(self.classes_)))
+            else:
+                warnings.warn(f"{others} strangers cannot show a false-accept rate of {false_accept:g}: the threshold may be much too "
+                              "lax; hand in photos of more strangers", stacklevel=2)
         return self.threshold
 
 

@@ -7,28 +7,33 @@ import argparse
 import json
 import os
 import sys
+import tempfile
+import warnings
 from collections import defaultdict
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
+from common.console import print_any_name
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
-from TrackDetector.photos import VIDEO_SUFFIXES, photos_in, video_frames, video_rate
+from TrackDetector.answers import UNKNOWN
+from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, video_frames, video_rate
+from TrackDetector.validation import usual_threshold
 
-# what Classifier.choose_threshold finds at one false accept in a hundred, on the course's data as on the built-in people
-DEFAULT_THRESHOLD = 0.35
+DRAWN = ".named"
 
 
 def parser():
     """The arguments of the command."""
     p = argparse.ArgumentParser(prog="python -m TrackDetector.classifier", description="Name every face in photos and videos.")
-    p.add_argument("files", nargs="+", type=Path, metavar="PHOTO_OR_VIDEO")
+    p.add_argument("files", nargs="+", type=Path, metavar="PHOTO_OR_VIDEO", help="a photo, a video, or a folder of them")
     p.add_argument("--gallery", required=True, type=Path,
                    help="folder with one folder a person, named after them, full of photos; or a gallery (.npz) saved before")
     p.add_argument("--save-gallery", type=Path, metavar="FILE", help="keep the gallery as .npz, so that the next run starts at once")
-    p.add_argument("--threshold", type=float, help=f"distance above which a face is unknown (default: the gallery's, or {DEFAULT_THRESHOLD})")
+    p.add_argument("--threshold", type=float, help="distance above which a face is unknown (default: the gallery's, or "
+                   "0.39 for one person, 0.37 for five, 0.35 for thirty)")
     p.add_argument("--neighbors", type=int, default=None, metavar="K", help="photos that vote (default: 3, or fewer in a small gallery)")
     p.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame of a video")
     p.add_argument("--json", type=Path, metavar="OUT", help="write the answers to a file")
@@ -48,14 +53,21 @@ def read_people(folder):
     """
     images, labels, skipped = {}, {}, []
     for person in sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith(".")):
-        for photo in photos_in(person):
+        if person.name == UNKNOWN:
+            skipped.append(f"{person}: {UNKNOWN!r} is what strangers are called; if it is a person, give the folder another name")
+            continue
+        photos = photos_in(person)
+        if not photos:
+            skipped.append(f"{person}: no photo in it")
+        for photo in photos:
             try:
                 images[f"{person.name}/{photo.name}"] = read_photo(photo)
                 labels[f"{person.name}/{photo.name}"] = person.name
             except PhotoError as error:
                 skipped.append(str(error))
     if not images:
-        raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo")
+        raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read"
+                         + "".join(f"\n  {line}" for line in skipped[:5]))
     return images, labels, skipped
 
 
@@ -70,13 +82,17 @@ def open_gallery(path, threshold=None, neighbors=None):
         images, labels, skipped = read_people(path)
         for line in skipped:
             print(f"skipped: {line}", file=sys.stderr)
-        classifier = Classifier(n_neighbors=min(3, len(images)) if neighbors is None else neighbors).fit(images, labels)
+        with warnings.catch_warnings(record=True) as caught:  # a line for people, not a place in the program
+            warnings.simplefilter("always", UserWarning)
+            classifier = Classifier(n_neighbors=neighbors).fit(images, labels)
+        for warning in caught:
+            print(f"note: {warning.message}", file=sys.stderr)
     else:
         raise FileNotFoundError(f"{path}: no such folder or gallery")
     if threshold is not None:
         classifier.threshold = threshold
     elif classifier.threshold is None:
-        classifier.threshold = DEFAULT_THRESHOLD
+        classifier.threshold = usual_threshold(len(classifier.classes_))
     return classifier
 
 
@@ -84,7 +100,15 @@ def _caption(answer):
     return f"{answer.label} {answer.distance:.2f}".encode("ascii", "replace").decode()
 
 
-def _write_drawn(file, frames, rate, tracks, folder):
+def _free_name(folder, name, suffix, taken):
+    """Where to write a copy: photos of one name in two folders must not overwrite each other."""
+    names = (f"{name}{f'.{number}' if number > 1 else ''}{DRAWN}{suffix}" for number in count(1))
+    free = next(each for each in names if each.casefold() not in taken)
+    taken.add(free.casefold())
+    return folder / free
+
+
+def _write_drawn(file, frames, rate, tracks, folder, taken):
     import cv2
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,10 +119,10 @@ def _write_drawn(file, frames, rate, tracks, folder):
     drawn = (draw(frame, by_frame[t]) for t, frame in enumerate(frames))
     # the whole name stays in front, so that a photo and a video of one name do not overwrite each other
     if rate is None:
-        target = folder / f"{file.name}.named.jpg"
+        target = _free_name(folder, file.name, ".jpg", taken)
         target.write_bytes(cv2.imencode(".jpg", next(drawn)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
         return target
-    target, writer = folder / f"{file.name}.named.mp4", None
+    target, writer = _free_name(folder, file.name, ".mp4", taken), None
     for frame in drawn:
         height, width = (side - side % 2 for side in frame.shape[:2])
         if writer is None:
@@ -110,7 +134,7 @@ def _write_drawn(file, frames, rate, tracks, folder):
     return target
 
 
-def name_faces(file, classifier, every=1, folder=None):
+def name_faces(file, classifier, every=1, folder=None, taken=None):
     """Name every face in one photo or video.
 
     Parameters
@@ -122,6 +146,8 @@ def name_faces(file, classifier, every=1, folder=None):
         Take every `every`-th frame of a video.
     folder : pathlib.Path, optional
         Where to write a copy with boxes and names.
+    taken : set of str, optional
+        Names of copies that must not be written again; the new one is added.
 
     Returns
     -------
@@ -149,7 +175,8 @@ def name_faces(file, classifier, every=1, folder=None):
          "nearest": [{"photo": p, "name": n, "distance": round(d, 4)} for p, n, d in t.answer.neighbors]}
         for t in tracks]}
     if folder is not None:
-        report["drawn"] = str(_write_drawn(file, frames(), video_rate(file) / every if is_video else None, tracks, folder))
+        report["drawn"] = str(_write_drawn(file, frames(), video_rate(file) / every if is_video else None, tracks, folder,
+                                           set() if taken is None else taken))
     return report
 
 
@@ -160,36 +187,70 @@ def _line(report):
 
 
 def _files(paths):
+    """The files meant: of a folder its photos and videos, without the hidden ones and the copies drawn before."""
     for path in paths:
-        if path.is_dir():
-            yield from (p for p in sorted(path.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES)
+        if os.path.isdir(path):  # unlike Path.is_dir, no error where a name is too long to be one
+            files = [p for p in in_numeric_order(path.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
+                     and p.is_file() and not p.name.startswith(".") and not p.stem.endswith(DRAWN)]
+            if not files:
+                print(f"note: no photo or video in {path}", file=sys.stderr)
+            yield from files
         else:
             yield path
 
 
+def _prepare_outputs(options):
+    """Refuse now what could not be written after all the work."""
+    inputs = {os.path.realpath(path) for path in options.files}
+    for option, path in (("--json", options.json), ("--save-gallery", options.save_gallery)):
+        if path is None:
+            continue
+        if path.is_dir() or not path.parent.is_dir():
+            raise ValueError(f"{option} {path}: {'that is a folder' if path.is_dir() else 'there is no such folder'}; expected the name of a file to write")
+        if os.path.realpath(path) in inputs:
+            raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ValueError(f"{option} {path}: cannot be written; choose a folder of your own")
+    if options.draw is not None:
+        try:
+            options.draw.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=options.draw):
+                pass
+        except OSError as error:
+            raise ValueError(f"--draw {options.draw}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
+
+
 def main(arguments=None):
-    """Run the command; returns 0, 1 if a file could not be read, 2 if nothing could be done."""
+    """Run the command; returns 0, 1 if a file could not be read, 2 if nothing could be done or the answers not be written."""
     options = parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if options.every < 1:
         parser().error("--every: expected 1 or more")
+    if options.threshold is not None and not 0 <= options.threshold <= 2:
+        parser().error(f"--threshold: expected a distance from 0 to 2, got {options.threshold}")
+    print_any_name()
     try:
+        _prepare_outputs(options)
         classifier = open_gallery(options.gallery, options.threshold, options.neighbors)
         if options.save_gallery:
             classifier.save(options.save_gallery)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    reports, failed = [], 0
+    reports, failed, taken = [], 0, set()
     for file in _files(options.files):
         try:
-            reports.append(name_faces(file, classifier, options.every, options.draw))
+            reports.append(name_faces(file, classifier, options.every, options.draw, taken))
             print(_line(reports[-1]))
-        except PhotoError as error:
+        except OSError as error:  # a PhotoError, or a disk that is full
             failed += 1
             reports.append({"file": str(file), "error": str(error)})
             print(f"skipped: {error}", file=sys.stderr)
     if options.json:
         answer = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "files": reports}
-        options.json.write_text(json.dumps(answer, indent=2), encoding="utf-8")
+        try:
+            options.json.write_text(json.dumps(answer, indent=2), encoding="utf-8")
+        except OSError as error:
+            print(f"error: --json {options.json}: cannot be written ({error.strerror}); the answers are above", file=sys.stderr)
+            return 2
     return 1 if failed else 0

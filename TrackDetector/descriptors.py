@@ -14,6 +14,7 @@ from TrackDetector.dlib_weights import RESNET_FILE, DatError, dlib_file, read_la
 
 INPUT_SIZE = 150
 LAYER = "descriptor"
+FACE_MODEL = "dlib_face_resnet"
 
 
 def _pad(x, like):
@@ -172,7 +173,7 @@ def _assemble(mean, read, base=None):
     outputs = dense(x)
     for layer, weights in builder.weights.items():
         layer.set_weights(weights)
-    return keras.Model(inputs, outputs, name="dlib_face_resnet")
+    return keras.Model(inputs, outputs, name=FACE_MODEL)
 
 
 def _fast_version(model, layers):
@@ -227,7 +228,9 @@ def layer_names(model=None):
 
 def input_size(model):
     """Height and width (H, W) of the faces that a model takes; None where it takes any."""
-    shape = model.input_shape
+    shape = getattr(model, "input_shape", None)
+    if shape is None:
+        raise ValueError(f"expected a Keras model with its layers connected, got {type(model).__name__}; load_face_model(path) reads one from a file")
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
         raise ValueError(f"expected a model that takes RGB images (N, H, W, 3), got one that takes {shape}")
     return shape[1:3]
@@ -258,8 +261,8 @@ def get_layer_output(images, layer=None, model=None, batch_size=32):
     ----------
     images : array_like, shape (N, H, W, 3)
         Aligned faces, RGB from 0 to 255. They are resized if the model takes another size.
-    layer : str or sequence of str, optional
-        Name of a layer (see `layer_names`), or several; by default the last one.
+    layer : str or int, or sequence of those, optional
+        Name of a layer (see `layer_names`) or its number, -1 being the last; or several; by default the last one.
     model : keras.Model, optional
         By default `load_face_model()`.
     batch_size : int
@@ -279,8 +282,8 @@ def get_layer_output(images, layer=None, model=None, batch_size=32):
     images = _as_batch(images, input_size(model))
     if int(batch_size) != batch_size or batch_size < 1:
         raise ValueError(f"expected a batch size of 1 or more, got {batch_size}")
-    several = not isinstance(layer, (str, type(None)))
-    layers = tuple(layer) if several else (layer or model.layers[-1].name,)
+    several = isinstance(layer, (list, tuple))
+    layers = tuple(_layer_name(model, name) for name in (layer if several else [-1 if layer is None else layer]))
     run = _runner(_fast_version(model, layers), layers)
     if not len(images):
         shapes = [model.get_layer(name).output.shape[1:] for name in layers]
@@ -289,6 +292,18 @@ def get_layer_output(images, layer=None, model=None, batch_size=32):
     parts = [_run_batch(run, images[i : i + batch_size], batch_size) for i in range(0, len(images), int(batch_size))]
     answers = [np.concatenate(answer) for answer in zip(*parts)]
     return answers if several else answers[0]
+
+
+def _layer_name(model, layer):
+    """The name of a layer that is given by its name or its number."""
+    if isinstance(layer, str):
+        return layer
+    if not isinstance(layer, (int, np.integer)):
+        raise ValueError(f"expected the name or the number of a layer, got {layer!r}")
+    count = len(model.layers)
+    if not -count <= layer < count:
+        raise ValueError(f"the model has no layer {layer}; it has {count}, 0 to {count - 1}, or -1 for the last")
+    return model.layers[layer].name
 
 
 def _run_batch(run, batch, batch_size):

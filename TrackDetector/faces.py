@@ -7,6 +7,7 @@ stand in for dlib's.
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -79,7 +80,9 @@ _TINY = 160  # up to here even the CNN detector, which wants faces of 80 pixels,
 
 def _as_it_is(image):
     scale = min(1.0, _MOST_PIXELS / max(image.shape[:2]))
-    small = image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    # of a strip a few pixels high something must stay
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    small = image if scale == 1 else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return small, scale, np.zeros(2)
 
 
@@ -188,7 +191,7 @@ def find_face(image, detector=None, thorough=True):
     return face
 
 
-def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress=True):
+def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress=True, names=None):
     """Cut the face meant out of every photo: upright, centred, the same size.
 
     Parameters
@@ -203,6 +206,8 @@ def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress
         Ask dlib's CNN detector about photos in which the first finds nothing.
     progress : bool
         Show a progress bar.
+    names : sequence of str, optional
+        What errors call the photos of a list.
 
     Returns
     -------
@@ -217,11 +222,14 @@ def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress
     """
     from tqdm.auto import tqdm
 
-    if int(size) != size or size < 1:
-        raise ValueError(f"expected the size of the crops in pixels, at least 1; got {size}")
+    if not isinstance(size, Real) or int(size) != size or size < 1:
+        raise ValueError(f"expected the size of the crops in pixels, one number from 1; got {size!r}")
     if isinstance(imgs, np.ndarray) and imgs.ndim in (2, 3):
         raise ValueError(f"expected several photos, got one of shape {imgs.shape}; hand in [photo]")
-    named = list(imgs.items()) if isinstance(imgs, dict) else [(f"image {i}", img) for i, img in enumerate(imgs)]
+    if isinstance(imgs, dict):
+        named = list(imgs.items())
+    else:
+        named = list(zip(names, imgs)) if names is not None else [(f"image {i}", img) for i, img in enumerate(imgs)]
     crops = np.zeros((len(named), int(size), int(size), 3), np.uint8)
     found = np.zeros(len(named), bool)
     for i, (name, image) in enumerate(tqdm(named, "faces", disable=not progress or len(named) < 50)):

@@ -11,6 +11,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unicodedata import normalize
 
 from common.photos import PhotoError, read_photo
 from TrackDetector import demo
@@ -132,7 +133,7 @@ def read_labels(path):
     Parameters
     ----------
     path : path-like
-        CSV with the columns `filename` and `class_id`.
+        CSV with the columns `filename` and `class_id`; semicolons and tabs, which spreadsheets put in some countries, will do.
 
     Returns
     -------
@@ -150,17 +151,21 @@ def read_labels(path):
     labels = {}
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, skipinitialspace=True)
+            head = next((line for line in file if line.strip()), "")
+            delimiter = next((mark for mark in ",;\t" if mark in head), ",")
+            columns = [name.strip() for name in next(csv.reader([head], delimiter=delimiter, skipinitialspace=True), [])]
+            table = csv.DictReader(file, columns, delimiter=delimiter, skipinitialspace=True)
             if not {"filename", "class_id"} <= set(table.fieldnames or ()):
                 raise ValueError(f"{path}: expected the columns filename,class_id, got {','.join(table.fieldnames or ()) or 'nothing'}")
             for row in table:
+                line = table.line_num + 1
                 name, label = (row["filename"] or "").strip(), (row["class_id"] or "").strip()
                 if not name or not label:
-                    raise ValueError(f"{path}, line {table.line_num}: expected a file name and a label, got {name!r}, {label!r}")
+                    raise ValueError(f"{path}, line {line}: expected a file name and a label, got {name!r}, {label!r}")
                 if labels.setdefault(name, label) != label:
-                    raise ValueError(f"{path}, line {table.line_num}: {name} is {labels[name]} already, and now {label}")
+                    raise ValueError(f"{path}, line {line}: {name} is {labels[name]} already, and now {label}")
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: not a table in UTF-8 text ({error})") from None
+        raise ValueError(f"{path}: not a table in UTF-8 text ({error}); save it as CSV in UTF-8") from None
     return labels
 
 
@@ -187,12 +192,13 @@ def _read_all(read, named, what):
 
 def _matched(labels, files, folder, what):
     """The files that have a label; what has only one of the two is counted and named."""
-    files = {f.name: f for f in files}
-    missing, extra = [n for n in labels if n not in files], [n for n in files if n not in labels]
+    # a Mac writes an accent as a letter of its own: one name, and other bytes
+    files, known = {normalize("NFC", f.name): f for f in files}, {normalize("NFC", name) for name in labels}
+    missing, extra = [n for n in labels if normalize("NFC", n) not in files], [f.name for n, f in files.items() if n not in known]
     for names, fault in ((missing, f"without {what}"), (extra, "without a label")):
         if names:
             warnings.warn(f"{folder}: {len(names)} {'labels' if names is missing else what} {fault} skipped: {_some(names)}", stacklevel=4)
-    return [(name, files[name]) for name in labels if name in files]
+    return [(name, files[normalize("NFC", name)]) for name in labels if normalize("NFC", name) in files]
 
 
 def _read_photos(folder, labels):
@@ -289,7 +295,8 @@ def load_video_data(dir_name="Face_Recognition_data/video_classification", sourc
     labels, home = read_labels(folder / "test" / "y_test.csv"), folder / "test" / "videos"
     if not home.is_dir():
         raise FileNotFoundError(f"expected the clips in {home}; {_what_lies_in(folder / 'test')}")
-    clips = [p.with_suffix("") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file() else p for p in home.iterdir()]
+    clips = [p.with_suffix("") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file() else p
+             for p in home.iterdir() if not p.name.startswith(".")]
     named = _matched(labels, in_numeric_order(clips), folder / "test", "clips")
     files = {p.stem: p for p in home.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()}
     videos = _read_all(_read_clip, [(name, files.get(name, path)) for name, path in named], "clips")

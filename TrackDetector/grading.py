@@ -6,6 +6,7 @@ import numpy as np
 
 from common.exercise import RIGHT
 from common.grade import Remote
+from common.identification import as_name
 from common.sandbox import Ended, Raised
 
 PHOTOS, CLIPS, FRAMES = 90, 40, 4
@@ -69,7 +70,7 @@ def measure(grader, source, submission, data):
         for name, method, (items, labels) in (("image_accuracy", "classify_images", data.test), ("video_accuracy", "classify_videos", data.videos)):
             out = getattr(classifier, method)(items)
             out = out if isinstance(out, dict) else dict(zip(items, out))
-            answer[name] = (float(np.mean([str(out.get(n)) == labels[n] for n in items])), f"on {len(items)}")
+            answer[name] = (float(np.mean([as_name(out.get(n)) == labels[n] for n in items])), f"on {len(items)}")
     except (Ended, Raised) as error:
         reason = f"raises {error.kind}: {error}{error.line}" if isinstance(error, Raised) else f"it {error}"
         answer = {score.name: (None, reason) for score in grader.task.scores if score.name not in answer} | answer

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.photos import PHOTO_SUFFIXES, PhotoError
 
-VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
+VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".mts", ".m2ts", ".mjpeg"}
 
 
 def as_rgb(image, name="image"):

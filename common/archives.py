@@ -169,7 +169,7 @@ def _chosen(name, members):
 def _parts(archive, name):
     """The name as a tuple of parts, or a refusal: what must not be on one system is refused on all."""
     def no(why):
-        return ArchiveError(f"{archive}: the name {name!r} {why}; nothing was unpacked")
+        return ArchiveError(f"{archive}: the name {name[:200]!r} {why}; nothing was unpacked")
 
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
         raise no("has a control character in it")
@@ -220,6 +220,8 @@ def _link(archive, raw, whole):
             inside = inside[:-1]
         elif part not in ("", "."):
             inside.append(part)
+    if not inside and not outside:
+        raise ArchiveError(f"{archive}: the link {raw.name!r} points to the whole archive, which is no file")
     if outside:
         raise ArchiveError(f"{archive}: the link {raw.name!r} leaves the folder, to {raw.link!r}; nothing was unpacked")
     return tuple(inside)

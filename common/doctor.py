@@ -20,6 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.console import print_any_name
 from common.pins import canonical, installed_packages, requirements
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -312,6 +313,7 @@ def main(arguments=None):
     parser.add_argument("--quick", action="store_true", help="leave out what takes seconds")
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args(arguments)
+    print_any_name()
     findings = examine(options.quick)
     if options.json:
         print(json.dumps([vars(finding) for finding in findings], indent=1))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from common.console import print_any_name
 from common.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Verdict, judge
 from common.notebook_source import NotebookError, collect, read_cells
 from common.old_keras import advice
@@ -373,6 +374,7 @@ def main(arguments=None):
     parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS", help="fit where no weights were handed in, for at most so long")
     parser.add_argument("--data", help="folder of the real data; by default the built-in data")
     given = parser.parse_args(arguments)
+    print_any_name()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
     try:

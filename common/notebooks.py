@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from common.console import print_any_name
+
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = {
     "RegionDetector/Face_Detection.ipynb": "face_detection.json",
@@ -172,6 +174,7 @@ def main(arguments=None):
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--pictures", type=Path, help="save the README's pictures here; takes the built-in data, which may be shown")
     options = parser.parse_args(arguments)
+    print_any_name()
     if options.pictures:
         os.environ["KIT_SOURCE"] = "demo"
     os.environ["KIT_BUILD"] = str(options.build.resolve())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
 
 
 class PhotoError(OSError, ValueError):
@@ -86,7 +86,18 @@ def _opened(path):
             yield image
     except Exception as error:
         reason = str(error).replace(str(path), path.name) or type(error).__name__
+        if _is_heic(path):
+            reason = "it is a HEIC, as iPhones take them, which Pillow does not read"
         raise PhotoError(f"{path}: cannot be read as a photo ({reason}): replace it with a whole JPEG or PNG, or leave it out") from None
+
+
+def _is_heic(path):
+    try:
+        with open(path, "rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 
 def _eight_bits(grey):

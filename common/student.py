@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from common.console import print_any_name
 from common.reference import answer_names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,6 +144,7 @@ def main(arguments=None):
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description="Write the package for students.")
     parser.add_argument("--out", default="build/student.zip")
+    print_any_name()
     path = write_zip(parser.parse_args(arguments).out)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 CHUNK = 1 << 16
 TIMEOUT = (10, 30)  # seconds to connect, and without a byte
+SLOWEST = (60, 500)  # seconds, and bytes a second over so long: whoever sends less keeps the line open and never ends
 TRIES = 5           # in a row without getting any further
 LONGEST_WAIT = 60
 BROKEN = (urllib3.exceptions.HTTPError, requests.RequestException, http.client.HTTPException, ConnectionError, TimeoutError,
@@ -265,6 +266,7 @@ def _receive(answer, start, total, job):
     """Write the body behind what is there; notice one that is too short or too long."""
     most = total if total is not None else job.most
     there, name_is_packed = start, job.name.endswith(("gz", ".tgz"))
+    since, then = time.monotonic(), start
     with open(job.part, "r+b" if start else "wb") as out:
         out.seek(start)
         while True:
@@ -282,7 +284,15 @@ def _receive(answer, start, total, job):
                 out.close()
                 _forget(job)
                 raise _Fault(f"sent more than the {_mb(most)} that the file can have")
-            out.write(block)
+            try:
+                out.write(block)
+            except OSError as error:
+                raise OSError(error.errno, f"{job.name}: cannot be written to {job.part.parent} after {_mb(there)} ({error.strerror}): make room, or "
+                                           "choose a folder on another disk; the next try goes on from there") from error
+            if time.monotonic() - since >= SLOWEST[0]:
+                if there - then < SLOWEST[0] * SLOWEST[1]:
+                    raise _Fault(f"sends next to nothing ({there - then:,} bytes in {SLOWEST[0]} seconds)")
+                since, then = time.monotonic(), there
             if job.progress:
                 job.progress(there, total)
     if total is not None and there < total:

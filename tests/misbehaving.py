@@ -1,5 +1,6 @@
 """A local server that misbehaves on order: each request takes the next fault from its mirror's script."""
 
+import gzip
 import http.server
 import socket
 import struct
@@ -9,11 +10,12 @@ import time
 # After these the same address may do better; a file must still be had if not too many come in a row.
 PASSING = ("ignores range", "other range", "416", "drops", "resets", "html", "html as a file", "500", "503 retry", "429",
            "no length, stops", "bad chunk", "empty", "rubbish", "multipart", "short piece", "new etag", "no range header",
-           "silent close", "promises more", "other size", "204")
+           "silent close", "promises more", "other size", "204", "gzip", "huge header", "many headers", "two lengths",
+           "negative length")
 # After these the address is given up.
-FINAL = ("404", "403", "401", "410", "redirect loop", "redirect away", "redirect to a file")
+FINAL = ("404", "403", "401", "410", "redirect loop", "redirect away", "redirect to a file", "asks to wait for ever")
 # Content that is wrong and looks right: only a hash tells.
-LYING = ("flips a byte", "other file", "ends early", "endless")
+LYING = ("flips a byte", "other file", "ends early", "endless", "absurd range")
 
 
 class Mirrors:
@@ -161,6 +163,41 @@ class Mirrors:
         request.wfile.flush()
         time.sleep(self.stall)
         request.close_connection = True
+
+    def _drips(self, request, body, start, etag):
+        """A byte now and then, so that the line is never silent; to an end if nobody hangs up."""
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+        for k in range(400):
+            request.wfile.write(body[k:k + 1])
+            request.wfile.flush()
+            time.sleep(0.02)
+        request.close_connection = True
+
+    def _gzip(self, request, body, start, etag):
+        """Packs the body although it was asked not to."""
+        self._plain(request, 200, gzip.compress(body), {"Content-Encoding": "gzip", "ETag": etag})
+
+    def _huge_header(self, request, body, start, etag):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 200_000 + b"\r\n\r\n" + body)
+        request.close_connection = True
+
+    def _many_headers(self, request, body, start, etag):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: x\r\n" % k for k in range(500)) + b"\r\n" + body)
+        request.close_connection = True
+
+    def _two_lengths(self, request, body, start, etag):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        request.close_connection = True
+
+    def _negative_length(self, request, body, start, etag):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\nConnection: close\r\n\r\n" + body)
+        request.close_connection = True
+
+    def _absurd_range(self, request, body, start, etag):
+        self._plain(request, 206, body[start or 0:], {"ETag": etag, "Content-Range": f"bytes {start or 0}-{10**30}/{10**31}"})
+
+    def _asks_to_wait_for_ever(self, request, body, start, etag):
+        self._plain(request, 429, b"later", {"Retry-After": "999999999"})
 
     def _html(self, request, body, start, etag):
         self._plain(request, 200, b"<html>please log in</html>", {"Content-Type": "text/html; charset=utf-8"})

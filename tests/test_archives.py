@@ -167,6 +167,8 @@ def test_writing_through_a_link(place):
 
 def test_links_in_a_circle_or_to_nothing(place):
     refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, "b"), tar_member("b", tarfile.SYMTYPE, "a")]), "a.tar", match="circle")
+    for target in (".", "", "data/.."):
+        refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, target)]), "a.tar", match="no file")
     refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, "nothing")]), "a.tar", match="no file of what is unpacked")
     refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, "data/photos")]), "a.tar", match="no file of what is unpacked")
 

@@ -1,6 +1,7 @@
 """The doctor finds what is wrong, says what to do, and never falls ill itself."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,12 @@ def test_in_conda_the_ranges_count(tmp_path, monkeypatch):
     ranges.write_text("numpy>=1.26\ndlib-bin>=19.24  # a remark\n")
     assert [each.level for each in check_packages(ranges=ranges, installed={"numpy": "2.0", "dlib": "19.24.6"})] == ["ok"]
     assert "conda env update" in one(check_packages(ranges=ranges, installed={"numpy": "1.20", "dlib": "19.24.6"}), "note").todo
+
+
+def test_folders_that_the_console_has_no_letters_for():
+    run = subprocess.run([sys.executable, "-m", "common.doctor", "--quick"], capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1],
+                         env={**os.environ, "PYTHONIOENCODING": "ascii", "FDDB_DIR": "/n\u00f6where"})
+    assert run.returncode == 1 and "/n\\xf6where" in run.stdout, run.stderr[-2000:]
 
 
 def test_the_backend_and_who_chose_it(tmp_path):

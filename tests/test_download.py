@@ -29,7 +29,7 @@ def test_a_fault_that_passes_is_survived(tmp_path, fault, known):
 
 
 # these come to an end even if they stay: each try gets further, or only the range is ignored
-ENDING = ("ignores range", "new etag", "short piece")
+ENDING = ("ignores range", "new etag", "short piece", "gzip", "negative length")
 
 
 @pytest.mark.parametrize("fault", [fault for fault in (*FINAL, *PASSING, *LYING) if fault not in ENDING])
@@ -89,6 +89,31 @@ def test_a_stall_counts_as_a_broken_line(tmp_path, monkeypatch):
     data = a_zip()
     with Mirrors({"data.zip": data}, [["stalls"]], stall=0.4) as mirrors:
         assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+
+
+def test_a_server_that_drips_is_left_for_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "SLOWEST", (0.2, 1_000_000))
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["drips", "always"], []]) as mirrors:
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data, number=2), **quiet(tries=2)).read_bytes() == data
+        assert mirrors.asked[-1][0] == 1
+        with pytest.raises(DownloadError, match="sends next to nothing"):
+            fetch("data.zip", tmp_path / "other", sources=table(mirrors, data), **quiet(tries=2))
+
+
+def test_a_disk_that_fills_up_halfway_says_where_and_goes_on_later(tmp_path):
+    program = ("import resource, sys\nfrom common.download import fetch\nfrom common.sources import Source\n"
+               "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+               "fetch('data.zip', sys.argv[2], sources={'data.zip': Source('data.zip', (sys.argv[1],), sys.argv[3])}, progress=False)")
+    pytest.importorskip("resource")
+    data = a_zip(size=300_000)
+    with Mirrors({"data.zip": data}, []) as mirrors:
+        run = subprocess.run([sys.executable, "-c", program, mirrors.url(0, "data.zip"), str(tmp_path), sha(data)], capture_output=True,
+                             text=True, cwd=os.path.dirname(os.path.dirname(download.__file__)))
+        assert run.returncode and f"data.zip: cannot be written to {tmp_path}" in run.stderr and "make room" in run.stderr, run.stderr
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
+        assert mirrors.asked[-1][3] == "bytes=100000-"
+    clean(tmp_path, "data.zip")
 
 
 def random_script(rng, known):

@@ -196,13 +196,16 @@ class Runs:
         return open, (self.flag, "w")
 
 
-@pytest.mark.parametrize("kind", ["code", "array", "words", "ragged", "dict", "bools", "cut", "empty"])
+@pytest.mark.parametrize("kind", ["code", "array", "words", "ragged", "dict", "bools", "cut", "empty", "nan", "huge", "often"])
 def test_pickles_of_anything_but_numbers_are_refused_and_not_run(tmp_path, kind):
     flag = tmp_path / "executed"
     content = {
         "code": lambda: pickle.dumps([Runs(str(flag))]), "array": lambda: pickle.dumps(np.ones((2, 5))),
         "words": lambda: pickle.dumps([["a", 1]]), "ragged": lambda: pickle.dumps([[1, 2], [1]]), "dict": lambda: pickle.dumps({}),
         "bools": lambda: pickle.dumps([[True]]), "cut": lambda: pickle.dumps([[1, 2]] * 100)[:-9], "empty": lambda: b"",
+        "nan": lambda: pickle.dumps([[0, 1, float("nan"), 3, 4]]), "huge": lambda: pickle.dumps([[0, 1, 2, 3, 10**400]]),
+        # one row of a hundred numbers, named two hundred thousand times
+        "often": lambda: b"\x80\x02]q\x00]q\x01(" + b"K\x01" * 100 + b"ea(" + b"h\x01" * 200_000 + b"e.",
     }[kind]()  # fmt: skip
     path = tmp_path / "boxes.pkl"
     path.write_bytes(content)

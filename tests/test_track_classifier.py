@@ -99,6 +99,70 @@ def test_settings_that_are_wrong(colours, settings, message):
         classifier(colours, **settings)
 
 
+@pytest.mark.parametrize("settings, message", [
+    ({"n_neighbors": "3"}, "1 or more"), ({"threshold": "0.4"}, "expected a threshold"), ({"threshold": float("nan")}, "expected a threshold"),
+    ({"layer": ["colour"]}, "expected one layer"),
+])
+def test_settings_of_the_wrong_kind(colours, settings, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(colours, **settings)
+    with pytest.raises(ValueError, match="load_face_model"):
+        Classifier("model.h5").fit(GALLERY, LABELS)
+
+
+def test_three_photos_vote_or_as_many_as_there_are(colours, tmp_path):
+    c = classifier(colours, n_neighbors=None).fit({"r1": GALLERY["r1"]}, LABELS)
+    assert c.classify_images([patch(*GREEN)]) == ["Rose"]
+    c.save(tmp_path / "g.npz")
+    assert Classifier.load(tmp_path / "g.npz", colours, preprocess=None).classify_images([patch(*GREEN)]) == ["Rose"]
+    whole = c.fit(GALLERY, LABELS)  # the same classifier, a larger gallery: three of four
+    assert whole._knn.n_neighbors == 3 and len(whole.stranger_distances()) == 4
+
+
+@pytest.mark.parametrize("label", [None, float("nan"), "", "  ", [1, 0]])
+def test_a_label_that_names_nobody(colours, label):
+    with pytest.raises(ValueError, match="for 'r2'"):
+        classifier(colours).fit(GALLERY, {**LABELS, "r2": label})
+
+
+def test_labels_may_be_numbers_and_answers_are_text(colours):
+    c = classifier(colours).fit(GALLERY, {name: int(who == "Rose") for name, who in LABELS.items()})
+    assert c.classify_images([patch(*RED), patch(*GREEN)]) == ["1", "0"]
+
+
+def test_photos_and_frames_that_come_one_by_one(colours):
+    c = classifier(colours).fit((image for image in GALLERY.values()), (who for who in LABELS.values()))
+    assert c.classify_images(iter([patch(*RED)])) == ["Rose"]
+    assert c.classify_videos({"a": (frame for frame in [patch(*RED)] * 2)}) == {"a": "Rose"}
+    for nothing in (None, "a.jpg"):
+        with pytest.raises(ValueError, match="in a dictionary or a list"):
+            c.classify_images(nothing)
+    for clip in (None, "a.mp4", {0: patch(*RED)}):
+        with pytest.raises(ValueError, match="clip a: expected a list of frames"):
+            c.classify_videos({"a": clip})
+
+
+def test_a_photo_or_frame_that_is_none_is_called_by_its_name(colours):
+    bad = np.zeros((4, 4, 5), np.uint8)
+    for c in (classifier(colours), Classifier(colours, n_neighbors=1, detector=lambda image: [[0, 0, 8, 8]])):
+        with pytest.raises(ValueError, match="r3: expected an RGB image"):
+            c.fit({**GALLERY, "r3": bad}, {**LABELS, "r3": "Rose"})
+        c.fit(GALLERY, LABELS)
+        with pytest.raises(ValueError, match="x.jpg: expected an RGB image"):
+            c.classify_images({"y.jpg": patch(*RED), "x.jpg": bad})
+        with pytest.raises(ValueError, match="clip 7, frame 1: expected an RGB image"):
+            c.classify_videos({"3": [patch(*RED)], "7": [patch(*RED), bad]})
+
+
+def test_a_layer_by_its_number(colours):
+    number = [layer.name for layer in colours.layers].index("colour")
+    for layer in (number, np.int64(number), number - len(colours.layers)):
+        c = classifier(colours, layer=layer).fit(GALLERY, LABELS)
+        np.testing.assert_array_equal(c.gallery_.descriptors, classifier(colours, layer="colour").fit(GALLERY, LABELS).gallery_.descriptors)
+    with pytest.raises(ValueError, match="no layer 99; it has"):
+        classifier(colours, layer=99).fit(GALLERY, LABELS)
+
+
 def test_more_neighbours_than_photos(colours):
     with pytest.raises(ValueError, match="n_neighbors is 5, but the gallery has 4 faces; choose 4 or fewer"):
         classifier(colours, n_neighbors=5).fit(GALLERY, LABELS)
@@ -230,6 +294,12 @@ def test_the_threshold_keeps_the_promised_rate(colours):
     assert 0.04 <= np.mean(np.array(apart) <= c.threshold) <= 0.05
 
 
+def test_too_few_strangers_are_said(colours):
+    c = classifier(colours).fit(GALLERY, LABELS)
+    with pytest.warns(UserWarning, match="2 strangers cannot show a false-accept rate of 0.01"):
+        c.choose_threshold()
+
+
 # --- the real network on real faces ---------------------------------------------------------------
 
 
@@ -251,6 +321,20 @@ def test_people_are_named_and_a_clip_with_faceless_frames_too(people):
     assert not {number for number, _, _ in answer.frames} & set(demo.FACELESS)
     again = Classifier().fit(train, {n: n[:3] for n in train}).classify_videos({"clip": clip}, details=True)["clip"]
     assert again == answer
+
+
+def test_a_small_gallery_does_not_take_strangers_for_its_people(people):
+    images, person = orl_faces()
+    strangers = [np.repeat(images[i][:, :, None], 3, 2) for i in range(100, 400, 3)]
+    c = Classifier().fit({n: image for n, image in people.items() if n[:3] in ("s01", "s02", "s03") and n[-1] in "01"},
+                         {n: n[:3] for n in people})
+    # the three are no measure of all strangers: the distances among them alone would accept a third of these
+    assert np.sort(c.stranger_distances())[0] > 0.42
+    assert c.choose_threshold() <= 0.38
+    answers = c.classify_images(strangers)
+    assert np.mean([name != UNKNOWN for name in answers]) <= 0.03
+    assert c.classify_images({n: image for n, image in people.items() if n in ("s01-3", "s02-3", "s03-3")}) == {
+        "s01-3": "s01", "s02-3": "s02", "s03-3": "s03"}
 
 
 def test_photos_without_a_face_stay_out_of_the_gallery(people):
@@ -316,6 +400,8 @@ class Hostile:
     {"settings": np.array("[" * 100_000)},
     {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "preprocess": "os.system"}))},
     {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": "many"}))},
+    {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": 1, "threshold": float("nan")}))},
+    {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": 1, "threshold": [1]}))},
 ])
 def test_hostile_galleries(colours, tmp_path, monkeypatch, parts):
     monkeypatch.chdir(tmp_path)

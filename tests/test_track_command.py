@@ -1,6 +1,10 @@
 """The command line on a person's own files, and faces followed from frame to frame."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -110,13 +114,80 @@ def test_galleries_that_are_none(files, capsys, make, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option, target, message", [
+    ("--json", "gone/out.json", "there is no such folder"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the photos"),
+    ("--save-gallery", "gone/g.npz", "there is no such folder"), ("--draw", "wall.jpg", "cannot be written"), ("--draw", "wall.jpg/in", "cannot be written"),
+])
+def test_answers_that_could_not_be_written_are_refused_before_the_work(files, capsys, option, target, message):
+    before = (files / "wall.jpg").read_bytes()
+    assert main(["--gallery", str(files / "people"), str(files / "wall.jpg"), option, str(files / target)]) == 2
+    captured = capsys.readouterr()
+    assert option in captured.err and message in captured.err and not captured.out
+    assert (files / "wall.jpg").read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="Windows makes links for administrators only")
+def test_a_name_too_long_and_a_link_in_a_circle(files, capsys, tmp_path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    code = main(["--gallery", str(files / "people"), str(tmp_path / ("x" * 300 + ".jpg")), "--json", str(tmp_path / "circle")])
+    captured = capsys.readouterr()
+    assert code == 2 and "skipped: " in captured.err and f"--json {tmp_path / 'circle'}: cannot be written" in captured.err
+
+
+def test_photos_of_one_name_in_two_folders_are_both_drawn(files, gallery, tmp_path):
+    for folder, shade in (("a", 10), ("b", 200)):
+        save(tmp_path / folder / "1.png", np.full((40, 40, 3), shade, np.uint8))
+    assert main(["--gallery", str(files / "people"), str(tmp_path / "a" / "1.png"), str(tmp_path / "b" / "1.png"), "--draw", str(tmp_path / "a")]) == 0
+    shades = [read_photo(tmp_path / "a" / name).mean().round() for name in ("1.png.named.jpg", "1.png.2.named.jpg")]
+    assert shades == [10, 200]
+    # a folder's own copies and what the Finder leaves are not looked at
+    (tmp_path / "a" / "._1.png").write_bytes(b"no photo")
+    assert main(["--gallery", str(files / "people"), str(tmp_path / "a"), "--json", str(tmp_path / "out.json")]) == 0
+    assert [report["file"] for report in json.loads((tmp_path / "out.json").read_text())["files"]] == [str(tmp_path / "a" / "1.png")]
+
+
+def test_a_folder_without_photos_says_so(files, tmp_path, capsys):
+    assert main(["--gallery", str(files / "people"), str(tmp_path)]) == 0
+    assert f"no photo or video in {tmp_path}" in capsys.readouterr().err
+
+
+def test_people_who_have_no_photo_and_a_folder_of_strangers_are_named(files, tmp_path, capsys):
+    for name in ("ann", "unknown"):
+        save(tmp_path / name / "1.png", head(0, 0))
+    save(tmp_path / "wall" / "1.png", np.full((100, 90, 3), 90, np.uint8))
+    (tmp_path / "hollow").mkdir()
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "1.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(60))
+    classifier = open_gallery(tmp_path)
+    assert classifier.classes_.tolist() == ["ann"]
+    err = capsys.readouterr().err
+    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic", "HEIC, as iPhones take them", "note: no face found in 1 of 2"):
+        assert line in err
+
+
+def test_a_small_gallery_in_which_a_photo_shows_no_face(tmp_path):
+    for k in range(2):
+        save(tmp_path / "ann" / f"{k}.png", head(0, k))
+    save(tmp_path / "ann" / "wall.png", np.full((100, 90, 3), 90, np.uint8))
+    assert len(open_gallery(tmp_path).gallery_) == 2  # three photos, but three cannot vote
+
+
+def test_names_that_the_console_has_no_letters_for(files, tmp_path):
+    save(tmp_path / "people" / "\u674e\u660e" / "1.png", head(0, 0))
+    save(tmp_path / "photo.png", head(0, 1))
+    run = subprocess.run([sys.executable, "-m", "TrackDetector.classifier", "--gallery", str(tmp_path / "people"), str(tmp_path / "photo.png")],
+                         capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1], env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert run.returncode == 0 and "\\u674e\\u660e (distance" in run.stdout, run.stderr[-2000:]
+
+
 def test_more_neighbours_than_photos(files, capsys):
     assert main(["--gallery", str(files / "people"), "--neighbors", "99", str(files / "wall.jpg")]) == 2
     assert "n_neighbors is 99, but the gallery has 16 faces" in capsys.readouterr().err
 
 
 def test_arguments_that_are_wrong(files):
-    for arguments in ([], ["--gallery", "x"], ["--gallery", "x", "y", "--every", "0"]):
+    for arguments in ([], ["--gallery", "x"], ["--gallery", "x", "y", "--every", "0"], ["--gallery", "x", "y", "--threshold", "nan"],
+                      ["--gallery", "x", "y", "--threshold", "3"]):
         with pytest.raises(SystemExit):
             main(arguments)
 

@@ -1,6 +1,7 @@
 """Photos, clips and tables: of every kind, in every state."""
 
 import csv
+import warnings
 
 import cv2
 import numpy as np
@@ -112,6 +113,12 @@ def test_photos_cut_short(tmp_path, suffix):
         read_photo(tmp_path / f"cut.{suffix}")
 
 
+def test_a_photo_of_an_iphone_says_what_it_is(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
+    with pytest.raises(PhotoError, match="IMG_1.HEIC.*HEIC, as iPhones take them.*JPEG"):
+        read_photo(tmp_path / "IMG_1.HEIC")
+
+
 def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     Image.fromarray(RAMP).save(tmp_path / "bomb.png")
@@ -163,6 +170,13 @@ def test_a_table_with_a_byte_order_mark_spaces_and_more_columns(tmp_path):
     path = tmp_path / "y.csv"
     path.write_bytes("﻿class_id, filename, note\nAnn, 1.jpg, x\nJosé, 2.jpg, y\n".encode())
     assert read_labels(path) == {"1.jpg": "Ann", "2.jpg": "José"}
+
+
+@pytest.mark.parametrize("text", ["filename;class_id\r\n1.jpg;Ann\r\n2.jpg;\"Li, Bo\"\r\n", "class_id\tfilename\nAnn\t1.jpg\nLi, Bo\t2.jpg\n",
+                                  "\n\nfilename , class_id \n1.jpg , Ann\n\n2.jpg,\"Li, Bo\" \n"])
+def test_tables_that_a_spreadsheet_or_a_hand_wrote(tmp_path, text):
+    (tmp_path / "y.csv").write_bytes(text.encode())
+    assert read_labels(tmp_path / "y.csv") == {"1.jpg": "Ann", "2.jpg": "Li, Bo"}
 
 
 @pytest.mark.parametrize("rows, header, message", [
@@ -231,6 +245,22 @@ def test_bad_frames_and_empty_clips(course):
     text = " ".join(str(w.message) for w in warned)
     assert "1 of 12 frames skipped" in text and "1 of 2 clips skipped" in text and "20: a clip without a frame" in text
     assert list(clips) == list(labels) == ["3"] and len(clips["3"]) == 11
+
+
+def test_an_accent_that_a_mac_wrote(course):
+    folder = course / "image_classification" / "train"
+    (folder / "images" / "0.png").rename(folder / "images" / "Zoe\u0308.png")
+    write_table(folder / "y_train.csv", ["Zo\u00eb.png,Ann", "1.png,Ann", "2.png,Bob", "3.png,Bob"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(load_image_data(course / "image_classification", verbose=False)[0]) == ["Zo\u00eb.png", "1.png", "2.png", "3.png"]
+
+
+def test_what_the_finder_leaves_among_clips_is_no_clip(course):
+    (course / "video_classification" / "test" / "videos" / ".DS_Store").write_bytes(b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(load_video_data(course / "video_classification", verbose=False)[2]) == 2
 
 
 def test_nothing_that_can_be_read(course):

@@ -149,7 +149,7 @@ def test_faces_at_the_border_and_in_the_dark_get_a_second_look(people):
     assert f.find_face(dark).found
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 300, 3), (5, 5, 3), (600, 4, 3), (30, 1000, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 300, 3), (5, 5, 3), (600, 4, 3), (30, 1000, 3), (1, 9000, 3), (9000, 1, 3)])
 def test_tiny_and_thin_photos(shape):
     crops, found = f.preprocess_imgs([np.full(shape, 90, np.uint8)], size=32, progress=False)
     assert crops.shape == (1, 32, 32, 3) and not found[0]

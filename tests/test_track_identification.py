@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,39 @@ from TrackDetector.validation import cross_validate, pair_distances
 distances = st.lists(st.floats(0, 2, width=32), min_size=1, max_size=60)
 
 
-@pytest.mark.parametrize("module", ["common.identification", "common.graph_people", "TrackDetector.alignment", "TrackDetector.photos", "TrackDetector.descriptors"])
+@pytest.mark.parametrize("module", ["common.identification", "common.graph_people", "TrackDetector.alignment", "TrackDetector.photos", "TrackDetector.descriptors",
+                                    "TrackDetector.validation"])
 def test_examples_in_the_docstrings(module):
     assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+def test_answers_as_predict_gives_them_and_labels_with_the_tables_first_line(capsys):
+    answers = {"1.jpg": np.array(["Ann"]), "2.jpg": np.array([["Bob"]]), "3.jpg": np.str_("Bob")}
+    labels = {"filename": "class_id", "1.jpg": "Ann", "2.jpg": "Bob", "3.jpg": "Ann"}
+    assert score.check_test(answers, labels) == 2 / 3 and "(2 of 3)" in capsys.readouterr().out
+    assert score.mistakes(answers, {n: who for n, who in labels.items() if n != "filename"}) == [("3.jpg", "Bob", "Ann")]
+
+
+def test_marks_for_answers_as_predict_gives_them(monkeypatch):
+    from TrackDetector import grading
+    from TrackDetector.exercises import TASK
+
+    class Student:
+        def fit(self, images, labels):
+            self.labels = labels
+
+        def classify_images(self, images):
+            return {name: np.array(["Ann"]) for name in images}
+
+        classify_videos = classify_images
+
+    remote = SimpleNamespace(function=lambda name: lambda model: Student(), run=lambda *args: None)
+    monkeypatch.setattr(grading, "Remote", lambda *args: remote)
+    grader = SimpleNamespace(task=TASK, seed=0, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=grading.RIGHT)},
+                             open=lambda *args: (SimpleNamespace(close=lambda: None), []))
+    photos = {"1": None, "2": None}, {"1": "Ann", "2": "Bob"}
+    answer = grading.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None, grading.Fresh(photos, photos, photos))
+    assert answer == {"image_accuracy": (0.5, "on 2"), "video_accuracy": (0.5, "on 2")}
 
 
 def test_accuracy_and_mistakes(capsys):
