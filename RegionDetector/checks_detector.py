@@ -4,23 +4,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from common.checking import box_text, numbers, overlap, parts, require
+from common.checking import box_text, numbers, one_of, overlap, parts, require
 
 CANVAS = (176, 176, 3)
 SHAPES = np.array([[140, 170, 3], [165, 130, 3]])
+MOST_POINTS = 100_000
+MOST_BOXES = 900  # a third of all cells; who compares with >= gets those of the black margin, where all are equal
 # photo, row and column of the middle, brightness
 SPOTS = ((0, 52, 108, 1.0), (1, 44, 36, 0.8), (1, 116, 88, 0.6))
 
 
-@lru_cache(maxsize=2)
-def spot_network(shape=CANVAS):
-    """A fully convolutional network with a 32 x 32 window every four pixels that looks for bright spots."""
+@lru_cache(maxsize=3)
+def spot_network(shape=CANVAS, white=255):
+    """A fully convolutional network with a 32 x 32 window every four pixels that looks for bright spots; its pixels go from 0 to `white`."""
     import keras
 
     rows, cols = np.mgrid[:32, :32] - 15.5
     bump = np.exp(-(rows**2 + cols**2) / (2 * 7.0**2))
     kernel = np.repeat((bump - bump.mean())[:, :, None], 3, axis=2)
-    kernel *= 6.0 / (kernel * bump[:, :, None] * 255).sum()
+    kernel *= 6.0 / (kernel * bump[:, :, None] * white).sum()
     layer = keras.layers.Conv2D(2, 32, strides=4)
     model = keras.Sequential([keras.Input(shape), layer])
     layer.set_weights([np.stack([-kernel, kernel], axis=-1), np.array([2.0, -2.0])])
@@ -28,11 +30,12 @@ def spot_network(shape=CANVAS):
 
 
 def spot_photos():
-    """Two photos on their black canvas with bright spots where `SPOTS` says."""
+    """Two photos on their black canvas with bright spots where `SPOTS` says, on ground that is nowhere flat, as on any photo."""
     images = np.zeros((len(SHAPES), *CANVAS))
     rows, cols = np.mgrid[:176, :176]
+    grain = np.random.default_rng(3)
     for index, (height, width, _) in enumerate(SHAPES):
-        images[index, :height, :width] = 30
+        images[index, :height, :width] = 30 + grain.uniform(-9, 9, (height, width, 1))
     for index, row, col, light in SPOTS:
         images[index] += (light * 220 * np.exp(-((rows + 0.5 - row) ** 2 + (cols + 0.5 - col) ** 2) / (2 * 7.0**2)))[..., None]
     return np.clip(images, 0, 255).astype(np.uint8)
@@ -43,6 +46,7 @@ def read_detections(value):
     boxes, decision = parts(value, 2, "pred_bboxes, decision_function")
     boxes = numbers(boxes, "pred_bboxes", 5)
     decision = numbers(decision, "decision_function").ravel()
+    require(len(boxes) <= MOST_POINTS, f"{len(boxes)} boxes are more than the maps have cells: one for every peak")
     require(len(boxes) == len(decision), f"{len(boxes)} boxes, but {len(decision)} values of the decision function: every box has one")
     return boxes, decision
 
@@ -78,22 +82,32 @@ def _diagnose_place(boxes, spots):
             middle = centers - (place[1:3] + place[3:]) / 2
             if ((np.abs(middle).max(axis=1) <= 6) & (boxes[:, 0] == place[0])).any():
                 return reason
+    for ratio, shift in ((176 / 37 / 4, 0), (176 / 37 / 4, 2 * 176 / 37 - 16)):  # the middle of the window among the steps, or its corner
+        if any(b[0] == spot[0] and np.abs(b[1:3] - spot[1:3] * ratio - shift).max() <= 4 for b in boxes for spot in spots[1:]):
+            return "a step on the map is 4 pixels, not 176 / 37: the map is no smaller photo, as no window reaches over the edge"
     if np.unique(boxes[:, 0]).size == 1:
         return "all of them carry the same photo's index"
     return ""
 
 
 def check_get_bboxes_and_decision_function(f, kit):
-    """One box of about a window's size on every peak of the heat map, the surest for the strongest answer."""
-    model, images, spots = kit.model(spot_network()), spot_photos(), _expected()
+    """One box of about a window's size on every peak of the heat map, the surest for the strongest answer.
+
+    Whose own network takes pixels from 0 to 1 divides by 255 here: that is right as well.
+    """
+    one_of(lambda white=white: _check_boxes(f, kit.model(spot_network(white=white))) for white in (255, 1))
+
+
+def _check_boxes(f, model):
+    images, spots = spot_photos(), _expected()
     boxes, decision = read_detections(f(model, images, SHAPES))
     require(len(boxes), "no box at all, though the photos show three bright spots and the network answers to them")
     strong = decision >= np.sort(decision)[::-1][min(len(SPOTS), len(decision)) - 1]
     covered = [_spot_of(box, spots) for box in boxes]
     weakest_first = -decision
-    if len(boxes) > 400 or sum(c == 0 for c in np.array(covered)[decision > decision.min()]) > 4:
-        require(False, f"{len(boxes)} boxes for three spots, {sum(c == 0 for c in covered)} of them on the same one: keep only those cells that are greater "
-                       "than their neighbours")
+    crowd = sum(c == 0 for c in np.array(covered)[decision > decision.min()])
+    require(crowd <= 4, f"{len(boxes)} boxes for three spots, {crowd} of them on the same one: keep only those cells that are greater than their neighbours")
+    require(len(boxes) <= MOST_BOXES, f"{len(boxes)} boxes for three spots on two photos: keep only those cells that are greater than their neighbours")
     missing = set(range(len(SPOTS))) - set(covered)
     if missing:
         spot = SPOTS[min(missing)]
@@ -170,11 +184,21 @@ def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, true):
 
 
 def check_precision_recall_curve(f, kit):
-    """Every point of the curve is what the definition says, for one threshold per distinct decision."""
-    pred, true, decision, hit, alone = staged_detections()
+    """Every point of the curve is what the definition says, for one threshold per distinct decision.
+
+    Boxes and decisions come as arrays or as lists, whichever the student's own detector gives.
+    """
+    pred, true, decision, _, _ = staged_detections()
+    one_of([lambda: _check_curve(f(pred, true, decision)), lambda: _check_curve(f(pred.tolist(), true.tolist(), decision.tolist())),
+            lambda: _check_curve(f(pred.tolist(), true, decision.tolist()))])
+
+
+def _check_curve(answer):
+    _, true, decision, hit, alone = staged_detections()
     precision, recall, thresholds = (numbers(v, n).ravel() for v, n in zip(
-        parts(f(pred, true, decision), 3, "precision, recall, thresholds"), ("precision", "recall", "thresholds")))
+        parts(answer, 3, "precision, recall, thresholds"), ("precision", "recall", "thresholds")))
     require(len(precision) == len(recall), f"{len(precision)} precisions, but {len(recall)} recalls: a curve has one of each at every point")
+    require(len(precision) <= MOST_POINTS, f"{len(precision)} points of the curve for {len(decision)} detections: one for every decision is enough")
     extra = len(precision) - len(thresholds)
     require(extra in (0, 1), f"{len(thresholds)} thresholds for {len(precision)} points of the curve: every point has one")
     if extra:  # one end point without a threshold
@@ -211,13 +235,17 @@ def _threshold_cases():
 
 
 def check_get_threshold(f, kit):
-    """The greatest threshold at which 85 % of the faces are still found, whichever way the curve runs."""
+    """The greatest threshold at which 85 % of the faces are still found, whichever way the curve runs, in arrays or in lists."""
+    one_of([lambda: _check_threshold(f), lambda: _check_threshold(lambda thresholds, recall: f(thresholds.tolist(), recall.tolist()))])
+
+
+def _check_threshold(f):
     faults = []
     for way in (1, -1):  # a curve may run either way; the answer must fit at least one, all along
         faults.append("")
         for thresholds, recall, right in _threshold_cases():
             value = numbers(f(thresholds[::way].copy(), recall[::way].copy()), "the threshold").ravel()
-            require(len(value) == 1, f"expected one number, got {len(value)}: {value.tolist()[:4]}")
+            require(len(value) == 1, f"expected one number, got {len(value)}: {value[:4].tolist()}")
             value, low = float(value[0]), thresholds[right - 1]
             if low < value <= thresholds[right] + 1e-6:
                 continue

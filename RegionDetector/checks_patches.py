@@ -11,7 +11,7 @@ TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
 def _read_box(box, shape, size):
     require(box is not None, f"returned None although a photo of {shape[0]} rows and {shape[1]} columns has room for a box of {size[0]} x {size[1]}")
     box = numbers(box, "the box").ravel()
-    require(len(box) == 4, f"expected four numbers [min_row, min_col, max_row, max_col], got {len(box)}: {short(box.tolist())}")
+    require(len(box) == 4, f"expected four numbers [min_row, min_col, max_row, max_col], got {len(box)}: {short(box[:8].tolist())}")
     return box
 
 
@@ -89,8 +89,8 @@ def _patches(value, what):
     if array.size == 0:
         return np.zeros((0, SIDE, SIDE, 3))
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
-    # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255
-    return array * 255 if array.max() <= 1.001 else array
+    # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255; some networks are fed with -1 to 1
+    return (array + 1) * 127.5 if -1.001 <= array.min() < -0.01 and array.max() <= 1.001 else array * 255 if array.max() <= 1.001 else array
 
 
 def _where(patches):

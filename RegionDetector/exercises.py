@@ -29,6 +29,7 @@ EXERCISES = (
          "Draw again while the box is no negative one: is_negative_bbox(bbox, true_bboxes).",
          "rng.integers(n) stays below n: rng.integers(height - box_height + 1) reaches the last row."),
         f"{SAMPLES}:gen_negative_bbox", shared=(f"{SAMPLES}:TRIES", f"{SAMPLES}:is_negative_bbox"), picture=targets.negative_boxes,
+        takes=("image_shape", "bbox_size", "true_bboxes"),
     ),
     Exercise(
         "get_positive_negative", "1 prepare data", 0.5, on_patches.check_get_positive_negative,
@@ -36,27 +37,27 @@ EXERCISES = (
          "For every negative patch: a random photo, then gen_negative_bbox with the shape and the faces of that photo alone.",
          "Go on drawing until there are exactly negative_bbox_count of them."),
         f"{SAMPLES}:get_positive_negative", shared=tuple(f"{SAMPLES}:{n}" for n in ("TRIES", "SAMPLE_SHAPE", "_by_image", "cut")),
-        uses=("gen_negative_bbox",), picture=targets.patches,
+        uses=("gen_negative_bbox",), picture=targets.patches, takes=("images", "true_bboxes", "image_shapes", "negative_bbox_count"),
     ),
     Exercise(
         "generate_model", "2 classifier", 1, on_networks.check_generate_model,
         ("Two rounds of Conv2D and MaxPooling2D, then Flatten and a few Dense layers.",
          "The pixels go from 0 to 255: begin with layers.Rescaling(1 / 127.5, offset=-1).",
          "The last layer is Dense(2, activation='softmax')."),
-        f"{MODEL}:generate_model", shared=(f"{MODEL}:SAMPLE_SHAPE",), seconds=120,
+        f"{MODEL}:generate_model", shared=(f"{MODEL}:SAMPLE_SHAPE",), seconds=120, takes=("sample_shape",),
     ),
     Exercise(
         "generate_fcnn_model", "3 FCNN", 1, on_networks.check_generate_fcnn_model,
         ("Copy generate_model and replace Flatten and every Dense layer by convolutions.",
          "The first dense layer sees an 8 x 8 map: it becomes Conv2D(units, 8) without padding.",
          "The other dense layers become Conv2D(units, 1); the last one needs no softmax."),
-        f"{MODEL}:generate_fcnn_model", shared=(f"{MODEL}:IMAGE_SHAPE",), uses=("generate_model", "copy_weights"), seconds=90,
+        f"{MODEL}:generate_fcnn_model", shared=(f"{MODEL}:IMAGE_SHAPE",), uses=("generate_model", "copy_weights"), seconds=90, takes=("image_shape",),
     ),
     Exercise(
         "copy_weights", "3 FCNN", 1, on_networks.check_copy_weights,
         ("base_model.get_weights() gives a list of arrays; those of the FCNN have the same sizes in the same order.",
          "Reshape each to the shape of its partner and hand the list to fcnn_model.set_weights."),
-        f"{MODEL}:copy_weights", uses=("generate_model", "generate_fcnn_model"), seconds=90,
+        f"{MODEL}:copy_weights", uses=("generate_model", "generate_fcnn_model"), seconds=90, takes=("base_model", "fcnn_model"),
     ),
     Exercise(
         "get_bboxes_and_decision_function", "4 detector", 1, on_detector.check_get_bboxes_and_decision_function,
@@ -65,7 +66,7 @@ EXERCISES = (
          "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
         f"{DETECTOR}:get_bboxes_and_decision_function",
         PEAKS, PEAKS_NEED,
-        picture=targets.boxes_on_spots, seconds=60,
+        picture=targets.boxes_on_spots, seconds=60, takes=("fcnn_model", "images", "image_shapes"),
     ),
     Exercise(
         "precision_recall_curve", "5 precision and recall", 1, on_detector.check_precision_recall_curve,
@@ -74,16 +75,18 @@ EXERCISES = (
          "precision = hits so far / boxes so far, recall = hits so far / number of all faces."),
         "common.scores:precision_recall_curve", ("common.scores:_curve",),
         tuple(f"common.scores:{name}" for name in ("COURSE_IOU", "_checked", "_overlapping_pairs", "_greedy")),
+        takes=("pred_bboxes", "true_bboxes", "decision_function"),
     ),
     Exercise(
         "get_threshold", "6 threshold", 0.5, on_detector.check_get_threshold,
         ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?", "thresholds[recall >= 0.85].max()"),
-        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",),
+        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"),
     ),
     Exercise(
         "detect", "6 threshold", 0.5, on_detector.check_detect,
         ("Call get_bboxes_and_decision_function and keep what has a decision of at least the threshold.",),
         f"{DETECTOR}:detect", shared=(f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
+        takes=("fcnn_model", "images", "image_shapes", "threshold", "return_decision"),
     ),
     Exercise(
         "hard_negative", "optional", 0, optional.check_hard_negative,

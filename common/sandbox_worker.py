@@ -113,7 +113,7 @@ class Server:
             if not left or left == waiting:
                 break
             waiting = left
-        return [[text.strip().split("\n")[0][:120], error] for text, error in problems.items()]
+        return [[begins(text), error] for text, error in problems.items()]
 
     def do_has(self, name):
         """Is there a function or class of this name?"""
@@ -154,6 +154,11 @@ class Server:
         sys.modules["numpy"].random.seed(self.seed % 2**32)
         if "keras" in sys.modules:
             sys.modules["keras"].utils.set_random_seed(self.seed % 2**32)
+
+
+def begins(statement):
+    """How a statement begins: enough to know it again."""
+    return statement.strip().split("\n")[0][:120]
 
 
 def describe(error):
