@@ -52,7 +52,8 @@ def numbers(value, what, columns=None):
 def parts(value, count, what):
     """A tuple or list of `count` answers, as `return a, b` gives it."""
     require(value is not None, f"expected {what}, got None; is there a `return`?")
-    require((isinstance(value, (tuple, list)) or isinstance(value, np.ndarray) and value.ndim > 0) and len(value) == count,
+    several = isinstance(value, np.ndarray) and (value.ndim > 2 or (value.ndim == 1 and value.dtype == object))  # two packed into one array
+    require((isinstance(value, (tuple, list)) or several) and len(value) == count,
             f"expected {count} answers, {what}; got {type(value).__name__}{f' of {len(value)}' if hasattr(value, '__len__') else ''}")
     return value
 
