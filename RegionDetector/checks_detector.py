@@ -69,6 +69,10 @@ def _diagnose_place(boxes, spots):
         return "a box is [image_index, min_row, min_col, max_row, max_col], not a corner with a height and a width"
     if (boxes[:, 1:3] <= 37).all():
         return "map cells are not pixels: one step on the map is four pixels of the photo"
+    wide = 176 / 37  # the map laid over the photo, with the cell as the corner of the window or as its middle
+    for places in (spots[:, 1:3] * wide / 4, (spots[:, 1:3] / 4 + 2) * wide - 16):
+        if all(any(b[0] == s[0] and np.abs(b[1:3] - place).max() <= 4 for b in boxes) for s, place in zip(spots, places)):
+            return "a step on the map is 4 pixels, not 176 / 37: the map is no smaller photo, as no window reaches over the edge"
     moved = {
         "rows and columns are swapped": spots[:, [0, 2, 1, 4, 3]],
         "it lies half a window too far up and left: cell (i, j) looks at the pixels from (4 i, 4 j) to (4 i + 32, 4 j + 32), "
@@ -82,9 +86,6 @@ def _diagnose_place(boxes, spots):
             middle = centers - (place[1:3] + place[3:]) / 2
             if ((np.abs(middle).max(axis=1) <= 6) & (boxes[:, 0] == place[0])).any():
                 return reason
-    for ratio, shift in ((176 / 37 / 4, 0), (176 / 37 / 4, 2 * 176 / 37 - 16)):  # the middle of the window among the steps, or its corner
-        if any(b[0] == spot[0] and np.abs(b[1:3] - spot[1:3] * ratio - shift).max() <= 4 for b in boxes for spot in spots[1:]):
-            return "a step on the map is 4 pixels, not 176 / 37: the map is no smaller photo, as no window reaches over the edge"
     if np.unique(boxes[:, 0]).size == 1:
         return "all of them carry the same photo's index"
     return ""
@@ -279,7 +280,7 @@ def _check_threshold(f):
             elif abs(value - thresholds[0]) < 1e-9 or any(abs(value - t) < 1e-9 for t in thresholds[:right]):
                 fault += ". A greater threshold finds 85 % as well, and lets fewer false boxes through"
             elif any(value == t or abs(value - t) < 1e-9 for t in thresholds[right + 1 :] if np.isfinite(t) or value == t):
-                fault += f". There only {recall[int(np.argmin(np.abs(thresholds - value)))]:.0%} of the faces are found: the other side of 0.85"
+                fault += f". There only {recall[[t == value or abs(t - value) < 1e-9 for t in thresholds].index(True)]:.0%} of the faces are found: the other side of 0.85"
             elif abs(value - right) < 1e-9 or abs(value - (len(thresholds) - 1 - right)) < 1e-9:
                 fault += ". That is the place of the threshold, not the threshold"
             elif any(abs(value - r) < 1e-9 for r in recall):

@@ -96,7 +96,7 @@ class Grader:
         session.stand_ins = {name: load(self.task.by_name[name].answer) for name in stand_ins}
         try:
             problems = session.request("load", statements=[*self.prelude.statements, *source.with_work(self.made if names is None else names)], stand_ins=list(stand_ins),
-                                       pylab=source.pylab, seed=self.seed)
+                                       pylab=source.pylab, seed=self.seed, task=self.task.name)
         except (Ended, Raised):
             session.close()
             raise

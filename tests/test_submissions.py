@@ -148,6 +148,12 @@ def test_variables_of_other_cells(sandbox):
 
 
 @posix
+def test_what_the_published_notebook_imports(sandbox):
+    cells = "import numpy as np\nfrom scores import iou_score as iou\nfrom get_data import unpack", "from graph import visualize_bboxes"
+    assert graded(sandbox, *cells, "def get_threshold(t, r):\n    assert iou and unpack and visualize_bboxes\n    return t[r >= 0.85].max()").status == RIGHT
+
+
+@posix
 def test_packages_that_are_not_there_and_names_that_were(sandbox):
     said = graded(sandbox, "import numpy as np\nimport pandas as pd", "def get_threshold(t, r):\n    return pd.Series(t)[r >= 0.85].max()").message
     assert "`import pandas as pd` raises ModuleNotFoundError" in said and "csv.DictReader" in said
