@@ -107,7 +107,7 @@ def _built(model, shape):
 
 
 def _shake(model, rng):
-    """Give a model strong random weights and biases, so that every one of them shows in the answer."""
+    """Give a model strong random weights and biases, so that every one of them shows in the answer; a dense layer gets those of its convolution."""
     weights = [rng.normal(0, 1.4 / np.sqrt(max(np.prod(w.shape[:-1]), 1)) if w.ndim > 1 else 0.3, w.shape).astype(np.float32)
                if w.ndim != 1 else np.abs(rng.normal(0, 0.3, w.shape)).astype(np.float32) for w in model.get_weights()]
     model.set_weights(weights)
@@ -143,10 +143,10 @@ def check_generate_fcnn_model(f, kit):
     classifier = _built(kit.other("generate_model")(PATCH), PATCH)
     have, need = small.count_params(), classifier.count_params()
     require(have == need, f"the FCNN has {have:,} parameters, the classifier {need:,}: they must have the same layers, or the weights cannot be copied")
-    _shake(classifier, rng)
-    old, new = classifier.get_weights(), small.get_weights()
-    if [w.size for w in old] == [w.size for w in new]:
-        small.set_weights([w.reshape(v.shape) for w, v in zip(old, new)])
+    seed = int(rng.integers(1 << 30))
+    _shake(classifier, np.random.default_rng(seed))
+    if [w.size for w in classifier.get_weights()] == [w.size for w in small.get_weights()]:
+        _shake(small, np.random.default_rng(seed))  # the same numbers: no need of copying, which is an exercise of its own
     else:
         kit.other("copy_weights")(classifier, small)
     away = _difference(classifier, _answer(small, X, "the FCNN's answer"), X)
