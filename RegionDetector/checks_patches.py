@@ -11,7 +11,7 @@ TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
 def _read_box(box, shape, size):
     require(box is not None, f"returned None although a photo of {shape[0]} rows and {shape[1]} columns has room for a box of {size[0]} x {size[1]}")
     box = numbers(box, "the box").ravel()
-    require(len(box) == 4, f"expected four numbers [min_row, min_col, max_row, max_col], got {len(box)}: {short(box.tolist())}")
+    require(len(box) == 4, f"expected four numbers [min_row, min_col, max_row, max_col], got {len(box)}: {short(box[:8].tolist())}")
     return box
 
 
@@ -89,8 +89,8 @@ def _patches(value, what):
     if array.size == 0:
         return np.zeros((0, SIDE, SIDE, 3))
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
-    # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255
-    return array * 255 if array.max() <= 1.001 else array
+    # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255; some networks are fed with -1 to 1
+    return (array + 1) * 127.5 if -1.001 <= array.min() < -0.01 and array.max() <= 1.001 else array * 255 if array.max() <= 1.001 else array
 
 
 def _where(patches):
@@ -123,11 +123,15 @@ def _check_positive(positive, negative):
         swapped = FACES[:, [0, 2, 1, 4, 3]]
         if sum(_faces_among(_where(negative))) >= len(FACES) - 1:
             require(False, "the positive patches show background and the negative ones faces: return positive, negative in this order")
+        recoloured = all(_faces_among(_where(positive[..., ::-1])))
         turned = sum(any(p[0] == s[0] and np.abs(_center(p[None]) - _center(s[None])).max() <= 6 for p in where) for s in swapped)
-        reason = (" It shows what lies at its columns and rows instead: rows and columns are swapped" if turned > sum(shown) else
+        reason = (" The colours come in another order: leave them as they are in images" if recoloured else
+                  " It shows what lies at its columns and rows instead: rows and columns are swapped" if turned > sum(shown) else
                   f" There are {len(positive)} positive patches for {len(FACES)} faces" if len(positive) < len(FACES) else
                   " Cut the window around the middle of the face, out of the photo that the box's first number names")
         require(False, f"no positive patch shows the face {box_text(missing)} (photo {missing[0]}).{reason}")
+    down, across = (np.abs(np.diff(positive[..., 0], axis=axis)).mean() for axis in (1, 2))  # red is the row
+    require(down > across, "the positive patches are turned over: what is a row in the photo is a column in the patch")
     stray = [p for p in where if not any(p[0] == f[0] and np.abs(_center(p[None]) - _center(f[None])).max() <= 12 for f in FACES)]
     require(not stray, f"a positive patch shows no face: photo {stray[0][0]:g}, around {box_text(stray[0][1:])}" if stray else "")
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from common.checking import require, short
+from common.identification import as_name
 
 SIDE = 224
 PEOPLE = (0, 4, 8, 15, 20, 33)  # numbers in the ORL data
@@ -153,14 +154,15 @@ def fits_seen(classifier):
     return len(_fits)
 
 
-def _names(out, asked, what):
+def read_names(out, asked, what):
+    """A classifier's answer as one name for each that was asked about: a dictionary, a list, or an array of one name for each."""
     if isinstance(out, dict):
         lost = [n for n in asked if n not in out]
         require(not lost, f"{what}: the answer has no entry for {lost[0]!r}" if lost else "")
         out = [out[n] for n in asked]
     require(hasattr(out, "__len__") and not isinstance(out, str) and len(out) == len(asked),
             f"{what}: {len(asked)} were asked about, the answer is {short(out)}")
-    return [str(np.asarray(o).ravel()[0]) if np.ndim(o) else str(o) for o in out]
+    return [as_name(o) for o in out]
 
 
 def _check_names(names, truth, known, what, lies=None):
@@ -197,28 +199,28 @@ def check_classifier(f, kit):
         classifier.fit(images, labels)
         kit.run("TrackDetector.checks_faces:watch_fits", classifier)
         try:
-            names = _names(classifier.classify_images(asked), list(asked), "classify_images")
+            names = read_names(classifier.classify_images(asked), list(asked), "classify_images")
         finally:
             fits = kit.run("TrackDetector.checks_faces:fits_seen", classifier)
         _check_names(names, truth, known, "classify_images", list(lies.values()))
         require(fits < len(asked) / 2, f"{fits} fits for {len(asked)} photos: learn once, in fit; classify_images only asks")
-        again = _names(classifier.classify_images(dict(list(asked.items())[:3])), list(asked)[:3], "classify_images")
+        again = read_names(classifier.classify_images(dict(list(asked.items())[:3])), list(asked)[:3], "classify_images")
         require(again == names[:3], "the same photos get other names when they are asked about again, or fewer at a time")
         _check_clips(classifier, clips, known, clip_lies)
         few = [n for n in images if labels[n] in known[:2]]
         classifier.fit({n: images[n] for n in few}, {n: labels[n] for n in few})
-        names = _names(classifier.classify_images(asked), list(asked), "classify_images")
+        names = read_names(classifier.classify_images(asked), list(asked), "classify_images")
         require(set(names) <= set(known[:2]), "after a second fit with other people it still answers with those of the first: fit begins anew")
     finally:
         undo()
 
 
 def _check_clips(classifier, clips, known, lies):
-    names = _names(classifier.classify_videos(clips), list(clips), "classify_videos")
+    names = read_names(classifier.classify_videos(clips), list(clips), "classify_videos")
     right = sum(a == b for a, b in zip(names, known))
     if right <= 4 and names != list(lies.values()) and set(names) <= set(known):
         # the same clips without the frames that show nobody: are those what leads astray?
-        clean = _names(classifier.classify_videos({n: frames[2:4] for n, frames in clips.items()}), list(clips), "classify_videos")
+        clean = read_names(classifier.classify_videos({n: frames[2:4] for n, frames in clips.items()}), list(clips), "classify_videos")
         require(sum(a == b for a, b in zip(clean, known)) <= right, f"classify_videos: {right} of {len(clips)} clips right, and more when the frames without a "
                                                                       "face are taken out: a frame in which nobody is seen must not vote")
     _check_names(names, known, known, "classify_videos", list(lies.values()))

@@ -17,6 +17,7 @@ EXERCISES = (
          "read_photo(folder / 'train' / 'images' / name) reads a photo as RGB; cv2.imread would give BGR.",
          "Return four dictionaries: train_images, train_labels, test_images, test_labels."),
         f"{DATA}:load_image_data", shared=tuple(f"{DATA}:{n}" for n in ("find_data", "_read_photos", "read_labels")),
+        takes=("dir_name",),
     ),
     Exercise(
         "load_video_data", "1 load the data", 0.5, on_data.check_load_video_data,
@@ -24,13 +25,14 @@ EXERCISES = (
          "in_numeric_order(folder.iterdir()) puts 2 before 10; sorted() would not.",),
         f"{DATA}:load_video_data", (f"{DATA}:_read_clip",),
         shared=tuple(f"{DATA}:{n}" for n in ("find_data", "_read_photos", "read_labels", "_what_lies_in", "_matched", "_read_all")),
+        takes=("dir_name",),
     ),
     Exercise(
         "preprocess_imgs", "2 faces", 3, on_faces.check_preprocess_imgs,
         ("For every photo: find_face(image) gives a face with a box and five landmarks, or a guess at the middle (face.found is False).",
          "align(image, face.landmarks, 224) turns it upright and cuts it out.",
          "One crop for every photo, in their order; return the crops and whether a face was found."),
-        f"{FACES}:preprocess_imgs", shared=(f"{FACES}:find_face",), picture=targets.crops, seconds=60,
+        f"{FACES}:preprocess_imgs", shared=(f"{FACES}:find_face",), picture=targets.crops, seconds=60, takes=("imgs",),
     ),
     Exercise(
         "Classifier", "3 classifier", 2, on_faces.check_classifier,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.exercise import RIGHT
+from common.exercise import RIGHT, Wrong
 from common.grade import Remote
-from common.identification import as_name
 from common.sandbox import Ended, Raised
+from TrackDetector.checks_faces import read_names
 
 PHOTOS, CLIPS, FRAMES = 90, 40, 4
 
@@ -68,9 +68,10 @@ def measure(grader, source, submission, data):
         classifier = remote.function("Classifier")(remote.run("TrackDetector.descriptors:load_face_model"))
         classifier.fit(*data.train)
         for name, method, (items, labels) in (("image_accuracy", "classify_images", data.test), ("video_accuracy", "classify_videos", data.videos)):
-            out = getattr(classifier, method)(items)
-            out = out if isinstance(out, dict) else dict(zip(items, out))
-            answer[name] = (float(np.mean([as_name(out.get(n)) == labels[n] for n in items])), f"on {len(items)}")
+            names = read_names(getattr(classifier, method)(items), list(items), method)
+            answer[name] = (float(np.mean([who == labels[n] for who, n in zip(names, items)])), f"on {len(items)}")
+    except Wrong as error:
+        answer = {score.name: (None, str(error)) for score in grader.task.scores if score.name not in answer} | answer
     except (Ended, Raised) as error:
         reason = f"raises {error.kind}: {error}{error.line}" if isinstance(error, Raised) else f"it {error}"
         answer = {score.name: (None, reason) for score in grader.task.scores if score.name not in answer} | answer

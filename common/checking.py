@@ -11,6 +11,19 @@ def require(condition, message):
         raise Wrong(message)
 
 
+def one_of(checks):
+    """Pass if one of the checks does; else raise what the first one raises."""
+    fault = None
+    for check in checks:
+        try:
+            return check()
+        except Exception as error:
+            if getattr(error, "plain", False):  # the sandbox is no more
+                raise fault or error
+            fault = fault or error
+    raise fault
+
+
 def numbers(value, what, columns=None):
     """A student's answer as a float array: lists, tuples, rows or arrays; `Wrong` if it is none.
 
@@ -39,7 +52,8 @@ def numbers(value, what, columns=None):
 def parts(value, count, what):
     """A tuple or list of `count` answers, as `return a, b` gives it."""
     require(value is not None, f"expected {what}, got None; is there a `return`?")
-    require(isinstance(value, (tuple, list)) and len(value) == count,
+    several = isinstance(value, np.ndarray) and (value.ndim > 2 or (value.ndim == 1 and value.dtype == object))  # two packed into one array
+    require((isinstance(value, (tuple, list)) or several) and len(value) == count,
             f"expected {count} answers, {what}; got {type(value).__name__}{f' of {len(value)}' if hasattr(value, '__len__') else ''}")
     return value
 

@@ -3,6 +3,7 @@
 import dis
 import inspect
 import os
+import re
 import types
 from dataclasses import dataclass, field
 
@@ -62,6 +63,8 @@ class Exercise:
         ``picture(reference)`` draws what the reference does, as the target.
     seconds : int
         Processor time that its check may take when it is graded.
+    takes : tuple of str
+        Names of the stub's parameters; what takes them by name only, or calls them otherwise, is right as well.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Exercise:
     uses: tuple = ()
     picture: object = None
     seconds: int = 20
+    takes: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,10 @@ def describe_error(error):
     text = " ".join(str(error).split())[:500]
     advice = old_keras.advice(kind, text)
     line = getattr(error, "line", "") or _line_of(error)
+    if advice and len(text) > 160:  # numpy, for one, explains at length what the advice says in a line
+        text = text[:157] + "..."
+    if kind == "TypeError" and re.search(r"\w+\(\) (takes|missing) .*positional argument", text) and not line:
+        advice = "The check calls it as the stub says: keep its parameters, in their order"
     return f"raises {kind}{': ' + text if text else ''}{line}" + (f". {advice}" if advice else "")
 
 
@@ -176,6 +184,27 @@ class Local:
         return undo
 
 
+def _either_way(f, takes):
+    """A function that may be called by position and by the names of the stub's parameters, whichever it takes."""
+    def call(*args, **kwargs):
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            text = str(error) if getattr(error, "kind", type(error).__name__) == "TypeError" else ""
+            if "unexpected keyword" in text and tuple(kwargs) == takes[len(args) : len(args) + len(kwargs)]:
+                args, kwargs = (*args, *kwargs.values()), {}
+            elif "positional argument" in text and not set(kwargs) & set(takes[: len(args)]):
+                args, kwargs = (), {**dict(zip(takes, args)), **kwargs}
+            else:
+                raise
+            try:
+                return f(*args, **kwargs)
+            except Exception as other:
+                raise error from other
+
+    return call if takes else f
+
+
 def _answer_of_an_error(exercise, error):
     kind = getattr(error, "kind", "")
     if kind == "NotImplementedError":
@@ -201,7 +230,7 @@ def judge(exercise, f, kit):
     Verdict
     """
     try:
-        exercise.check(f, kit)
+        exercise.check(_either_way(f, exercise.takes), kit)
     except Wrong as error:
         return Verdict(exercise.name, WRONG, str(error))
     except Unsolved as error:

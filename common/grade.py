@@ -6,10 +6,10 @@ file of weights. What was graded already is not graded again, unless the submiss
 """
 
 import argparse
-import hashlib
 import importlib
 import json
 import queue
+import re
 import shutil
 import signal
 import sys
@@ -17,7 +17,6 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from common.console import print_any_name
@@ -26,37 +25,12 @@ from common.notebook_source import NotebookError, collect, read_cells
 from common.old_keras import advice
 from common.reference import load
 from common.sandbox import Ended, Raised, RemoteObject, Sandbox
+from common.sandbox_worker import begins
+from common.submissions import ROOT, TASKS, find_submissions, left_out
 
-ROOT = Path(__file__).resolve().parent.parent
-TASKS = ("RegionDetector", "TrackDetector")
-WEIGHTS = (".weights.h5", ".keras", ".h5")
+_CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
+_MOST_ATTEMPTS = 6
 NOTEBOOKS = {"RegionDetector": "Face_Detection.ipynb", "TrackDetector": "Face_Recognition_task.ipynb"}
-_MOST_WEIGHTS = 1 << 30
-
-
-@lru_cache(maxsize=1)
-def _kit_version():
-    """A number for the checks and all that they call: who is graded by another version may get other marks."""
-    digest = hashlib.sha256()
-    for path in sorted(p for room in ("common", *TASKS) for p in (ROOT / room).glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What one student handed in."""
-
-    name: str
-    notebook: Path
-    weights: tuple = ()
-
-    def digest(self, *more):
-        """Changes when the submission, the way of grading or the kit itself changes."""
-        digest = hashlib.sha256(json.dumps([_kit_version(), *map(str, more)]).encode())
-        for path in (self.notebook, *self.weights):
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
 
 
 @dataclass
@@ -111,52 +85,67 @@ class Grader:
     train: float = 0
     verdicts: dict = field(default_factory=dict)
     borrowed: dict = field(default_factory=dict)
+    made: set = field(default_factory=set)
 
-    def open(self, source, seconds, stand_ins=(), files=()):
-        """A session with the functions of a submission in it, those of `stand_ins` replaced by the reference; and what failed to load."""
+    def open(self, source, seconds, stand_ins=(), files=(), names=None):
+        """A session with the functions of a submission in it, those of `stand_ins` replaced by the reference; and what of it failed to load.
+
+        `names` are variables that are made by work in the notebook's cells, which is otherwise not repeated; by default
+        those that the right functions have asked for.
+        """
         session = self.sandbox.open(seconds, files)
         session.stand_ins = {name: load(self.task.by_name[name].answer) for name in stand_ins}
         try:
-            problems = session.request("load", statements=[*self.prelude.statements, *source.statements], stand_ins=list(stand_ins),
-                                       pylab=source.pylab, seed=self.seed)
+            problems = session.request("load", statements=[*self.prelude.statements, *source.with_work(self.made if names is None else names)], stand_ins=list(stand_ins),
+                                       pylab=source.pylab, seed=self.seed, task=self.task.name)
         except (Ended, Raised):
             session.close()
             raise
-        return session, problems if isinstance(problems, list) else []
+        kits = {begins(text) for text in self.prelude.statements}  # these may fail without the work between them; the student has not written them
+        return session, [p for p in problems if p[0] not in kits] if isinstance(problems, list) else []
 
-    def _problem(self, item, source, problems):
+    def _problem(self, item, source):
         """Why the function is not there, if it is not."""
-        if item.name in source.defined:
+        if item.name in source.defined or source.makes(item.name):
             return None
         if item.name in source.broken:
             return Verdict(item.name, WRONG, f"It does not parse: {source.broken[item.name]}.")
         return Verdict(item.name, NOT_ATTEMPTED, "Its body is not written." if item.name in source.stubs else "The notebook has no function of this name.")
 
     def _attempt(self, item, source, own):
-        for _ in range(3):
-            verdict = self._try(item, source, own)
-            if "AST constructor recursion depth" not in verdict.message:  # a fault of Python 3.11 in threads, ours and not the student's
+        """A verdict; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again."""
+        names, verdict = set() if item.name in source.defined else {item.name}, None
+        for _ in range(_MOST_ATTEMPTS):
+            before, (verdict, problems) = verdict, self._try(item, source, own, names)
+            if "AST constructor recursion depth" in verdict.message:  # a fault of Python 3.11 in threads, ours and not the student's
+                continue
+            missing = re.search(r"name '(\w+)' is not defined", verdict.message) if verdict.status != RIGHT else None
+            if before is not None and verdict.message.startswith(_CANNOT_LOAD):
+                return Verdict(item.name, WRONG, f"{before.message} The cell that makes it could not be run: it{verdict.message.removeprefix(_CANNOT_LOAD)} "
+                                                 "Give the function what it needs as an argument, or make it in the function.")
+            if missing is None or missing[1] in names or not source.makes(missing[1]):
                 break
-        return verdict
+            names = names | {missing[1]}
+        if verdict.status == RIGHT:
+            self.made |= names
+        return Verdict(item.name, verdict.status, verdict.message + _named(problems, missing[1]), verdict.marks) if missing else verdict
 
-    def _try(self, item, source, own):
+    def _try(self, item, source, own, names=()):
+        """A verdict, and what of the notebook failed to load."""
         stand_ins = [n for n in item.uses if n not in own]
         try:
-            session, problems = self.open(source, item.seconds, stand_ins)
+            session, problems = self.open(source, item.seconds, stand_ins, names=names)
         except (Ended, Raised) as error:
-            return Verdict(item.name, WRONG, f"The notebook's definitions cannot be loaded: it {error}.")
+            return Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), []
         try:
             remote = Remote(session, self.task, own, self.seed)
             if session.request("has", name=item.name) is not True:
-                return Verdict(item.name, WRONG, f"Its definition cannot be run{_named(problems, item.name)}.")
-            verdict = judge(item, remote.function(item.name), remote)
+                return Verdict(item.name, WRONG, f"Its definition cannot be run.{_named(problems, item.name)}"), problems
+            return judge(item, remote.function(item.name), remote), problems
         except (Ended, Raised) as error:
-            verdict = Verdict(item.name, WRONG, f"It {error}.")
+            return Verdict(item.name, WRONG, f"It {error}."), problems
         finally:
             session.close()
-        if verdict.status == WRONG and "NameError" in verdict.message and problems:
-            verdict = Verdict(item.name, WRONG, f"{verdict.message} {_named(problems, verdict.message)}")
-        return verdict
 
     def check(self, item, source):
         """Verdict on one exercise of a submission.
@@ -164,7 +153,7 @@ class Grader:
         It is tried with the student's own other functions, and if it is wrong then, with the reference in
         place of those that are wrong: a broken part costs its own marks only.
         """
-        missing = self._problem(item, source, ())
+        missing = self._problem(item, source)
         if missing:
             return missing
         right = {n for n, v in self.verdicts.items() if v.status == RIGHT}
@@ -172,12 +161,13 @@ class Grader:
         if verdict.status != RIGHT and any(n in source.defined and n not in right for n in item.uses):
             again = self._attempt(item, source, right)
             self.borrowed[item.name] = [n for n in item.uses if n not in right]
-            verdict = again if again.status == RIGHT or "cannot" in verdict.message else verdict
+            elsewhere = any(f" of {n})" in verdict.message for n in self.borrowed[item.name])  # it was another function that raised
+            verdict = again if again.status == RIGHT or "cannot" in verdict.message or elsewhere else verdict
         return verdict
 
     def grade(self, submission, data):
         """Marks of a submission: a dictionary for JSON."""
-        self.verdicts, self.borrowed = {}, {}
+        self.verdicts, self.borrowed, self.made = {}, {}, set()
         try:
             source = collect(read_cells(submission.notebook))
         except NotebookError as error:
@@ -205,13 +195,13 @@ class Grader:
         return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2)}
 
 
-def _named(problems, text):
-    """The definitions that failed and have something to do with a message."""
-    for line, error in problems:
-        words = set(line.replace(",", " ").replace("(", " ").replace(".", " ").split())
-        if any(len(w) > 2 and w in text for w in words - {"import", "from", "def", "class", "as"}):
-            say = advice(error["kind"], f"{line} {error['text']}")
-            return f": `{line}` raises {error['kind']}: {error['text'][:200]}" + (f". {say}" if say else "")
+def _named(problems, name):
+    """The statement that should have made a name, and why it failed."""
+    for pattern in (rf"\b(import|as|def|class)\s+{name}\b|^{name}\b.*=", r"import \*$"):
+        for line, error in problems:
+            if re.search(pattern, line):
+                say = advice(error["kind"], f"{line} {error['text']}")
+                return f" `{line}` raises {error['kind']}: {error['text'][:200]}." + (f" {say}." if say else "")
     return ""
 
 
@@ -223,33 +213,6 @@ def _in_order(exercises):
         done.append(ready[0])
         waiting.remove(ready[0])
     return done
-
-
-def find_submissions(folder):
-    """The submissions in a folder, sorted by name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    """
-    folder, found = Path(folder), []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix == ".ipynb" and path.is_file() and not path.is_symlink():
-            found.append(Submission(path.stem, path, _weights(folder, path.stem)))
-        elif path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-            books = [p for p in sorted(path.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts and p.is_file() and not p.is_symlink()]
-            if books:
-                found.append(Submission(path.name, max(books, key=lambda p: p.stat().st_size), _weights(path, "")))
-    if not found:
-        raise FileNotFoundError(f"there is no notebook in {folder}: expected NAME.ipynb, or folders with one notebook each")
-    return found
-
-
-def _weights(folder, stem):
-    files = [p for p in sorted(folder.iterdir()) if p.name.startswith(stem) and p.name.endswith(WEIGHTS) and p.is_file() and not p.is_symlink()
-             and p.stat().st_size <= _MOST_WEIGHTS and (not stem or p.name[len(stem) :] in WEIGHTS)]
-    return tuple(files[:1])
 
 
 def grade_class(task_name, submissions, out, jobs=2, seed=2026, train=0, data=None, progress=True):
@@ -385,6 +348,8 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("Stopped. What was graded is kept: the same command goes on from there.", file=sys.stderr)
         return 130
+    for name, reason in left_out(given.submissions).items():
+        print(f"Left out: {name}: {reason}", file=sys.stderr)
     possible = sum(r["of"] for r in results[0]["rows"])
     print(f"{len(results)} submissions, {sum(r['total'] for r in results) / len(results):.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")
     return 0

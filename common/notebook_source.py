@@ -8,10 +8,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MOST_BYTES = 100 << 20
+MOST_BYTES, MOST_CODE = 100 << 20, 2 << 20  # pictures make a notebook large; nobody writes two megabytes of code
 _ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for all threads together, and fails if they meet
 _CELL_MAGIC_WITH_PYTHON = ("time", "timeit", "capture", "prun")
-_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w\s,.\[\]]+=\s*[%!].*|[\w.]+\?{1,2}\s*|\?.*)$")
+# what was matched is not given back: a megabyte of blanks must not take hours
+_MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}\s*|\?.*)$")
 # Calls that only make a value; anything else at the top level of a notebook is work, and is not repeated
 _HARMLESS = {"np.array", "numpy.array", "np.asarray", "np.zeros", "np.ones", "np.arange", "np.float32", "np.uint8", "tuple", "list", "dict", "set", "range",
              "int", "float", "str", "bool", "len", "min", "max", "sum", "Path", "os.path.join", "frozenset", "namedtuple", "collections.namedtuple",
@@ -34,6 +35,9 @@ class Source:
         Names of functions and classes that are written; that are there, but without a body.
     broken : dict of str to str
         Names of functions that do not parse, and why.
+    work : list of (int, frozenset of str, str)
+        Assignments that call something: how many statements come before them, names, text. They are run only
+        where a function asks for one of the names (`with_work`).
     pylab : bool
         Whether ``%pylab`` is used.
     """
@@ -42,7 +46,25 @@ class Source:
     defined: set = field(default_factory=set)
     stubs: set = field(default_factory=set)
     broken: dict = field(default_factory=dict)
+    work: list = field(default_factory=list)
     pylab: bool = False
+
+    def makes(self, name):
+        """Is there work that makes a value of this name?"""
+        return any(name in names for _, names, _ in self.work)
+
+    def with_work(self, names):
+        """The statements with the work among them that makes some names, and what that work is made from."""
+        wanted, grows = set(names), True
+        while grows:
+            texts = [text for _, made, text in self.work if made & wanted]
+            used = {n.id for text in texts for n in ast.walk(_parse(text)) if isinstance(n, ast.Name) and self.makes(n.id)}
+            grows, wanted = not used <= wanted, wanted | used
+        answer = list(self.statements)
+        for place, made, text in reversed(self.work):
+            if made & wanted:
+                answer.insert(place, text)
+        return answer
 
 
 def read_cells(path):
@@ -57,10 +79,14 @@ def read_cells(path):
     try:
         if path.stat().st_size > MOST_BYTES:
             raise NotebookError(f"{path.name} is larger than {MOST_BYTES >> 20} MB; clear its outputs")
-        notebook = json.loads(path.read_bytes().decode("utf-8-sig", errors="replace"))
+        data = path.read_bytes()
+        notebook = json.loads(data.decode(json.detect_encoding(data), errors="replace"))
         cells = notebook["cells"] if "cells" in notebook else [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
         texts = [c.get("source", c.get("input", "")) for c in cells if c.get("cell_type") == "code"]
-        return ["".join(map(str, t)) if isinstance(t, list) else str(t) for t in texts]
+        texts = ["".join(map(str, t)) if isinstance(t, list) else str(t) for t in texts]
+        if sum(map(len, texts)) > MOST_CODE:
+            raise NotebookError(f"{path.name} holds more than {MOST_CODE >> 20} MB of code")
+        return texts
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, NotebookError):
             raise
@@ -80,6 +106,13 @@ def without_magics(text):
         words = first[2:].split()
         return without_magics(rest) if words and words[0] in _CELL_MAGIC_WITH_PYTHON else ""
     return "\n".join(_MAGIC.sub(r"\1pass", line) for line in text.split("\n"))
+
+
+def _unindented(text):
+    """A cell that is indented as a whole, at the margin, as IPython runs it."""
+    lines = text.strip("\n").split("\n")
+    margin = re.match(r"[ \t]*", lines[0]).group()
+    return "\n".join(line.removeprefix(margin) for line in lines) if margin else text
 
 
 def _parse(text):
@@ -112,9 +145,20 @@ def _dotted(node):
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _calls(node):
+    """Calls that are made where this expression stands; those in the body of a lambda come later, if at all."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
 def _is_value(node):
-    return node is not None and all(_dotted(n.func) in _HARMLESS for n in ast.walk(node) if isinstance(n, ast.Call)) and not any(
-        isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)) for n in ast.walk(node))
+    return node is not None and all(_dotted(call.func) in _HARMLESS for call in _calls(node)) and (isinstance(node, ast.Lambda) or not any(
+        isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)) for n in ast.walk(node)))
 
 
 def _is_stub(node):
@@ -129,22 +173,46 @@ def _is_stub(node):
                for n in body)
 
 
-def _take(node, source):
+def _targets(node):
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def _kept(node, source):
+    """What of a statement is taken: definitions, imports and values, also those inside of ``if``, ``try`` and ``with``."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         node.decorator_list = [d for d in node.decorator_list if not _dotted(getattr(d, "func", d)).endswith("exercise")]
-        if _is_stub(node):
-            source.stubs.add(node.name)
-            return
-        source.defined.add(node.name)
-        source.statements.append(ast.unparse(node))
-    elif isinstance(node, ast.Import):
-        source.statements += [ast.unparse(ast.Import([alias])) for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
-        source.statements += [ast.unparse(ast.ImportFrom(node.module, [alias], node.level)) for alias in node.names]
-    elif isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_value(node.value):
-        source.statements.append(ast.unparse(node))
-    elif isinstance(node, ast.Try) and all(isinstance(n, (ast.Import, ast.ImportFrom, ast.Pass)) for n in (*node.body, *(m for h in node.handlers for m in h.body))):
-        source.statements.append(ast.unparse(node))
+        (source.stubs if _is_stub(node) else source.defined).add(node.name)
+        return [] if _is_stub(node) else [node]
+    if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
+        return [node]
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_value(node.value):
+        if isinstance(node.value, (ast.Lambda, ast.Name, ast.Attribute)):
+            source.defined |= _targets(node)  # a function under another name is a function
+        return [node]
+    inside = lambda name: [k for n in getattr(node, name, ()) for k in _kept(n, source)]  # noqa: E731
+    if isinstance(node, ast.If):
+        body, other = inside("body"), inside("orelse")
+        if _is_value(node.test):
+            return [ast.If(node.test, body or [ast.Pass()], other)] if body or other else []
+        return body or other
+    if isinstance(node, ast.Try):
+        handlers = [ast.ExceptHandler(h.type, h.name, [k for n in h.body for k in _kept(n, source)] or [ast.Pass()]) for h in node.handlers]
+        body, other, last = inside("body"), inside("orelse"), inside("finalbody")
+        return [ast.Try(body, handlers, other, last)] if body and handlers else body + other + last
+    return inside("body") if isinstance(node, ast.With) else []
+
+
+def _take(node, source):
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None and not _is_value(node.value):
+        source.work.append((len(source.statements), frozenset(_targets(node)), ast.unparse(node)))
+    for kept in _kept(node, source):
+        if isinstance(kept, ast.Import):  # one by one, so that one that is missing does not take the others along
+            source.statements += [ast.unparse(ast.Import([alias])) for alias in kept.names]
+        elif isinstance(kept, ast.ImportFrom):
+            source.statements += [ast.unparse(ast.ImportFrom(kept.module, [alias], kept.level)) for alias in kept.names]
+        else:
+            source.statements.append(ast.unparse(ast.fix_missing_locations(kept)))
 
 
 def collect(cells):
@@ -160,10 +228,10 @@ def collect(cells):
     """
     source = Source()
     for text in cells:
-        source.pylab |= bool(re.search(r"^\s*%pylab", text, re.M))
+        source.pylab |= bool(re.search(r"^[ \t]*+%pylab", text, re.M))
         tree = _parse(text)
         if not isinstance(tree, ast.Module):
-            text = without_magics(text)
+            text = without_magics(_unindented(text))
             tree = _parse(text)
         trees = [(text, tree)] if isinstance(tree, ast.Module) else [(b, _parse(b)) for b in _blocks(text)]
         for block, tree in trees:

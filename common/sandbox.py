@@ -24,6 +24,7 @@ from common import wire
 MEMORY = 7 << 30  # address space; TensorFlow alone maps three gigabytes
 MOST_OUTPUT = 64 << 20
 MOST_PROCESSES = 40
+MOST_DISK, MOST_FILES = 1 << 30, 20_000
 
 
 class Ended(Exception):
@@ -104,6 +105,8 @@ class Session:
                 self.fail(f"started more than {MOST_PROCESSES} processes")
             if memory > MEMORY:
                 self.fail(f"took more than {MEMORY >> 30} GB of memory")
+            if _overfull(self.folder):
+                self.fail(f"wrote more than {MOST_DISK >> 30} GB, or more than {MOST_FILES:,} files")
             raise BlockingIOError from None
 
     def _write(self, data):
@@ -220,13 +223,37 @@ class Session:
         if self.status is not None:
             os.close(self.status)
             self.status = None
-        shutil.rmtree(self.folder.parent, ignore_errors=True)
+        _remove(self.folder.parent)
 
     def send_model(self, model):
         """A model of the grader's, built anew in the sandbox; a `RemoteObject`."""
         remote = self.request("model", config=model.to_json(), weights=model.get_weights())
         self.models[remote.handle.number] = model
         return remote
+
+
+def _overfull(folder):
+    """Are there more files below a folder, or larger ones, than an exercise may write?"""
+    waiting, files, size = [str(folder)], 0, 0
+    while waiting and files <= MOST_FILES and size <= MOST_DISK:
+        with contextlib.suppress(OSError):  # it has gone, or its path has grown too long: then there are many of them
+            for entry in os.scandir(waiting.pop()):
+                files += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512 if hasattr(os, "fork") else entry.stat(follow_symlinks=False).st_size
+                if files > MOST_FILES:
+                    break
+    return files > MOST_FILES or size > MOST_DISK
+
+
+def _remove(folder):
+    """Remove a folder, however deep somebody has nested it."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
 def _family(pid):
@@ -353,7 +380,7 @@ class Sandbox:
             if self.control is not None:
                 self.control.close()
             self.process = None
-        shutil.rmtree(self.places, ignore_errors=True)
+        _remove(self.places)
 
     def __enter__(self):
         return self

@@ -19,7 +19,8 @@ _LEFT_OUT = {
     "RegionDetector": {"benchmark_plots", "command", "conversion", "hard_negatives", "multiscale", "grading", "fddb_evaluation", "fddb_folds", "fddb_report",
                        "pyramid_samples", "pyramid_training"},
     "TrackDetector": {"grading"},
-    "common": {"grade", "grade_report", "sandbox", "sandbox_worker", "confine", "wire", "weights", "student", "notebook_source", "notebooks"},
+    "common": {"grade", "grade_report", "sandbox", "sandbox_worker", "confine", "wire", "weights", "student", "submissions", "notebook_source",
+               "notebooks"},
 }
 _SANDBOX = {"sandbox_worker", "confine", "wire", "weights"}
 # Kept functions that an answer is written in are dropped as well, or ask the student's function

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def pack(value, keep=None):
         if isinstance(v, dict):
             return {"d": [[encode(k), encode(x)] for k, x in v.items()]}
         if hasattr(v, "__array__") and not isinstance(v, type):
-            return encode(np.asarray(v))
+            return encode(np.asarray(v.detach().cpu() if hasattr(v, "detach") else v))  # PyTorch gives no arrays of what it is fitting
         if keep is None:
             raise WireError(f"{type(v).__name__} is no plain data")
         return encode(keep(v))
@@ -88,7 +89,10 @@ def unpack(header, blocks, give=None):
             if dtype.kind not in _KINDS or dtype.itemsize * int(np.prod(shape, dtype=object)) != size or position + size > len(blocks):
                 raise WireError("an array whose size is not what it says")
             position += size
-            return np.frombuffer(blocks[position - size : position], dtype).reshape(shape).copy()
+            array = np.frombuffer(blocks[position - size : position], dtype).reshape(shape).copy()
+            if dtype.kind == "U" and array.size and array.view(np.uint32).max() > sys.maxunicode:
+                raise WireError("text that is none")
+            return array
         if kind == "d":
             return {decode(k): decode(y) for k, y in x}
         if kind in "lt":

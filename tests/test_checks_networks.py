@@ -56,7 +56,29 @@ def batch_softmax(sample_shape):
     return keras.Model(net.inputs, layers.Softmax(axis=0)(net.outputs[0]))
 
 
-MODEL_RIGHT = {"small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
+def own_class(fully_convolutional=False):
+    """A network that is a class: it has shapes and weights only once it is used."""
+    def f(shape):
+        import keras
+        from keras import layers
+
+        class Net(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.one, self.two = (layers.Conv2D(n, 3, padding="same", activation="relu") for n in (8, 16))
+                self.pool = layers.MaxPooling2D()
+                self.dense = layers.Conv2D(16, 8, activation="relu") if fully_convolutional else layers.Dense(16, activation="relu")
+                self.last = layers.Conv2D(2, 1) if fully_convolutional else layers.Dense(2, activation="softmax")
+                self.flat = layers.Identity() if fully_convolutional else layers.Flatten()
+
+            def call(self, x):
+                return self.last(self.dense(self.flat(self.pool(self.two(self.pool(self.one(x / 255)))))))
+
+        return Net()
+    return f
+
+
+MODEL_RIGHT = {"a class": own_class(), "small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
 MODEL_WRONG = {
     "one answer": (classifier("sigmoid", 1), "expected (5, 2)"),
     "ten classes": (classifier(units=10), "expected (5, 2)"),
@@ -113,6 +135,18 @@ def test_generate_fcnn_model_right(name):
 @pytest.mark.parametrize("name", FCNN_WRONG)
 def test_generate_fcnn_model_wrong(name):
     rejected(TASK, "generate_fcnn_model", *FCNN_WRONG[name], generate_model=classifier())
+
+
+def test_networks_that_are_classes():
+    own = {"generate_model": own_class(), "generate_fcnn_model": own_class(True)}
+    assert str(judged(TASK, "generate_fcnn_model", own_class(True), **own)) == "generate_fcnn_model: right"
+    assert str(judged(TASK, "copy_weights", copy_by_layer, **own)) == "copy_weights: right"
+
+
+def test_learning_is_measured_where_the_student_cannot_reach(monkeypatch):
+    """In grading, the fitting runs beside the student's code, which may have taken its place."""
+    monkeypatch.setattr("RegionDetector.checks_networks.learn_toy", lambda *args: 1.0)
+    rejected(TASK, "generate_model", classifier(trainable=False), "cannot learn")
 
 
 def copy_by_layer(base_model, fcnn_model):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.exercise import RIGHT
-from common.scores import best_match, precision_recall_curve
+from common.scores import best_match, iou_score, precision_recall_curve
 from coursework import judged, rejected
 from RegionDetector import detector, samples
 from RegionDetector.exercises import TASK
@@ -23,11 +23,16 @@ def box_maker(height=lambda s, b: s[0] - b[0] + 1, width=lambda s, b: s[1] - b[1
     return f
 
 
+def two_parameters(image_shape, bbox_size):
+    return [0, 0, *bbox_size]
+
+
 BOX_RIGHT = {
     "list of ints": box_maker(),
     "float array": box_maker(finish=lambda r, c, b: np.array([r, c, r + b[0], c + b[1]], float)),
     "tuple, never the last row": box_maker(height=lambda s, b: s[0] - b[0], finish=lambda r, c, b: (r, c, r + b[0], c + b[1])),
     "reference": samples.gen_negative_bbox,
+    "parameters by name only": lambda *, image_shape, bbox_size, true_bboxes: box_maker()(image_shape, bbox_size, true_bboxes),
 }
 BOX_WRONG = {
     "rows and columns swapped": (box_maker(height=lambda s, b: s[1] - b[1] + 1, width=lambda s, b: s[0] - b[0] + 1), "rows and columns are swapped"),
@@ -40,6 +45,10 @@ BOX_WRONG = {
     "sides swapped": (box_maker(width=lambda s, b: s[1] - b[0] + 1, finish=lambda r, c, b: [r, c, r + b[1], c + b[0]]), "swapped"),
     "no return": (lambda s, b, t: None, "returned None"),
     "raises": (lambda s, b, t: 1 / 0, "ZeroDivisionError"),
+    "one parameter less": (two_parameters, "keep its parameters"),
+    "ends inside": (box_maker(finish=lambda r, c, b: [r, c, r + b[0] - 1, c + b[1] - 1]), "another size"),
+    "the same every time": (lambda s, b, t: samples.gen_negative_bbox(s, b, t, 0), "draw it at random"),
+    "within the smaller side": (box_maker(height=lambda s, b: min(s[:2]) - b[0] + 1, width=lambda s, b: min(s[:2]) - b[1] + 1), "never drawn"),
 }
 
 
@@ -79,6 +88,7 @@ PATCH_RIGHT = {
     "reference": samples.get_positive_negative,
     "lists": patches(answer=lambda p, n: (list(p), list(n))),
     "resized, from 0 to 1": resized_pair,
+    "from -1 to 1": lambda *a: tuple(p / 127.5 - 1 for p in samples.get_positive_negative(*a)),
     "with shifted copies": lambda *a: samples.get_positive_negative(*a, copies=1) if len(a) == 4 else samples.get_positive_negative(*a, copies=3),
 }
 PATCH_WRONG = {
@@ -93,6 +103,9 @@ PATCH_WRONG = {
     "faces of the first photo only": (patches(cut=lambda images, b: samples.cut(images, b[b[:, 0] == 0])), "no positive patch shows"),
     "not all of one size": (patches(cut=lambda images, b: [images[int(k[0])][int(k[1]) : int(k[3]), int(k[2]) : int(k[4])] for k in b]), "different sizes"),
     "one answer": (patches(answer=lambda p, n: p), "2 answers"),
+    "turned over": (patches(answer=lambda p, n: (p.transpose(0, 2, 1, 3), n.transpose(0, 2, 1, 3))), "turned over"),
+    "blue first": (patches(answer=lambda p, n: (p[..., ::-1], n[..., ::-1])), "another order"),
+    "one place": (patches(answer=lambda p, n: (p, n[[0] * len(n)])), "from one place"),
 }
 
 
@@ -119,11 +132,11 @@ def test_get_positive_negative_wrong(name):
 # --- detector ---
 
 
-def finder(moved=0.0, stride=4, peaks=True, box=lambda i, r, c: [i, r, c, r + 32, c + 32], decide=float, answer=lambda b, d: (b, d), maximum=None):
+def finder(moved=0.0, stride=4, white=1, peaks=True, box=lambda i, r, c: [i, r, c, r + 32, c + 32], decide=float, answer=lambda b, d: (b, d), maximum=None):
     def f(fcnn_model, images, image_shapes):
         from skimage.feature import peak_local_max
 
-        maps = np.asarray(fcnn_model.predict(np.asarray(images, np.float32), verbose=0))[..., 1]
+        maps = np.asarray(fcnn_model.predict(np.asarray(images, np.float32) / white, verbose=0))[..., 1]
         boxes, decision = [], []
         for i, heat in enumerate(maps):
             cells = (maximum or (lambda m: peak_local_max(m, min_distance=2, threshold_abs=-1)))(heat) if peaks else np.argwhere(heat > -np.inf)
@@ -140,13 +153,21 @@ def by_hand(heat):
     return np.argwhere(greatest & (inner > 0)) + 1
 
 
-FIND_RIGHT = {"reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
+def not_less(heat):
+    """Every cell that no neighbour exceeds: also those where all are equal, in the black margin."""
+    from scipy.ndimage import maximum_filter
+
+    return np.argwhere(maximum_filter(heat, 5) == heat)
+
+
+FIND_RIGHT = {"not less than its neighbours": finder(maximum=not_less), "for a network of pixels from 0 to 1": finder(white=255), "reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
               "peaks by hand, arrays": finder(maximum=by_hand, answer=lambda b, d: (np.array(b), np.array(d)))}
 FIND_WRONG = {
     "half a window off": (finder(moved=-16), "half a window"),
     "half a window off, down": (finder(moved=16), "half a window"),
     "rows and columns swapped": (finder(box=lambda i, r, c: [i, c, r, c + 32, r + 32]), "swapped"),
     "cells for pixels": (finder(stride=1), "map cells are not pixels"),
+    "the map as a smaller photo": (finder(stride=176 / 37), "a step on the map is 4 pixels"),
     "no photo index": (finder(box=lambda i, r, c: [r, c, r + 32, c + 32]), "rows of 5 numbers"),
     "always photo 0": (finder(box=lambda i, r, c: [0, r, c, r + 32, c + 32]), "photo"),
     "every cell": (finder(peaks=False), "keep only those cells"),
@@ -185,7 +206,37 @@ def slow_curve(keep=np.greater_equal, together=True, change=lambda p, r, t: (p, 
     return f
 
 
+def of_lists(pred_bboxes, true_bboxes, decision_function):
+    """Made for the lists that the student's own detector gives."""
+    pairs = [[d] + box for d, box in sorted(zip(decision_function, pred_bboxes))]
+    points = []
+    for k in range(len(pairs)):
+        hits, missed, false = best_match([p[1:] for p in pairs[k:]], true_bboxes, [p[0] for p in pairs[k:]])
+        points.append((len(hits) / (len(hits) + len(false)), len(hits) / (len(hits) + len(missed)), pairs[k][0]))
+    return tuple(map(list, zip(*points)))
+
+
+def own_match(photos=True, first=False, order=lambda d: np.argsort(-d), least=0.1):
+    """Precision and recall with a matching of the student's own."""
+    def f(pred, true, decision):
+        pred, true, decision, hit, taken = np.asarray(pred), np.asarray(true), np.asarray(decision), [], set()
+        order_of_match = order(decision)
+        for k in order_of_match:
+            those = [j for j in range(len(true)) if not photos or true[j][0] == pred[k][0]][: 1 if first else None]
+            free = [j for j in those if j not in taken and iou_score(pred[k][1:], true[j][1:]) > least]
+            taken.update(free[:1])
+            hit.append(bool(free))
+        hits = np.empty(len(pred), bool)
+        hits[order_of_match] = hit
+        falling = np.argsort(-decision)
+        found = np.cumsum(hits[falling])
+        return found / np.arange(1, len(pred) + 1), found / len(true), decision[falling]
+    return f
+
+
 CURVE_RIGHT = {
+    "for lists only": of_lists,
+    "matched by hand": own_match(),
     "reference": precision_recall_curve,
     "a match for every threshold": slow_curve(),
     "falling thresholds, lists": slow_curve(change=lambda p, r, t: (p[::-1].tolist(), r[::-1].tolist(), t[::-1].tolist())),
@@ -201,6 +252,11 @@ CURVE_WRONG = {
     "photos without detection forgotten": (slow_curve(total=lambda true, pred: int(np.isin(true[:, 0], pred[:, 0]).sum())), "share of all"),
     "whole numbers": (slow_curve(as_int=True), "whole numbers"),
     "two answers": (slow_curve(change=lambda p, r, t: (p, r)), "3 answers"),
+    "faces of other photos": (own_match(photos=False), "faces of other photos"),
+    "the first face of a photo": (own_match(first=True), "first face of its photo"),
+    "in the order given": (own_match(order=lambda d: np.arange(len(d))), "by falling decision"),
+    "IoU 0.5": (own_match(least=0.5), "here more is asked for"),
+    "a million points": (lambda p, t, d: (np.ones(10**6),) * 3, "one for every decision"),
 }
 
 
@@ -220,7 +276,7 @@ def last_enough(thresholds, recall):
             return np.float32(t)
 
 
-THRESHOLD_RIGHT = {"reference": detector.get_threshold, "in a loop": last_enough, "for rising thresholds": lambda t, r: t[r >= 0.85][-1],
+THRESHOLD_RIGHT = {"for lists only": lambda t, r: t[r.index([x for x in r if x >= 0.85][-1])], "reference": detector.get_threshold, "in a loop": last_enough, "for rising thresholds": lambda t, r: t[r >= 0.85][-1],
                    "for falling thresholds": lambda t, r: t[r >= 0.85][0]}
 THRESHOLD_WRONG = {
     "the other side": (lambda t, r: t[r < 0.85].min() if (r < 0.85).any() else t[-1], "the other side"),
@@ -230,6 +286,7 @@ THRESHOLD_WRONG = {
     "its place": (lambda t, r: int(np.sum(r >= 0.85)) - 1, "the place of the threshold"),
     "a recall": (lambda t, r: r[r >= 0.85].min(), "recall, not a threshold"),
     "several": (lambda t, r: t[r >= 0.85], "expected one number"),
+    "in between": (lambda t, r: np.interp(0.85, r[::-1], t[::-1]), "not one in between"),
 }
 
 
@@ -251,7 +308,7 @@ def detecting(keep=np.greater_equal, alone=lambda b, d: b, both=lambda b, d: (b,
     return f
 
 
-DETECT_RIGHT = {"reference": detector.detect, "lists": detecting(both=lambda b, d: (b.tolist(), d.tolist())),
+DETECT_RIGHT = {"other names": lambda net, pics, sizes, least, decisions=True: detecting()(net, pics, sizes, least, decisions), "reference": detector.detect, "lists": detecting(both=lambda b, d: (b.tolist(), d.tolist())),
                 "the surest first": detecting(both=lambda b, d: (b[np.argsort(-d)], d[np.argsort(-d)]), alone=lambda b, d: [tuple(x) for x in b])}
 DETECT_WRONG = {
     "> for >=": (detecting(np.greater), ">= instead of >"),

@@ -11,6 +11,7 @@ from common.exercise import RIGHT, WRONG, Local, judge
 from common.photos import read_photo
 from TrackDetector import faces, get_data
 from TrackDetector.alignment import align
+from TrackDetector.checks_faces import read_names
 from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
 from TrackDetector.exercises import TASK
@@ -50,12 +51,19 @@ def bgr(path):
     return cv2.imread(str(path))
 
 
+def of_suffix(suffix):
+    """Made for the files of the student's own data: the course's photos are .jpg, those of the built-in people .png."""
+    return loader(pairs=lambda images, labels: ({n: i for n, i in images.items() if n.endswith(suffix)}, labels))
+
+
 def as_lists(images, labels):
     return list(images.values()), list(labels.values())
 
 
 LOAD_RIGHT = {"reference": get_data.load_image_data, "from 0 to 1": loader(read=lambda p: read_photo(p) / 255.0), "lists": loader(pairs=as_lists),
-              "names without .png": loader(key=lambda n: n[:-4])}
+              "names without suffix": loader(key=lambda n: n[:-4]), "only .jpg": of_suffix(".jpg"), "only .png": of_suffix(".png"),
+              "scaled": loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))),
+              "header among the labels": loader(pairs=lambda images, labels: (images, {"filename": "class_id", **labels}))}
 LOAD_WRONG = {
     "BGR": (loader(read=bgr), "BGR"),
     "training and test swapped": (lambda d: loader()(d)[2:] + loader()(d)[:2], "pictures, there are"),
@@ -266,6 +274,27 @@ def test_classifier_right(name):
 @pytest.mark.parametrize("name", WHO_WRONG)
 def test_classifier_wrong(name):
     rejected("Classifier", *WHO_WRONG[name])
+
+
+@pytest.mark.parametrize("out", [{"a": np.array(["x"]), "b": "y"}, ["x", "y"], np.array([["x"], ["y"]]), {"b": np.str_("y"), "a": "x"}])
+def test_names_of_any_shape(out):
+    assert read_names(out, ["a", "b"], "photos") == ["x", "y"]
+
+
+def test_accuracy_is_measured_on_names_of_any_shape():
+    """What the predict of scikit-learn gives for one photo is an array of one name."""
+    from types import SimpleNamespace
+
+    from TrackDetector import grading
+
+    items = {"1": None, "2": None}
+    classifier = SimpleNamespace(fit=lambda *data: None, classify_images=lambda asked: {n: np.array(["p" + n]) for n in asked},
+                                 classify_videos=lambda asked: [["p1"]] * len(asked))
+    session = SimpleNamespace(request=lambda op, **more: classifier if op == "call" else None, close=lambda: None)
+    grader = SimpleNamespace(task=TASK, seed=1, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=RIGHT)}, open=lambda *args: (session, []))
+    answer = grading.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None,
+                             grading.Fresh((items, {}), (items, {"1": "p1", "2": "p2"}), (items, {"1": "p1", "2": "p2"})))
+    assert answer == {"image_accuracy": (1.0, "on 2"), "video_accuracy": (0.5, "on 2")}
 
 
 def test_enough_variants():

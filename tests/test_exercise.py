@@ -222,6 +222,14 @@ def test_overlap_and_softmax():
     ("AttributeError", "'Model' object has no attribute 'predict_classes'", "argmax"),
     ("ModuleNotFoundError", "No module named 'keras.layers.convolutional'", "directly in keras.layers"),
     ("ModuleNotFoundError", "No module named 'keras.utils.np_utils'", "to_categorical"),
+    ("AttributeError", "module 'cv2' has no attribute 'CascadeClassifier'", "find_face"),
+    ("TypeError", "peak_local_max() got an unexpected keyword argument 'indices'", "rows and columns"),
+    ("TypeError", "reshape() got an unexpected keyword argument 'newshape'", "shape today"),
+    ("ModuleNotFoundError", "No module named 'pandas'", "csv.DictReader"),
+    ("ModuleNotFoundError", "No module named 'my_functions'", "in a cell"),
+    ("ImportError", "cannot import name 'misc' from 'scipy'", "skimage.io.imread"),
+    ("AttributeError", "module 'tensorflow' has no attribute 'Session'", "delete the line"),
+    ("RuntimeError", "Unable to open shape_predictor_68_face_landmarks.dat", "find_face"),
 ])
 def test_old_keras(kind, text, said):
     assert said in old_keras.advice(kind, text)
@@ -233,12 +241,16 @@ def test_no_advice_where_it_is_not_old_keras(text):
 
 
 def test_real_old_calls_are_recognised():
-    """What this Keras says today about the calls of old: the advice must fit its own words."""
+    """What this Keras says today about the calls of old, and its fellow packages: the advice must fit their own words."""
     import keras
+    import scipy.misc
+    import skimage.feature
 
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     for call in (lambda: model.fit_generator(None), lambda: keras.optimizers.Adam(lr=0.1), lambda: keras.preprocessing.image.ImageDataGenerator(),
-                 lambda: model.predict_classes(None), lambda: keras.utils.np_utils):
+                 lambda: model.predict_classes(None), lambda: keras.utils.np_utils, lambda: keras.Model(input=1, output=2), lambda: keras.backend.function,
+                 lambda: keras.layers.Conv2D(3, 3, border_mode="same"), lambda: np.float(1),
+                 lambda: skimage.feature.peak_local_max(np.eye(4), indices=False), lambda: scipy.misc.imread):
         with pytest.raises(Exception) as caught:
             call()
         assert old_keras.advice(type(caught.value).__name__, str(caught.value)), caught.value

@@ -169,6 +169,24 @@ def test_the_system_itself_refuses(sandbox):
 
 
 @posix
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.uname().machine not in ("x86_64", "aarch64"), reason="the numbers of system calls are Linux's")
+def test_no_socket_no_change_of_rights_and_nothing_of_root(sandbox, tmp_path):
+    """Services of this machine are reached by files as well; the mode of a file outside, and the machine's name, stay."""
+    victim = tmp_path / "victim.txt"
+    victim.write_text("untouched")
+    victim.chmod(0o666)
+    before = os.uname().nodename
+    text = (f"import ctypes, os, socket, shutil\ndef f():\n    c = ctypes.CDLL(None)\n    c.chmod({str(victim).encode()!r}, 0)\n    c.setxattr({str(victim).encode()!r}, b'user.a', b'b', 1, 0)\n"
+            "    open('a', 'w').write('x'); shutil.copy('a', 'b'); os.chmod('b', 0o600)\n    left, right = socket.socketpair(); left.send(b'x')\n"
+            "    return [c.socket(1, 1, 0), c.socket(2, 1, 0), c.unshare(0x10000000), c.ptrace(16, os.getppid(), 0, 0), c.sethostname(b'changed', 7)], right.recv(1), open('b').read()")
+    refused, paired, copied = ask(sandbox, text.replace("right.recv(1)", "right.recv(1).decode()"))
+    assert refused == [-1] * 5 and paired == "x" and copied == "x"
+    assert victim.stat().st_mode & 0o777 == 0o666 and os.uname().nodename == before
+    with pytest.raises(Raised, match="denied|no network"):
+        ask(sandbox, "import socket\ndef f(): socket.socket(socket.AF_UNIX).connect('/run/service')")
+
+
+@posix
 def test_an_empty_folder_and_no_secrets(sandbox, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "x")
     folder, names, environment = ask(sandbox, "import os\ndef f(): return os.getcwd(), os.listdir('.'), dict(os.environ)")
