@@ -178,8 +178,10 @@ def thumbnails(pictures, names, size=58):
     style : ipywidgets.HTML
         Lays the pictures on the buttons; it must be shown too.
     """
+    # the page finds the chosen button by its text: of one name, each further one gets a space more that is not seen
+    shown = [short(name, 9) for name in names]
     buttons = widgets.ToggleButtons(
-        options=[(short(name, 9), number) for number, name in enumerate(names)], tooltips=[f"ask whose face this is: {name}" for name in names],
+        options=[(name + "\u200b" * shown[:number].count(name), number) for number, name in enumerate(shown)], tooltips=[f"ask whose face this is: {name}" for name in names],
         style={"button_width": f"{size + 8}px"}, layout=widgets.Layout(width="100%"),
     )
     name = f"kit-faces-{buttons.model_id}"

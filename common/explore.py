@@ -243,7 +243,7 @@ class _Threshold(Sheet):
         ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
         ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall", ylabel="precision")
         self.bars = ax = self.panel(0.64, 0.03, 0.34, 0.22)
-        ax.set(ylim=(2.6, -0.6), xlim=(0, 1.4 * max(len(d.true), 1)))
+        ax.set(ylim=(2.6, -0.6), xlim=(0, 1.8 * max(len(d.true), 1)))
         for row, name in enumerate(("hits", "false alarms", "missed faces")):
             ax.text(-0.02 * len(d.true), row, name, va="center", ha="right", fontsize=10, color="black")
 
