@@ -11,10 +11,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Rectangle
 
 from common.boxes import covered, iou, non_maximum_suppression
-from common.explore import Explorer, panel, paper, slider
+from common.explore import Explorer, slider
 from common.graph import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, draw_boxes, picture
 from common.inference import compiled
 from common.reference import load
+from common.sheet import Sheet
 from RegionDetector.detector import WINDOW, face_answer
 from RegionDetector.drawings import receptive_fields
 
@@ -75,6 +76,51 @@ class Windows:
         return np.unravel_index(np.argmax(heat), heat.shape)
 
 
+class _Window(Sheet):
+    """The photo with the window on it, the patch, its two logits as bars, and the heat map with its cell."""
+
+    def __init__(self, windows):
+        super().__init__(9.2, 3.9)
+        self.windows = w = windows
+        self.photo = self.panel(0.01, 0.03, 0.36, 0.85)
+        self.photo.imshow(picture(w.image), interpolation="nearest")
+        self.patch = self.panel(0.40, 0.47, 0.18, 0.41, "what it shows")
+        self.logits = ax = self.panel(0.47, 0.08, 0.11, 0.27, "its two logits")
+        self.limit = 1.2 * max(1e-3, float(np.abs(w.map).max()))
+        for y, name in enumerate(("no face", "face")):
+            ax.text(-1.05 * self.limit, y, name, va="center", ha="right", fontsize=9, color="black")
+        ax.axvline(0, color="black", lw=0.8)
+        ax.set(xlim=(-self.limit, self.limit), ylim=(1.6, -0.6))
+        self.heat = ax = self.panel(0.62, 0.12, 0.36, 0.76, axis=True)
+        heat = w.map[..., 1] - w.map[..., 0]
+        ax.imshow(heat, cmap="viridis", interpolation="nearest")
+        ax.set(xticks=range(0, heat.shape[1], 12), yticks=range(0, heat.shape[0], 12))
+        ax.tick_params(labelsize=8)
+        self.words = self.page()
+
+    def move(self, row, col):
+        w, cell = self.windows, (row, col)
+        top, left = row * w.stride, col * w.stride
+        alone, here = w.alone(cell), w.here(cell)
+        self.title(self.photo, f"window from pixel ({top}, {left})")
+        self.put(self.photo, *draw_boxes(self.photo, [[top, left, top + WINDOW[0], left + WINDOW[1]]], ORANGE))
+        self.put(self.patch, self.patch.imshow(picture(w.patch(cell)), interpolation="nearest"))
+        for y, (value, color) in enumerate(zip(alone, (VERMILION, GREEN))):
+            bar = Rectangle((0, y - 0.35), float(np.clip(value, -self.limit, self.limit)), 0.7, fc=color)
+            self.put(self.logits, bar, self.logits.text(0.06 * self.limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center",
+                                                        ha="left" if value < 0 else "right", fontsize=9, color="black"))  # fmt: skip
+        self.title(self.heat, f"heat map, cell ({row}, {col}): {here[1] - here[0]:.2f}")
+        for color, width in (("white", 3.5), (VERMILION, 1.8)):
+            self.put(self.heat, Rectangle((col - 1, row - 1), 2, 2, fill=False, ec=color, lw=width))
+        under = f"face minus no face; the window alone: {alone[1] - alone[0]:.2f}"
+        self.put(self.words, self.words.text(0.80, 0.035, under, fontsize=9.5, ha="center", va="center", color="black"))
+        return (
+            f"The window from pixel ({top}, {left}) gives {alone[0]:.2f} for no face and {alone[1]:.2f} for a face, a difference of {alone[1] - alone[0]:.2f}. "
+            f"Cell ({row}, {col}) of the heat map says {here[1] - here[0]:.2f}"
+            + (f"; it also sees the {w.rim} pixels around the window, where the window alone has padding." if w.rim > 0 else ".")
+        )
+
+
 def draw_window(windows, row, col):
     """A window on the photo, its patch, its two scores, and the cell of the heat map that says the same.
 
@@ -88,37 +134,7 @@ def draw_window(windows, row, col):
     -------
     matplotlib.figure.Figure
     """
-    w, cell = windows, (row, col)
-    top, left = row * w.stride, col * w.stride
-    alone, here = w.alone(cell), w.here(cell)
-    figure = paper(9.2, 3.9)
-    ax = panel(figure, 0.01, 0.03, 0.36, 0.85, f"window from pixel ({top}, {left})")
-    ax.imshow(picture(w.image), interpolation="nearest")
-    draw_boxes(ax, [[top, left, top + WINDOW[0], left + WINDOW[1]]], ORANGE)
-    ax = panel(figure, 0.40, 0.47, 0.18, 0.41, "what it shows")
-    ax.imshow(picture(w.patch(cell)), interpolation="nearest")
-    ax = panel(figure, 0.47, 0.08, 0.11, 0.27, "its two logits")
-    limit = 1.1 * max(1e-3, float(np.abs(w.map).max()), float(np.abs(alone).max()))
-    ax.barh([0, 1], alone, color=[VERMILION, GREEN], height=0.7)
-    for y, (name, value) in enumerate(zip(("no face", "face"), alone)):
-        ax.text(0.06 * limit * (1 if value < 0 else -1), y, f"{value:.1f}", va="center", ha="left" if value < 0 else "right", fontsize=9, color="black")
-        ax.text(-1.05 * limit, y, name, va="center", ha="right", fontsize=9, color="black")
-    ax.axvline(0, color="black", lw=0.8)
-    ax.set(xlim=(-limit, limit), ylim=(1.6, -0.6))
-    ax = panel(figure, 0.62, 0.12, 0.36, 0.76, f"heat map, cell ({row}, {col}): {here[1] - here[0]:.2f}", axis=True)
-    heat = w.map[..., 1] - w.map[..., 0]
-    ax.imshow(heat, cmap="viridis", interpolation="nearest")
-    ax.add_patch(Rectangle((col - 1, row - 1), 2, 2, fill=False, ec="white", lw=3.5))
-    ax.add_patch(Rectangle((col - 1, row - 1), 2, 2, fill=False, ec=VERMILION, lw=1.8))
-    ax.set(xticks=range(0, heat.shape[1], 12), yticks=range(0, heat.shape[0], 12))
-    ax.set_xlabel(f"face minus no face; the window alone: {alone[1] - alone[0]:.2f}", fontsize=9.5)
-    ax.tick_params(labelsize=8)
-    figure.set_label(
-        f"The window from pixel ({top}, {left}) gives {alone[0]:.2f} for no face and {alone[1]:.2f} for a face, a difference of {alone[1] - alone[0]:.2f}. "
-        f"Cell ({row}, {col}) of the heat map says {here[1] - here[0]:.2f}"
-        + (f"; it also sees the {w.rim} pixels around the window, where the window alone has padding." if w.rim > 0 else ".")
-    )
-    return figure
+    return _Window(windows).at(row, col)
 
 
 def explore_window(image, fcnn_model, window_model, shape=None):
@@ -129,10 +145,10 @@ def explore_window(image, fcnn_model, window_model, shape=None):
     windows = Windows(image, fcnn_model, window_model, shape)
     row, col = (int(k) for k in windows.best())
 
-    def draw(row, col):
-        return draw_window(windows, row, col)
+    def state(row, col):
+        return row, col
 
-    return Explorer(draw, {
+    return Explorer(_Window(windows), state, {
         "row": slider("down, cells", 0, int(windows.cells[0]) - 1, row),
         "col": slider("right, cells", 0, int(windows.cells[1]) - 1, col),
     })
@@ -227,6 +243,57 @@ def _resized(photo, factor):
     return cv2.resize(photo, (cols, rows), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
 
+class _Scale(Sheet):
+    """The photo with its boxes, the copy of one level, its heat map, and how surely the first six boxes answer on every level."""
+
+    def __init__(self, pyramid):
+        super().__init__(9.2, 5.4)
+        self.pyramid = p = pyramid
+        self.photo = ax = self.panel(0.01, 0.42, 0.32, 0.5)
+        ax.imshow(picture(p.photo), interpolation="nearest")
+        # the same paper for every level, so that the photo shrinks before your eyes and the window stays
+        self.copy, self.heat = self.panel(0.345, 0.42, 0.32, 0.5), self.panel(0.68, 0.42, 0.31, 0.5)
+        # one scale of colours for all levels, or a level without a face would look as hot as one with
+        self.range = min(each.heat.min() for each in p.levels), max(each.heat.max() for each in p.levels)
+        self.answers = ax = self.panel(0.08, 0.11, 0.9, 0.24, axis=True)
+        for face, (color, style, mark) in zip(range(len(p.faces)), LINES):
+            ax.plot(p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4)
+            peak = int(np.nanargmax(p.answers[:, face]))
+            ax.text(peak + 0.08, p.answers[peak, face], f"box {face + 1}", color=color, fontsize=8.5, weight="bold", va="bottom")
+        ax.axhline(p.threshold, color="black", lw=1, ls=":")
+        ax.text(len(p.levels) - 0.55, p.threshold, "threshold", fontsize=8.5, ha="right", va="bottom", color="black")
+        every = range(0, len(p.levels), 1 + len(p.levels) // 20)
+        ax.set(xticks=every, xticklabels=[f"{32 / p.levels[k].factor:.0f}" for k in every], xlim=(-0.5, len(p.levels) - 0.5), ylabel="answer",
+               xlabel="size of the faces that fill the window on this level, pixels of the photo")  # fmt: skip
+        ax.margins(y=0.2)
+        ax.locator_params(axis="y", nbins=3)
+
+    def move(self, level):
+        p, here = self.pyramid, self.pyramid.levels[level]
+        answering = np.flatnonzero(~np.isnan(p.answers[level]))
+        others = np.setdiff1d(np.arange(len(p.faces)), answering)
+        self.title(self.photo, f"boxes that answer here: {len(answering)} of {len(p.faces)}")
+        for color, width in (("#333333", 2.4), ("white", 1)):  # seen on light photos and on dark ones
+            self.put(self.photo, PolyCollection(p.faces[others][:, [[1, 0], [3, 0], [3, 2], [1, 2]]], fc="none", ec=color, lw=width))
+        for face in others:
+            self.put(self.photo, self.photo.text(p.faces[face, 1] + 2, p.faces[face, 0], str(face + 1), color="white", fontsize=8, va="top"))
+        texts = [f"box {face + 1}: {p.answers[level, face]:.1f}" for face in answering]
+        self.put(self.photo, *draw_boxes(self.photo, p.faces[answering], GREEN, "-", texts))
+        for ax, image, largest, colors, name in (
+            (self.copy, picture(here.image), p.levels[0].image, {}, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels"),
+            (self.heat, here.heat, p.levels[0].heat, dict(zip(("vmin", "vmax"), self.range)), f"its heat map: {here.heat.shape[0]} × {here.heat.shape[1]} cells"),
+        ):
+            self.title(ax, name)
+            self.put(ax, ax.imshow(image, interpolation="nearest", cmap="viridis", **colors))
+            ax.set(xlim=(-0.5, largest.shape[1] - 0.5), ylim=(largest.shape[0] - 0.5, -0.5))
+        for color, width in (("white", 3.4), (ORANGE, 1.8)):
+            self.put(self.copy, Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec=color, lw=width))
+        self.put(self.answers, self.answers.axvline(level, color="black", lw=6, alpha=0.15))
+        names = ", ".join(f"box {face + 1} with {p.answers[level, face]:.1f}" for face in answering) or "no box"
+        return (f"Level {level + 1} of {len(p.levels)}: the photo times {here.factor:.2f}, where faces of about {32 / here.factor:.0f} pixels fill the window. "
+                f"It answers: {names}.")
+
+
 def draw_scale(pyramid, level):
     """One level of a pyramid: the shrunken photo, its heat map, and which faces answer here.
 
@@ -240,52 +307,7 @@ def draw_scale(pyramid, level):
     -------
     matplotlib.figure.Figure
     """
-    p, here = pyramid, pyramid.levels[level]
-    rows, cols = p.photo.shape[:2]
-    size = 32 / here.factor
-    answering = np.flatnonzero(~np.isnan(p.answers[level]))
-    figure = paper(9.2, 5.4)
-    ax = panel(figure, 0.01, 0.42, 0.32, 0.5, f"boxes that answer here: {len(answering)} of {len(p.faces)}")
-    ax.imshow(picture(p.photo), interpolation="nearest")
-    others = np.delete(p.faces, answering, axis=0)
-    for color, width in (("#333333", 2.4), ("white", 1)):  # seen on light photos and on dark ones
-        ax.add_collection(PolyCollection(others[:, [[1, 0], [3, 0], [3, 2], [1, 2]]], fc="none", ec=color, lw=width))
-    for face in np.setdiff1d(np.arange(len(p.faces)), answering)[: len(LINES)]:
-        ax.text(p.faces[face, 1] + 2, p.faces[face, 0], str(face + 1), color="white", fontsize=8, va="top")
-    draw_boxes(ax, p.faces[answering], GREEN, "-", [f"box {face + 1}: {p.answers[level, face]:.1f}" for face in answering])
-    ax = panel(figure, 0.345, 0.42, 0.32, 0.5, f"level {level + 1}: {here.image.shape[0]} × {here.image.shape[1]} pixels")
-    ax.imshow(picture(here.image), interpolation="nearest")
-    ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec="white", lw=3.4))
-    ax.add_patch(Rectangle((-0.5, -0.5), *WINDOW[::-1], fill=False, ec=ORANGE, lw=1.8))
-    # the same paper for every level, so that the photo shrinks before your eyes and the window stays
-    largest = p.levels[0].image.shape
-    ax.set(xlim=(-0.5, largest[1] - 0.5), ylim=(largest[0] - 0.5, -0.5))
-    ax = panel(figure, 0.68, 0.42, 0.31, 0.5, f"its heat map: {here.heat.shape[0]} × {here.heat.shape[1]} cells")
-    # one scale of colours for all levels, or a level without a face would look as hot as one with
-    lowest, highest = min(each.heat.min() for each in p.levels), max(each.heat.max() for each in p.levels)
-    ax.imshow(here.heat, cmap="viridis", interpolation="nearest", vmin=lowest, vmax=highest)
-    ax.set(xlim=(-0.5, p.levels[0].heat.shape[1] - 0.5), ylim=(p.levels[0].heat.shape[0] - 0.5, -0.5))
-    _draw_answers(panel(figure, 0.08, 0.11, 0.9, 0.24, axis=True), p, level)
-    names = ", ".join(f"box {face + 1} with {p.answers[level, face]:.1f}" for face in answering) or "no box"
-    figure.set_label(f"Level {level + 1} of {len(p.levels)}: the photo times {here.factor:.2f}, where faces of about {size:.0f} pixels fill the window. It answers: {names}.")
-    return figure
-
-
-def _draw_answers(ax, p, level):
-    """How surely the first six boxes answer, level by level."""
-    # names at the lines and few ticks: a legend and a tick for every level would take as long as all the rest
-    for face, (color, style, mark) in zip(range(len(p.faces)), LINES):
-        ax.plot(p.answers[:, face], color=color, ls=style, marker=mark, ms=5, lw=1.4)
-        peak = int(np.nanargmax(p.answers[:, face]))
-        ax.text(peak + 0.08, p.answers[peak, face], f"box {face + 1}", color=color, fontsize=8.5, weight="bold", va="bottom")
-    ax.axvline(level, color="black", lw=6, alpha=0.15)
-    ax.axhline(p.threshold, color="black", lw=1, ls=":")
-    ax.text(len(p.levels) - 0.55, p.threshold, "threshold", fontsize=8.5, ha="right", va="bottom", color="black")
-    ticks = sorted({*range(0, len(p.levels), 3), level})
-    ax.set(xticks=ticks, xticklabels=[f"{32 / p.levels[k].factor:.0f}" for k in ticks], xlim=(-0.5, len(p.levels) - 0.5), ylabel="answer",
-           xlabel="size of the faces that fill the window on this level, pixels of the photo")  # fmt: skip
-    ax.margins(y=0.2)
-    ax.locator_params(axis="y", nbins=3)
+    return _Scale(pyramid).at(level)
 
 
 def explore_scales(photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
@@ -303,7 +325,7 @@ def explore_scales(photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=
         return None
     best = int(np.argmax((~np.isnan(pyramid.answers)).sum(axis=1)))
 
-    def draw(level):
-        return draw_scale(pyramid, level - 1)
+    def state(level):
+        return (level - 1,)
 
-    return Explorer(draw, {"level": slider("level of the pyramid", 1, len(pyramid.levels), best + 1)})
+    return Explorer(_Scale(pyramid), state, {"level": slider("level of the pyramid", 1, len(pyramid.levels), best + 1)})

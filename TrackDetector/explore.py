@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import cv2
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.patches import Rectangle
 
-from common.explore import Explorer, panel, paper
+from common.explore import Explorer
 from common.graph_people import MARK, OTHER, SAME, short
+from common.sheet import Sheet
 from TrackDetector.answers import UNKNOWN
 
 KS = (1, 3, 5)
@@ -80,6 +82,66 @@ class Neighbors:
                 self.called[i].append(Called(k, str(name), away, str(name) if known else UNKNOWN))
 
 
+class _Neighbors(Sheet):
+    """The face that is asked, the photos nearest to it, the people nearest to it as bars, and its name at k = 1, 3, 5."""
+
+    def __init__(self, neighbors, shown=7):
+        super().__init__(9.2, 4.5)
+        self.neighbors, self.shown = neighbors, shown
+        n = neighbors
+        self.face = self.panel(0.01, 0.52, 0.17, 0.36)
+        # one strip instead of seven axes, which would take longer than all the rest
+        self.strip = self.panel(0.2, 0.54, 0.79, 0.28)
+        self.people = ax = self.panel(0.56, 0.08, 0.42, 0.32)
+        self.right = 1.1 * max(np.sort(n.to_people, axis=1)[:, : min(6, len(n.people))].max(), n.threshold or 0)  # one scale for all faces
+        if n.threshold is not None:
+            ax.text(n.threshold, -0.75, f"threshold {n.threshold:.2f}", ha="center", va="bottom", fontsize=9, color=MARK)
+        ax.text(0, min(6, len(n.people)) - 0.3, "distance to the nearest people", va="top", fontsize=9.5, color="black")
+        ax.set(ylim=(5.6, -1.2), xlim=(0, self.right))
+        self.words = ax = self.page()
+        ax.text(0.2, 0.955, "the nearest photos, with their distances (✓ the same person, ✗ somebody else)", fontsize=9.5, color="black")
+        ax.text(0.01, 0.43, "what it would be called", fontsize=10, color="black")
+        for row, called in enumerate(n.called[0] if n.called else ()):
+            voters = "nearest photo" if called.k == 1 else f"{called.k} nearest photos"
+            ax.text(0.02, 0.345 - 0.085 * row, f"k = {called.k}, the {voters}", fontsize=9.5, color="black")
+        if n.threshold is not None:
+            ax.text(0.02, 0.06, f"unknown: farther from the person than {n.threshold:.2f}", fontsize=9, color="#444444")
+
+    def move(self, asked):
+        n, truth = self.neighbors, self.neighbors.names[asked]
+        self.put(self.face, self.face.imshow(n.faces[asked], interpolation="nearest"))
+        self.put(self.words, self.words.text(0.095, 0.9, f"asked: {short(truth)}", fontsize=10, weight="bold", color="black", ha="center"))
+        order = np.argsort(n.distances[asked], kind="stable")[: self.shown]
+        strip = np.full((SIDE, self.shown * (SIDE + 6) - 6, 3), 255, np.uint8)
+        for place, photo in enumerate(order):
+            name, left = n.gallery.labels[photo], place * (SIDE + 6)
+            strip[:, left : left + SIDE] = n.small[n.gallery.photos[photo]]
+            sign, color = ("✓", SAME) if name == truth else ("✗", OTHER)
+            text = f"{sign} {short(name, 11)}\n{n.distances[asked, photo]:.2f}"
+            self.put(self.strip, self.strip.text(left + SIDE / 2, -6, text, fontsize=9, color=color, ha="center", va="bottom"))
+        self.put(self.strip, self.strip.imshow(strip, interpolation="nearest"))
+        self._people(asked, truth)
+        for row, called in enumerate(n.called[asked]):
+            right = called.label == (truth if truth in n.people else UNKNOWN)
+            sign, color = ("✓", SAME) if right else ("✗", OTHER)
+            text = f"{sign} {short(called.label, 22)}"
+            self.put(self.words, self.words.text(0.26, 0.345 - 0.085 * row, text, fontsize=10.5, color=color, weight="bold"))
+        nearest = ", ".join(f"{n.gallery.labels[photo]} at {n.distances[asked, photo]:.2f}" for photo in order[:3])
+        answers = "; ".join(f"{called.label} at k = {called.k}" for called in n.called[asked])
+        return f"Asked: {truth}. The nearest photos show {nearest}. It would be called {answers}."
+
+    def _people(self, asked, truth):
+        """The nearest people as bars."""
+        n, ax = self.neighbors, self.people
+        for row, person in enumerate(np.argsort(n.to_people[asked], kind="stable")[:6]):
+            away, same = n.to_people[asked, person], n.people[person] == truth
+            bar = Rectangle((0, row - 0.37), away, 0.74, fc=SAME if same else OTHER, alpha=0.9, hatch="" if same else "///", ec="white", lw=0)
+            name = ax.text(-0.02 * self.right, row, f"{short(n.people[person], 16)}  {away:.2f}", va="center", ha="right", fontsize=9, color="black")
+            self.put(ax, bar, name)
+        if n.threshold is not None:
+            self.put(ax, ax.axvline(n.threshold, ymax=0.9, color=MARK, ls="--", lw=2))  # across the bars
+
+
 def draw_neighbors(neighbors, asked, shown=7):
     """A face, the photos nearest to it, the people nearest to it, and its name at k = 1, 3, 5.
 
@@ -95,51 +157,7 @@ def draw_neighbors(neighbors, asked, shown=7):
     -------
     matplotlib.figure.Figure
     """
-    n, truth = neighbors, neighbors.names[asked]
-    figure = paper(9.2, 4.5)
-    ax = panel(figure, 0.01, 0.52, 0.17, 0.36)
-    ax.imshow(n.faces[asked], interpolation="nearest")
-    ax.set_title(f"asked: {short(truth)}", fontsize=10, weight="bold", color="black", y=1.0)
-    order = np.argsort(n.distances[asked], kind="stable")[:shown]
-    # one strip instead of seven axes, which would take longer than all the rest
-    strip = np.full((SIDE, shown * (SIDE + 6) - 6, 3), 255, np.uint8)
-    ax = panel(figure, 0.2, 0.54, 0.79, 0.28)
-    for place, photo in enumerate(order):
-        name, left = n.gallery.labels[photo], place * (SIDE + 6)
-        strip[:, left : left + SIDE] = n.small[n.gallery.photos[photo]]
-        sign, color = ("✓", SAME) if name == truth else ("✗", OTHER)
-        ax.text(left + SIDE / 2, -6, f"{sign} {short(name, 11)}\n{n.distances[asked, photo]:.2f}", fontsize=9, color=color, ha="center", va="bottom")
-    ax.imshow(strip, interpolation="nearest")
-    figure.text(0.2, 0.955, "the nearest photos, with their distances (✓ the same person, ✗ somebody else)", fontsize=9.5, color="black")
-    _draw_people(panel(figure, 0.56, 0.08, 0.42, 0.32), n, asked, truth)
-    figure.text(0.01, 0.43, "what it would be called", fontsize=10, color="black")
-    for row, called in enumerate(n.called[asked]):
-        voters = "nearest photo" if called.k == 1 else f"{called.k} nearest photos"
-        right = called.label == (truth if truth in n.people else UNKNOWN)
-        sign, color = ("✓", SAME) if right else ("✗", OTHER)
-        figure.text(0.02, 0.345 - 0.085 * row, f"k = {called.k}, the {voters}", fontsize=9.5, color="black")
-        figure.text(0.26, 0.345 - 0.085 * row, f"{sign} {short(called.label, 22)}", fontsize=10.5, color=color, weight="bold")
-    if n.threshold is not None:
-        figure.text(0.02, 0.06, f"unknown: farther from the person than {n.threshold:.2f}", fontsize=9, color="#444444")
-    nearest = ", ".join(f"{n.gallery.labels[photo]} at {n.distances[asked, photo]:.2f}" for photo in order[:3])
-    answers = "; ".join(f"{called.label} at k = {called.k}" for called in n.called[asked])
-    figure.set_label(f"Asked: {truth}. The nearest photos show {nearest}. It would be called {answers}.")
-    return figure
-
-
-def _draw_people(ax, n, asked, truth):
-    """The nearest people as bars, with the threshold across; without ticks, which would take as long as all the rest."""
-    nearest = np.argsort(n.to_people[asked], kind="stable")[:6]
-    right = 1.1 * max(n.to_people[asked, nearest].max(), n.threshold or 0)
-    for row, person in enumerate(nearest):
-        away, same = n.to_people[asked, person], n.people[person] == truth
-        ax.barh(row, away, color=SAME if same else OTHER, alpha=0.9, hatch="" if same else "///", ec="white", lw=0, height=0.74)
-        ax.text(-0.02 * right, row, f"{short(n.people[person], 16)}  {away:.2f}", va="center", ha="right", fontsize=9, color="black")
-    if n.threshold is not None:
-        ax.axvline(n.threshold, ymax=0.9, color=MARK, ls="--", lw=2)
-        ax.text(n.threshold, -0.75, f"threshold {n.threshold:.2f}", ha="center", va="bottom", fontsize=9, color=MARK)
-    ax.text(0, len(nearest) - 0.3, "distance to the nearest people", va="top", fontsize=9.5, color="black")
-    ax.set(ylim=(5.6, -1.2), xlim=(0, right))
+    return _Neighbors(neighbors, shown).at(asked)
 
 
 def thumbnails(pictures, names, size=58):
@@ -160,8 +178,10 @@ def thumbnails(pictures, names, size=58):
     style : ipywidgets.HTML
         Lays the pictures on the buttons; it must be shown too.
     """
+    # the page finds the chosen button by its text: of one name, each further one gets a space more that is not seen
+    shown = [short(name, 9) for name in names]
     buttons = widgets.ToggleButtons(
-        options=[(short(name, 9), number) for number, name in enumerate(names)], tooltips=[f"ask whose face this is: {name}" for name in names],
+        options=[(name + "\u200b" * shown[:number].count(name), number) for number, name in enumerate(shown)], tooltips=[f"ask whose face this is: {name}" for name in names],
         style={"button_width": f"{size + 8}px"}, layout=widgets.Layout(width="100%"),
     )
     name = f"kit-faces-{buttons.model_id}"
@@ -188,7 +208,7 @@ def explore_neighbors(neighbors):
     """Click a face: buttons for `draw_neighbors`."""
     buttons, style = thumbnails(neighbors.faces, neighbors.names)
 
-    def draw(asked):
-        return draw_neighbors(neighbors, asked)
+    def state(asked):
+        return (asked,)
 
-    return Explorer(draw, {"asked": buttons}, extra=[style])
+    return Explorer(_Neighbors(neighbors), state, {"asked": buttons}, extra=[style])

@@ -2,71 +2,45 @@
 
 An explorer is two things. A plain function (`draw_iou`, `draw_threshold`, ...) draws a figure from a state;
 it needs no kernel and no browser, and the figure's label says in words what it shows. An `Explorer`
-puts sliders above the same picture. Where there is no live kernel, in an HTML page or a
-notebook that was run headless, the picture of its first state stands in.
+puts sliders above the same picture, on a sheet that keeps what does not move (`common.sheet`). Where there
+is no live kernel, in an HTML page or a notebook that was run headless, the picture of its first state stands in.
 """
 
 import base64
 import gc
 import io
-from functools import lru_cache
 from html import escape
 
 import ipywidgets as widgets
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from common.boxes import as_boxes, iou_score
 from common.graph import BLUE, FALSE_ALARM, GREEN, HIT, MISS, ORANGE, VERMILION, draw_boxes, draw_equal_f1, draw_missed, picture
 from common.scores import COURSE_IOU, best_match
+from common.sheet import Sheet
 
 OVERLAPS = (0.1, 0.5, 0.75)  # what the course, PASCAL VOC and a strict reader ask of a hit
 
 
-def paper(width, height):
-    """An empty figure of so many inches, opaque and white, so that it can be read on a dark page as well."""
-    return Figure(figsize=(width, height), dpi=100, facecolor="white")
-
-
-def panel(figure, left, bottom, width, height, title="", axis=False):
-    """Axes at a fixed place (shares of the figure), the title at a fixed height: to compute them would take half the time of a drag."""
-    ax = figure.add_axes([left, bottom, width, height])
-    if not axis:
-        ax.set_axis_off()
-    if title:
-        ax.set_title(title, fontsize=10, loc="left", y=1.0)
-    return ax
-
-
-@lru_cache(maxsize=8)
-def _canvas(width, height, dpi):
-    """One canvas for all pictures of a size: it remembers how wide words are, which is much of the work of drawing."""
-    return FigureCanvasAgg(Figure(figsize=(width, height), dpi=dpi))
-
-
-def as_png(figure):
-    """The figure as the bytes of a PNG file."""
+def packed(pixels, kind):
+    """A picture (H, W, 3) as the bytes of a file: "png", or "webp" without loss, which takes half the time."""
     from PIL import Image
 
-    canvas = _canvas(*figure.get_size_inches().tolist(), figure.dpi)
-    canvas.figure = figure
-    figure.set_canvas(canvas)
-    canvas.draw()
+    quick = {"lossless": True, "quality": 0, "method": 0} if kind == "webp" else {}
     out = io.BytesIO()
-    # little compression: the picture goes to the browser next door, and packing it well takes longer than drawing it
-    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=1)
+    Image.fromarray(pixels).save(out, kind, **quick)
     return out.getvalue()
 
 
 class Explorer(widgets.VBox):
-    """Controls, and below them the picture that a function draws of their values.
+    """Controls, and below them the picture of a sheet in the state that they say.
 
     Parameters
     ----------
-    draw : callable
-        Takes the controls' values by name; returns a figure whose label says what it shows.
+    sheet : common.sheet.Sheet
+    state : callable
+        Takes the controls' values by name; returns what `sheet.at` takes.
     controls : dict of str to ipywidgets.Widget
         By the name of the parameter. Widgets with a `value`; arrow keys move sliders, Tab goes to the next.
     extra : sequence of ipywidgets.Widget
@@ -75,14 +49,15 @@ class Explorer(widgets.VBox):
     Attributes
     ----------
     image : ipywidgets.Image
-        The picture, as PNG.
+        The picture, as WebP without loss.
     words : ipywidgets.HTML
         What it shows, for those who do not see it; read out when it changes.
     """
 
-    def __init__(self, draw, controls, extra=()):
-        self.draw, self.controls = draw, dict(controls)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto", margin="2px 0", align_self="flex-start"))
+    def __init__(self, sheet, state, controls, extra=()):
+        self.sheet, self.state, self.controls = sheet, state, dict(controls)
+        width = f"{sheet.figure.get_figwidth() * sheet.figure.dpi:.0f}px"  # no wider than it is: a picture blown up is blurred
+        self.image = widgets.Image(format="webp", layout=widgets.Layout(width=width, max_width="100%", height="auto", margin="2px 0", align_self="flex-start"))
         self.words = widgets.HTML()
         for control in self.controls.values():
             control.observe(self._redraw, "value")
@@ -90,26 +65,20 @@ class Explorer(widgets.VBox):
         super().__init__([*extra, row, self.image, self.words])
         self._redraw()
 
-    def figure(self):
-        """The figure of the present state, drawn anew."""
-        return self.draw(**{name: control.value for name, control in self.controls.items()})
-
     def _redraw(self, change=None):
         collects = gc.isenabled()
         gc.disable()  # tidying up may take as long as three pictures; it can wait until this one is on its way
         try:
-            figure = self.figure()
-            self.label = figure.get_label()
-            self.image.value = as_png(figure)
+            self.label = self.sheet.at(*self.state(**{name: control.value for name, control in self.controls.items()})).get_label()
+            self.image.value = packed(self.sheet.pixels(), "webp")
         finally:
             if collects:
                 gc.enable()
-        self.image.layout.width = f"{figure.get_figwidth() * figure.dpi:.0f}px"  # no wider than it is: a picture blown up is blurred
         self.words.value = f'<p role="status" style="line-height: 1.4">{escape(self.label)}</p>'
 
     def _repr_mimebundle_(self, **kwargs):
         data = super()._repr_mimebundle_(**kwargs)
-        shown = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": self.label}
+        shown = {"image/png": base64.b64encode(packed(self.sheet.pixels(), "png")).decode(), "text/plain": self.label}
         return {**data, **shown}, {"image/png": {"alt": self.label}}
 
 
@@ -126,6 +95,48 @@ def slider(name, low, high, value, step=1, text=None):
 # --- overlap ----------------------------------------------------------------------------------------------------
 
 
+class _Overlap(Sheet):
+    """Two boxes on a photo, and beside it a scale of the IoU with the three thresholds."""
+
+    def __init__(self, true_box, image=None, sides=None):
+        super().__init__(8.4, 3.6)
+        self.true_box = np.asarray(true_box, dtype=float)
+        self.photo = ax = self.panel(0.01, 0.02, 0.44, 0.88, "a face (solid) and a found box (dashed)")
+        if image is not None:
+            ax.imshow(picture(image), interpolation="nearest")
+            sides = image.shape[:2]
+        ax.set(xlim=(-0.5, sides[1] - 0.5), ylim=(sides[0] - 0.5, -0.5), aspect="equal")
+        draw_boxes(ax, [self.true_box], ORANGE)
+        self.scale = ax = self.panel(0.53, 0.2, 0.44, 0.5, axis=True)
+        ax.set(xlim=(0, 1), ylim=(-0.4, 0.5), xticks=[0, 0.5, 1], yticks=[], xlabel="shared area / area of both together")
+        for side in ("top", "left", "right"):
+            ax.spines[side].set_visible(False)
+        self.words = self.page()
+
+    def move(self, found_box):
+        true_box, found_box = self.true_box, np.asarray(found_box, dtype=float)
+        overlap = iou_score(true_box, found_box)
+        top, left = np.maximum(true_box, found_box)[:2]
+        bottom, right = np.minimum(true_box, found_box)[2:]
+        if bottom > top and right > left:
+            self.put(self.photo, Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fc=GREEN, ec="none", alpha=0.45))
+        self.put(self.photo, *draw_boxes(self.photo, [found_box], BLUE, "--"))
+        self.put(self.scale, Rectangle((0, -0.25), overlap, 0.5, fc=GREEN, ec="none", alpha=0.6))
+        hits = [overlap > least for least in OVERLAPS]
+        for least, hit in zip(OVERLAPS, hits):
+            color = HIT[0] if hit else FALSE_ALARM[0]
+            self.put(
+                self.scale, self.scale.axvline(least, color=color, ls="-" if hit else "--", lw=2),
+                self.scale.text(least, 0.55, f"{least}\n{'✓ hit' if hit else '✗ no hit'}", ha="center", va="bottom", fontsize=10, color=color,
+                                weight="bold" if hit else "normal"),
+            )  # fmt: skip
+        self.put(self.words, self.words.text(0.53, 0.93, f"IoU {overlap:.3f}", fontsize=17, weight="bold", va="center", color="black"))
+        answers = ", ".join(f"{'a hit' if hit else 'no hit'} at {least}" for least, hit in zip(OVERLAPS, hits))
+        rows, cols = found_box[2:] - found_box[:2]
+        return (f"A box of {rows:.0f} × {cols:.0f} pixels, {found_box[0]:.0f} down and {found_box[1]:.0f} to the right. "
+                f"Its overlap (IoU) with the face is {overlap:.3f}: {answers}.")
+
+
 def draw_iou(true_box, found_box, image=None):
     """Two boxes, what they share, and whether that makes a hit.
 
@@ -140,38 +151,7 @@ def draw_iou(true_box, found_box, image=None):
     -------
     matplotlib.figure.Figure
     """
-    true_box, found_box = (np.asarray(box, dtype=float) for box in (true_box, found_box))
-    overlap = iou_score(true_box, found_box)
-    figure = paper(8.4, 3.6)
-    ax = panel(figure, 0.01, 0.02, 0.44, 0.88, "a face (solid) and a found box (dashed)")
-    if image is not None:
-        ax.imshow(picture(image), interpolation="nearest")
-        rows, cols = image.shape[:2]
-    else:
-        rows, cols = np.maximum(true_box, found_box)[2:] + 8
-    ax.set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
-    top, left = np.maximum(true_box, found_box)[:2]
-    bottom, right = np.minimum(true_box, found_box)[2:]
-    if bottom > top and right > left:
-        ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fc=GREEN, ec="none", alpha=0.45))
-    draw_boxes(ax, [true_box], ORANGE)
-    draw_boxes(ax, [found_box], BLUE, "--")
-    ax = panel(figure, 0.53, 0.2, 0.44, 0.5, axis=True)
-    ax.barh([0], [overlap], color=GREEN, alpha=0.6, height=0.5)
-    hits = [overlap > least for least in OVERLAPS]
-    for least, hit in zip(OVERLAPS, hits):
-        ax.axvline(least, color=HIT[0] if hit else FALSE_ALARM[0], ls="-" if hit else "--", lw=2)
-        ax.text(least, 0.55, f"{least}\n{'✓ hit' if hit else '✗ no hit'}", ha="center", va="bottom", fontsize=10,
-                color=HIT[0] if hit else FALSE_ALARM[0], weight="bold" if hit else "normal")
-    ax.set(xlim=(0, 1), ylim=(-0.4, 0.5), xticks=[0, 0.5, 1], yticks=[], xlabel="shared area / area of both together")
-    for side in ("top", "left", "right"):
-        ax.spines[side].set_visible(False)
-    figure.text(0.53, 0.93, f"IoU {overlap:.3f}", fontsize=17, weight="bold", va="center", color="black")
-    answers = ", ".join(f"{'a hit' if hit else 'no hit'} at {least}" for least, hit in zip(OVERLAPS, hits))
-    rows, cols = found_box[2:] - found_box[:2]
-    figure.set_label(f"A box of {rows:.0f} × {cols:.0f} pixels, {found_box[0]:.0f} down and {found_box[1]:.0f} to the right. "
-                     f"Its overlap (IoU) with the face is {overlap:.3f}: {answers}.")
-    return figure
+    return _Overlap(true_box, image, np.maximum(true_box, found_box)[2:] + 8).at(found_box)
 
 
 def explore_iou(true_box, image, found_box=None):
@@ -193,10 +173,10 @@ def explore_iou(true_box, image, found_box=None):
         begin = begin + np.tile([height // 5, width // 5], 2)
     tall, wide = (int(side) for side in begin[2:] - begin[:2])
 
-    def draw(top, left, tall, wide):
-        return draw_iou(true_box, [top, left, top + tall, left + wide], image)
+    def state(top, left, tall, wide):
+        return ([top, left, top + tall, left + wide],)
 
-    return Explorer(draw, {
+    return Explorer(_Overlap(true_box, image), state, {
         "top": slider("down, px", 0, rows - 1, int(np.clip(begin[0], 0, rows - 1))),
         "left": slider("right, px", 0, cols - 1, int(np.clip(begin[1], 0, cols - 1))),
         "tall": slider("height, px", 4, max(rows, tall), tall),
@@ -251,6 +231,46 @@ class Detections:
         return np.argsort(-np.bincount(where, minlength=len(self.images)), kind="stable")
 
 
+class _Threshold(Sheet):
+    """Boxes on one photo, the precision/recall curve, and the counts on all photos as bars."""
+
+    def __init__(self, detections):
+        super().__init__(9.2, 4.3)
+        self.detections = d = detections
+        self.photo = self.panel(0.01, 0.02, 0.43, 0.88)
+        self.curve = ax = self.panel(0.53, 0.4, 0.45, 0.5, axis=True)
+        draw_equal_f1(ax)
+        ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
+        ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall", ylabel="precision")
+        self.bars = ax = self.panel(0.64, 0.03, 0.34, 0.22)
+        ax.set(ylim=(2.6, -0.6), xlim=(0, 1.8 * max(len(d.true), 1)))
+        for row, name in enumerate(("hits", "false alarms", "missed faces")):
+            ax.text(-0.02 * len(d.true), row, name, va="center", ha="right", fontsize=10, color="black")
+
+    def move(self, threshold, photo):
+        d = self.detections
+        hits, invented, missed = d.at(threshold, photo)
+        self.title(self.photo, f"photo {photo}: hits {len(hits)}, false alarms {len(invented)}, missed {len(missed)}")
+        rows, cols = d.shapes[photo][:2]
+        self.put(self.photo, self.photo.imshow(picture(d.images[photo][:rows, :cols]), interpolation="nearest"))
+        self.photo.set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5))
+        self.put(self.photo, *draw_missed(self.photo, d.true[missed, 1:]))
+        for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
+            self.put(self.photo, *draw_boxes(self.photo, d.pred[boxes, 1:], color, style, [f"{value:.1f}" for value in d.decision[boxes]]))
+        here = f"Photo {photo} shows {len(hits)} hits, {len(invented)} false alarms and {len(missed)} missed faces."
+        hits, invented, missed = counts = [len(which) for which in d.at(threshold)]
+        at = min(int(np.searchsorted(d.thresholds, threshold)), len(d.recall) - 1)
+        self.title(self.curve, f"threshold {threshold:.2f}: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}")
+        self.put(self.curve, *self.curve.plot(d.recall[at], d.precision[at], "o", ms=10, mfc="none", mec=VERMILION, mew=2.2))
+        for row, (count, (color, _), hatch) in enumerate(zip(counts, (HIT, FALSE_ALARM, MISS), ("", "//", ".."))):
+            long = min(count, len(d.true))  # there may be many times more false alarms than faces
+            text = f"{count:,}" if long == count else f"{count:,} (bar cut off)"
+            self.put(self.bars, Rectangle((0, row - 0.4), long, 0.8, fc=color, alpha=0.75, hatch=hatch, ec="white", lw=0),
+                     self.bars.text(long + 0.01 * len(d.true), row, text, va="center", fontsize=10, color="black"))  # fmt: skip
+        return (f"At threshold {threshold:.2f} there are {hits:,} hits, {invented:,} false alarms and {missed:,} missed faces on "
+                f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}. {here}")
+
+
 def draw_threshold(detections, threshold, photo):
     """What a threshold keeps: boxes on one photo, the point on the precision/recall curve, the counts on all photos.
 
@@ -264,32 +284,7 @@ def draw_threshold(detections, threshold, photo):
     -------
     matplotlib.figure.Figure
     """
-    d = detections
-    figure = paper(9.2, 4.3)
-    hits, invented, missed = d.at(threshold, photo)
-    ax = panel(figure, 0.01, 0.02, 0.43, 0.88, f"photo {photo}: hits {len(hits)}, false alarms {len(invented)}, missed {len(missed)}")
-    ax.imshow(picture(d.images[photo][: d.shapes[photo][0], : d.shapes[photo][1]]), interpolation="nearest")
-    draw_missed(ax, d.true[missed, 1:])
-    for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
-        draw_boxes(ax, d.pred[boxes, 1:], color, style, [f"{value:.1f}" for value in d.decision[boxes]])
-    here = f"Photo {photo} shows {len(hits)} hits, {len(invented)} false alarms and {len(missed)} missed faces."
-    hits, invented, missed = (len(which) for which in d.at(threshold))
-    at = min(int(np.searchsorted(d.thresholds, threshold)), len(d.recall) - 1)
-    ax = panel(figure, 0.53, 0.4, 0.45, 0.5, f"threshold {threshold:.2f}: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}", axis=True)
-    draw_equal_f1(ax)
-    ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
-    ax.plot(d.recall[at], d.precision[at], "o", ms=10, mfc="none", mec=VERMILION, mew=2.2)
-    ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall", ylabel="precision")
-    ax = panel(figure, 0.64, 0.03, 0.34, 0.22)
-    names = ("hits", "false alarms", "missed faces")
-    for row, (name, count, (color, _), hatch) in enumerate(zip(names, (hits, invented, missed), (HIT, FALSE_ALARM, MISS), ("", "//", ".."))):
-        ax.barh(row, min(count, len(d.true)), color=color, alpha=0.75, hatch=hatch, ec="white", lw=0)
-        ax.text(min(count, len(d.true)) + 0.01 * len(d.true), row, f"{count:,}", va="center", fontsize=10, color="black")
-        ax.text(-0.02 * len(d.true), row, name, va="center", ha="right", fontsize=10, color="black")
-    ax.set(ylim=(2.6, -0.6), xlim=(0, 1.2 * max(len(d.true), 1)))
-    figure.set_label(f"At threshold {threshold:.2f} there are {hits:,} hits, {invented:,} false alarms and {missed:,} missed faces on "
-                     f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}. {here}")
-    return figure
+    return _Threshold(detections).at(threshold, photo)
 
 
 def explore_threshold(detections, threshold):
@@ -304,10 +299,10 @@ def explore_threshold(detections, threshold):
     order = detections.worst_first(threshold)
     low, high = np.floor(detections.decision.min()), np.ceil(detections.decision.max())
 
-    def draw(threshold, rank):
-        return draw_threshold(detections, threshold, int(order[rank - 1]))
+    def state(threshold, rank):
+        return threshold, int(order[rank - 1])
 
-    return Explorer(draw, {
+    return Explorer(_Threshold(detections), state, {
         "threshold": slider("threshold", low, high, float(np.clip(threshold, low, high)), 0.05),
         "rank": slider("photo, the worst first", 1, len(order), 1),
     })

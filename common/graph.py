@@ -60,22 +60,26 @@ def _halo(patch, color="white"):
 
 
 def draw_boxes(ax, boxes, color, style="-", texts=None):
-    """Draw boxes (N, 4) on axes, each with a text above it."""
+    """Draw boxes (N, 4) on axes, each with a text above it, or inside where it would leave the photo; a list of what was drawn."""
+    drawn, (low, high) = [], sorted(ax.get_ylim())
     for i, (top, left, bottom, right) in enumerate(boxes):
-        ax.add_patch(_halo(
+        drawn.append(ax.add_patch(_halo(
             patches.Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=color, ls=style, lw=1.8)
-        ))
+        )))
         if texts is not None:
-            ax.text(left, top - 2, texts[i], color="white", fontsize=7, va="bottom",
-                    bbox={"facecolor": color, "edgecolor": "none", "pad": 1})  # fmt: skip
+            place = (top - 2, "bottom") if top > low + 0.06 * (high - low) else (max(top, low) + 1, "top")
+            drawn.append(ax.text(left, place[0], texts[i], color="white", fontsize=7, va=place[1],
+                                 bbox={"facecolor": color, "edgecolor": "none", "pad": 1}))  # fmt: skip
+    return drawn
 
 
 def draw_missed(ax, boxes):
-    """Draw faces (N, 4) that nothing found, as dotted ellipses."""
-    color, style = MISS
+    """Draw faces (N, 4) that nothing found, as dotted ellipses; a list of what was drawn."""
+    (color, style), drawn = MISS, []
     for top, left, bottom, right in boxes:
         middle = ((left + right - 1) / 2, (top + bottom - 1) / 2)
-        ax.add_patch(_halo(patches.Ellipse(middle, right - left, bottom - top, fill=False, ec=color, ls=style, lw=2.2), "#202020"))
+        drawn.append(ax.add_patch(_halo(patches.Ellipse(middle, right - left, bottom - top, fill=False, ec=color, ls=style, lw=2.2), "#202020")))
+    return drawn
 
 
 def shape_handles():

@@ -75,7 +75,7 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
                     on_heading(line.lstrip("# "))
 
     client = NotebookClient(
-        notebook, timeout=cell_seconds, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell
+        notebook, timeout=cell_seconds, startup_timeout=300, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell
     )
     # pictures go into the notebook, whatever the caller's own plots use
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}

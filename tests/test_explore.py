@@ -17,13 +17,20 @@ from RegionDetector.drawings import plot_conversion, plot_receptive_field, recep
 PHOTO = np.random.default_rng(0).integers(0, 256, (120, 150, 3), dtype=np.uint8)
 
 
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)))
+def pixels(file):
+    return np.asarray(Image.open(io.BytesIO(file)))
 
 
-def same_picture(explorer):
-    """The widget's picture is the twin's, of the state that its controls say."""
-    return np.array_equal(pixels(explorer.image.value), pixels(explore.as_png(explorer.figure())))
+def whole(figure):
+    """The figure saved as any other figure is, at once and not in two layers."""
+    out = io.BytesIO()
+    figure.savefig(out, dpi=figure.dpi)
+    return np.asarray(Image.open(out).convert("RGB"))
+
+
+def same_picture(explorer, twin):
+    """The widget's picture is that of a figure that was drawn for this state alone."""
+    return explorer.label == twin.get_label() and np.array_equal(pixels(explorer.image.value), whole(twin))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,7 @@ def test_the_overlap_is_the_scores_own(found, hits):
     true = [0, 0, 40, 40]
     figure = explore.draw_iou(true, found)
     said = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
-    assert f"IoU {iou_score(true, found):.3f}" in figure.texts[0].get_text()
+    assert f"IoU {iou_score(true, found):.3f}" in said
     assert said.count("✓ hit") == sum(hits) and said.count("✗ no hit") == 3 - sum(hits)
     assert all((f"a hit at {least}" in figure.get_label()) == hit for least, hit in zip(explore.OVERLAPS, hits))
 
@@ -58,17 +65,21 @@ def test_an_iou_of_exactly_the_threshold_is_no_hit():
 
 
 def test_boxes_that_leave_the_photo_are_drawn_all_the_same():
-    front = explore.explore_iou([80, 110, 118, 148], PHOTO)
+    true = [80, 110, 118, 148]
+    front = explore.explore_iou(true, PHOTO)
     for name, value in {"top": 119, "left": 149, "tall": 120, "wide": 150}.items():
         front.controls[name].value = value
-        assert same_picture(front)
+        top, left, tall, wide = (control.value for control in front.controls.values())
+        assert same_picture(front, explore.draw_iou(true, [top, left, top + tall, left + wide], PHOTO))
     assert f"{iou_score([80, 110, 118, 148], [119, 149, 239, 299]):.3f}" in front.label
 
 
 def test_no_slider_begins_outside_its_range():
     tiny = np.zeros((6, 5, 3), np.uint8)
-    assert same_picture(explore.explore_iou([0, 0, 6, 5], tiny))
-    assert same_picture(explore.explore_iou([-4, 130, 140, 170], PHOTO))
+    for true, photo in (([0, 0, 6, 5], tiny), ([-4, 130, 140, 170], PHOTO)):
+        front = explore.explore_iou(true, photo)
+        top, left, tall, wide = (control.value for control in front.controls.values())
+        assert same_picture(front, explore.draw_iou(true, [top, left, top + tall, left + wide], photo))
 
 
 # --- threshold --------------------------------------------------------------------------------------------------
@@ -108,25 +119,40 @@ def test_the_photos_with_most_mistakes_come_first(detections):
 
 
 def test_a_slider_redraws_and_the_picture_is_the_twins(detections):
-    front = explore.explore_threshold(detections, 1.0)
+    front, order = explore.explore_threshold(detections, 1.0), detections.worst_first(1.0)
     before = front.image.value
     front.controls["threshold"].value = 4.0
-    assert front.image.value != before and same_picture(front) and "threshold 4.00" in front.label and front.label in front.words.value
+    assert front.image.value != before and "threshold 4.00" in front.label and front.label in front.words.value
+    assert same_picture(front, explore.draw_threshold(detections, 4.0, order[0]))
     front.controls["rank"].value = 6
-    assert same_picture(front) and f"photo {detections.worst_first(1.0)[5]}:" in front.figure().axes[0].get_title(loc="left")
+    assert f"Photo {order[5]} shows" in front.label and same_picture(front, explore.draw_threshold(detections, 4.0, order[5]))
+
+
+def test_a_state_leaves_nothing_behind_when_the_next_one_comes(detections):
+    """Photos of other shapes, with more boxes and with fewer, there and back."""
+    d, shapes = detections, [(130, 130), (130, 300), (400, 130), (140, 160), (130, 210), (250, 130)]
+    photos = [np.random.default_rng(7).integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    various = explore.Detections(photos, shapes, d.pred, d.true, d.decision, (d.precision, d.recall, d.thresholds))
+    front, order = explore.explore_threshold(various, 1.0), various.worst_first(1.0)
+    begin = front.image.value
+    for threshold, rank in ((-5.0, 1), (-5.0, 3), (1.0, 5), (1.0, 2), (9.0, 4)):
+        front.controls["threshold"].value, front.controls["rank"].value = threshold, rank
+        assert same_picture(front, explore.draw_threshold(various, front.controls["threshold"].value, order[rank - 1]))
+    front.controls["threshold"].value, front.controls["rank"].value = 1.0, 1
+    assert np.array_equal(pixels(front.image.value), pixels(begin))
 
 
 def test_where_no_kernel_is_alive_the_picture_and_its_words_stand_in(detections):
     front = explore.explore_threshold(detections, 1.0)
     data, metadata = front._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert np.array_equal(pixels(base64.b64decode(data["image/png"])), pixels(explore.as_png(front.figure())))
+    assert np.array_equal(pixels(base64.b64decode(data["image/png"])), pixels(front.image.value))
     assert data["text/plain"] == metadata["image/png"]["alt"] == front.label
 
 
 def test_figures_can_be_read_on_a_dark_page(detections):
     for figure in (explore.draw_iou([0, 0, 9, 9], [1, 1, 9, 9]), explore.draw_threshold(detections, 1.0, 0)):
-        assert pixels(explore.as_png(figure)).shape[2] == 3  # opaque
+        assert (whole(figure)[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
         assert figure.get_facecolor() == (1, 1, 1, 1)
 
 
@@ -186,7 +212,8 @@ def test_the_window_is_moved_by_sliders(twins):
     before = front.image.value
     row = front.controls["row"]
     row.value = (row.value + 1) % (row.max + 1)
-    assert front.image.value != before and same_picture(front)
+    windows = looking.Windows(PHOTO[:96, :128], fcnn, one, (80, 100))
+    assert front.image.value != before and same_picture(front, looking.draw_window(windows, row.value, front.controls["col"].value))
     assert (front.controls["row"].max, front.controls["col"].max) == (12, 17)
 
 
@@ -227,11 +254,11 @@ def test_a_face_answers_at_the_level_where_it_fills_the_window(bright_spots):
 def test_the_level_is_chosen_by_a_slider(bright_spots, capsys):
     photo = np.zeros((120, 120, 3), np.uint8)
     photo[20:60, 20:60] = 255
-    front = looking.explore_scales(photo, bright_spots, 2.0)
+    front, pyramid = looking.explore_scales(photo, bright_spots, 2.0), looking.Pyramid(photo, bright_spots, 2.0)
     assert front.controls["level"].max == 6
     for level in range(1, 7):
         front.controls["level"].value = level
-        assert same_picture(front) and f"Level {level} of 6" in front.label
+        assert f"Level {level} of 6" in front.label and same_picture(front, looking.draw_scale(pyramid, level - 1))
     assert looking.explore_scales(np.zeros((20, 20, 3), np.uint8), bright_spots) is None and "smaller than a face" in capsys.readouterr().out
     empty = looking.explore_scales(np.zeros((64, 64, 3), np.uint8), bright_spots, 2.0)
     assert "no box" in empty.label

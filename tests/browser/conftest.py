@@ -1,6 +1,5 @@
 """A JupyterLab of its own, on a copy of the kit, and a browser that sees nothing but it."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 
 def pytest_configure(config):
@@ -29,16 +27,13 @@ def notebooks():
 
 @pytest.fixture(scope="session")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
-    executable = os.environ.get("KIT_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
+    from lab import BROWSERS, chromium, program
+
+    pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
+    if program() is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is on the path: install one, or name its program in KIT_BROWSER")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=[
-            "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            *(["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else [])])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

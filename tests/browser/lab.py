@@ -3,11 +3,13 @@
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,27 @@ SEEN = """notebook => {
         lost_widgets: all(".jp-OutputArea-output").filter(output => /Error displaying widget|Loading widget\\.\\.\\./.test(output.textContent)).length,
     };
 }"""
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+
+
+def program():
+    """The browser on this machine, or None."""
+    return os.environ.get("KIT_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextmanager
+def chromium():
+    """That browser, without a window, asking nobody for anything."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program(), args=[
+            "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            *(["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else [])])
+        yield browser
+        browser.close()
 
 
 @dataclass

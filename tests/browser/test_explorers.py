@@ -163,8 +163,11 @@ def test_a_face_is_clicked_and_reached_by_keys(lab, kit):
         faces = panel.locator(".widget-toggle-button")
         assert faces.count() == 6
         assert all("data:image/jpeg" in face.evaluate("face => getComputedStyle(face).backgroundImage") for face in faces.all())
-        faces.nth(4).click()
+        marked = "faces => faces.map(face => face.classList.contains('mod-active'))"
+        assert faces.evaluate_all(marked) == [True] + 5 * [False]
+        faces.nth(4).click()  # the second one of that name
         hand.until_changed()
+        assert faces.evaluate_all(marked) == 4 * [False] + [True, False]
         front.controls["asked"].value = 4
         assert_same(hand, front)
         page.keyboard.press("Tab")  # to the next face
