@@ -155,6 +155,7 @@ class JupyterLab:
         """
         page_errors, strangers = [], []
         context = self.browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+        context.set_default_timeout(120_000)  # on a busy machine a page takes its time
         page = context.new_page()
         page.on("pageerror", lambda error: page_errors.append(str(error)))
         # the kit must look right in a room without a network

@@ -77,15 +77,16 @@ class Hand:
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(self.panel.locator(PICTURE).evaluate(BYTES)))))
 
     def until_changed(self):
-        """Wait until the words differ from those that were last seen, and stay so."""
-        for _ in range(150):
+        """Wait until the words differ from those that were last seen, and the kernel has rested for a while: a drag goes on in steps."""
+        resting, quiet, last = self.panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]"), 0, self.seen
+        for _ in range(600):
             self.page.wait_for_timeout(100)
             now = self.words()
-            if now != self.seen:
-                self.page.wait_for_timeout(400)
-                if self.words() == now:
-                    self.seen = now
-                    return
+            quiet = quiet + 1 if now == last != self.seen and resting.count() else 0
+            last = now
+            if quiet == 10:
+                self.seen = now
+                return
         raise AssertionError(f"the explorer still says: {self.seen}")
 
     def drag(self, number, share):
