@@ -188,6 +188,15 @@ def test_names_that_leave_the_folder_are_refused(published, name):
         load_dataset(published, "train")
 
 
+def test_lists_that_do_not_belong_together_and_canvases_of_two_sizes_are_refused(published):
+    Image.fromarray(np.zeros((90, 176, 3), np.uint8)).save(published / "convertedPics/1.png")
+    with pytest.raises(ValueError, match=r"\(176, 176\) and \(90, 176\)"):
+        load_dataset(published, "train")
+    (published / "train_fnames.csv").write_text("convertedPics/0.png\n")
+    with pytest.raises(ValueError, match="a box on photo 1, but train_fnames.csv names 1"):
+        load_dataset(published, "train")
+
+
 class Runs:
     def __init__(self, flag):
         self.flag = flag
@@ -196,13 +205,14 @@ class Runs:
         return open, (self.flag, "w")
 
 
-@pytest.mark.parametrize("kind", ["code", "array", "words", "ragged", "dict", "bools", "cut", "empty"])
+@pytest.mark.parametrize("kind", ["code", "array", "words", "ragged", "dict", "bools", "cut", "empty", "nan", "huge", "repeated"])
 def test_pickles_of_anything_but_numbers_are_refused_and_not_run(tmp_path, kind):
     flag = tmp_path / "executed"
     content = {
         "code": lambda: pickle.dumps([Runs(str(flag))]), "array": lambda: pickle.dumps(np.ones((2, 5))),
         "words": lambda: pickle.dumps([["a", 1]]), "ragged": lambda: pickle.dumps([[1, 2], [1]]), "dict": lambda: pickle.dumps({}),
         "bools": lambda: pickle.dumps([[True]]), "cut": lambda: pickle.dumps([[1, 2]] * 100)[:-9], "empty": lambda: b"",
+        "nan": lambda: pickle.dumps([[0, float("nan")]]), "huge": lambda: pickle.dumps([[0, 10**400]]), "repeated": lambda: pickle.dumps([[7] * 10_000] * 10_000),
     }[kind]()  # fmt: skip
     path = tmp_path / "boxes.pkl"
     path.write_bytes(content)
