@@ -5,8 +5,10 @@
 
 import argparse
 import json
+import os
 import sys
 import warnings
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, read_photo
 
 THRESHOLD = 0.5
+MAX_JPEG = 65500  # pixels a side
 
 
 def parser():
@@ -31,15 +34,37 @@ def parser():
 
 
 def photos_of(paths):
-    """The photos that were named, and those in the folders that were; as list of (file, what to call it)."""
+    """The photos that were named, and those in the folders that were; as list of (file, what to call it).
+
+    No two have the same name, so that their copies do not overwrite one another; a file that is named twice is looked at once.
+    """
     found = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # False, and no error, for what may not be looked into
             found += [(file, str(file.relative_to(path))) for file in sorted(path.rglob("*"))
                       if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)]
         else:
             found.append((path, path.name))
-    return found
+    named, seen = {}, set()
+    for file, name in found:
+        where = os.path.abspath(file)
+        if where not in seen:
+            seen.add(where)
+            numbered = (f"{number}/{name}" for number in count(2))
+            named[name if name not in named else next(n for n in numbered if n not in named)] = file
+    return [(file, name) for name, file in named.items()]
+
+
+def cannot_write(options):
+    """Why the output could not be written, or None: said before the work begins, not after it."""
+    try:
+        for folder in filter(None, (options.draw, options.json and options.json.absolute().parent)):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                return f"{folder}: files cannot be written there"
+    except OSError as error:
+        return f"the output cannot be written: {error}"
+    return f"{options.json} is a folder; --json wants the name of a file" if options.json and options.json.is_dir() else None
 
 
 def find_faces(file, run, min_face=20, threshold=THRESHOLD):
@@ -75,7 +100,7 @@ def find_faces(file, run, min_face=20, threshold=THRESHOLD):
 
 
 def main(arguments=None):
-    """Run the command; returns 0, 1 if a photo could not be read, 2 if nothing could be done."""
+    """Run the command; returns 0, 1 if a photo could not be read or drawn, 2 if nothing could be done."""
     options = parser().parse_args(arguments)
     print_any_name()
     if not 0 <= options.threshold <= 1:
@@ -85,6 +110,10 @@ def main(arguments=None):
     photos = photos_of(options.photos)
     if not photos:
         print(f"error: no photo ({', '.join(sorted(PHOTO_SUFFIXES))}) in {', '.join(map(str, options.photos))}", file=sys.stderr)
+        return 2
+    problem = cannot_write(options)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
         return 2
     from common.device import prepare
     from common.inference import compiled
@@ -112,19 +141,31 @@ def main(arguments=None):
         answers.append({"image": str(file), "boxes": [[round(float(n), 4) for n in box] for box in boxes]})
         tqdm.write(f"{file}: {len(boxes)} face{'s' * (len(boxes) != 1)}" + "".join(f", {box[4]:.2f}" for box in boxes[:8]) + ", ..." * (len(boxes) > 8))
         if options.draw:
-            write_drawn(options.draw / name, photo, boxes)
+            try:
+                write_drawn(options.draw / name, photo, boxes)
+            except OSError as error:
+                failed += 1
+                print(f"not drawn: {error}", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps(answers, indent=1), encoding="utf-8")
     if failed:
-        print(f"{failed} of {len(photos)} photos could not be read", file=sys.stderr)
+        print(f"{failed} of {len(photos)} photos could not be read or drawn", file=sys.stderr)
     return 1 if failed else 0
 
 
 def write_drawn(target, photo, boxes):
-    """Write a copy with boxes and probabilities as NAME.faces.jpg; the whole name stays in front, so that a.png and a.jpg do not meet."""
+    """Write a copy with boxes and probabilities as NAME.faces.jpg; the whole name stays in front, so that a.png and a.jpg do not meet.
+
+    Raises
+    ------
+    OSError
+        If the copy cannot be written, or the photo has more than the 65,500 pixels a side that a JPEG can have.
+    """
     import cv2
 
     target = target.with_name(f"{target.name}.faces.jpg")
     target.parent.mkdir(parents=True, exist_ok=True)
     drawn = draw(photo, [(0, box[:4], f"{box[4]:.2f}") for box in boxes])
+    if max(drawn.shape[:2]) > MAX_JPEG:
+        raise OSError(f"{target}: {drawn.shape[1]:,} x {drawn.shape[0]:,} pixels are more than a JPEG can have")
     target.write_bytes(cv2.imencode(".jpg", drawn[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())

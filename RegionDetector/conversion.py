@@ -10,7 +10,9 @@ KEPT = (
 )  # fmt: skip
 FLAT_KEPT = ("BatchNormalization", "Activation", "ReLU", "LeakyReLU", "ELU")
 IDLE = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization")
+RESIZING = ("RandomCrop",)  # works when the network is used, too; the other layers named Random... are for training only
 ENDINGS = ("softmax", "sigmoid")
+ACROSS = ("softmax", "log_softmax", "sparsemax")  # an answer of theirs depends on all numbers of the vector, not on its own alone
 
 
 class CannotConvert(ValueError):
@@ -23,11 +25,19 @@ def chain(model):
     Raises
     ------
     CannotConvert
-        If the model has branches.
+        If the model has branches, or does arithmetic between its layers.
     """
     from keras import Sequential
 
     if not isinstance(model, Sequential):
+        if len(model.outputs) > 1:
+            raise CannotConvert(f"the model has {len(model.outputs)} outputs; only plain chains of layers convert")
+        loose = [operation for operation in model.operations if all(operation is not layer for layer in model.layers)]
+        if loose:
+            raise CannotConvert(
+                f"{loose[0].name!r} ({type(loose[0]).__name__}) is arithmetic between the layers, which `model.layers` does not show; "
+                "put a layer in its place, such as Rescaling or ReLU"
+            )
         for layer in model.layers:
             nodes = getattr(layer, "_inbound_nodes", [])
             if len(nodes) > 1 or any(len(node.input_tensors) > 1 for node in nodes):
@@ -45,13 +55,15 @@ def _copy(layer):
     return type(layer).from_config(layer.get_config())
 
 
-def _ends_with(layer):
-    """Name of the answer's activation if this layer is one, else None."""
+def _is_ending(layer):
+    """Does this layer only turn the answer into probabilities, or do nothing to it?"""
     kind = type(layer).__name__
-    if kind == "Softmax":
-        return "softmax"
-    name = getattr(getattr(layer, "activation", None), "__name__", None)
-    return name if kind in ("Activation", "Dense", "Conv2D") and name in ENDINGS else None
+    return kind == "Softmax" or kind == "Activation" and _activation(layer) in (*ENDINGS, "linear")
+
+
+def _activation(layer):
+    """Name of the layer's activation; None if it has none."""
+    return getattr(getattr(layer, "activation", None), "__name__", None)
 
 
 def to_fcnn(model, input_shape=(None, None, 3)):
@@ -82,18 +94,22 @@ def to_fcnn(model, input_shape=(None, None, 3)):
     """
     import keras
 
-    window_shape = model.input_shape[1:] if isinstance(model.input_shape, tuple) else None
+    taken = _input_shape(model)
+    window_shape = taken[1:] if isinstance(taken, tuple) else None
     if window_shape is None or len(window_shape) != 3 or None in window_shape:
-        raise CannotConvert(f"the model takes {model.input_shape}; expected one image of a fixed size (height, width, channels)")
-    layers = [layer for layer in chain(model) if type(layer).__name__ not in IDLE and not type(layer).__name__.startswith("Random")]
+        raise CannotConvert(f"the model takes {taken}; expected one image of a fixed size (height, width, channels)")
+    layers = [layer for layer in chain(model) if not _is_idle(layer)]
     # The same layers are laid over a window, to learn the sizes of the maps, and over the image.
     window, image = keras.Input(window_shape), keras.Input(input_shape)
-    at_window, at_image, flat, weights = window, image, False, []
+    at_window, at_image, flat, weights, names = window, image, False, [], set()
     for number, layer in enumerate(layers):
-        last = all(_ends_with(rest) for rest in layers[number + 1 :])
+        last = all(_is_ending(rest) or type(rest).__name__ == "Flatten" for rest in layers[number + 1 :])
         new, flat = _twin(layer, tuple(at_window.shape[1:3]), flat, last)
         if new is None:
             continue
+        if new.name in names:  # one layer used twice, or layers of inner models with the same name
+            new.name = f"{new.name}_{number}"
+        names.add(new.name)
         at_window, at_image = new(at_window), new(at_image)
         weights.append((new, layer))
     if tuple(at_window.shape[1:3]) != (1, 1):
@@ -103,7 +119,26 @@ def to_fcnn(model, input_shape=(None, None, 3)):
         )
     for new, old in weights:
         new.set_weights([weight.reshape(like.shape) for weight, like in zip(old.get_weights(), new.get_weights())])
+        if type(new).__name__ == "Normalization":
+            new.finalize_state()  # it keeps a copy of its weights to work with
     return keras.Model(image, at_image, name=f"{model.name}_fcnn")
+
+
+def _input_shape(model):
+    """What the model takes: a tuple, or a list of them."""
+    try:
+        return model.input_shape
+    except AttributeError:
+        raise CannotConvert(
+            f"the model {getattr(model, 'name', model)!r} does not say what it takes: begin it with keras.Input((height, width, channels)); "
+            "a class of your own, derived from keras.Model, cannot be looked into"
+        ) from None
+
+
+def _is_idle(layer):
+    """Does the layer do nothing when the network is used?"""
+    kind = type(layer).__name__
+    return kind in IDLE or kind.startswith("Random") and kind not in RESIZING
 
 
 def _twin(layer, cells, flat, last):
@@ -118,18 +153,21 @@ def _twin(layer, cells, flat, last):
     if kind in ("GlobalAveragePooling2D", "GlobalMaxPooling2D"):
         pool = layers.AveragePooling2D if "Average" in kind else layers.MaxPooling2D
         return pool(cells, strides=1, name=layer.name), False
-    if last and kind in ("Softmax", "Activation") and _ends_with(layer):
+    if last and _is_ending(layer):
         return None, flat
     if kind == "Dense":
-        activation = "linear" if last and _ends_with(layer) else layer.activation
+        activation = "linear" if last and _activation(layer) in ENDINGS else layer.activation
         size = cells if flat else (1, 1)
         conv = layers.Conv2D(layer.units, size, activation=activation, use_bias=layer.use_bias, name=layer.name)
         return conv, False
-    if flat and cells != (1, 1) and (kind not in FLAT_KEPT or kind == "BatchNormalization"):
+    across = kind == "BatchNormalization" or _activation(layer) in ACROSS
+    if flat and cells != (1, 1) and (kind not in FLAT_KEPT or across):
         raise CannotConvert(f"layer {layer.name!r} ({kind}) works on the flattened map, cell by cell; put it behind a dense layer")
     if kind not in KEPT:
         raise CannotConvert(f"layer {layer.name!r} ({kind}) has no fully convolutional form that this function knows")
+    if kind in ("BatchNormalization", "Normalization") and layer.axis not in (-1, 3, (-1,), (3,), ()):
+        raise CannotConvert(f"layer {layer.name!r} ({kind}) counts along axis {layer.axis}, the rows or columns of a map; use axis -1")
     new = _copy(layer)
-    if last and kind == "Conv2D" and _ends_with(layer):
+    if last and "Conv2D" in kind and _activation(layer) in ENDINGS:
         new.activation = layers.Activation("linear").activation
     return new, flat

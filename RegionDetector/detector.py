@@ -51,7 +51,18 @@ def heat_maps(fcnn_model, images, batch_size=BATCH, mirror=False):
     -------
     ndarray of float, shape (N, h, w)
         Answer "face" minus answer "not a face".
+
+    Raises
+    ------
+    ValueError
+        If the images differ in size, have not the network's channels, or are smaller than the window.
     """
+    shapes = {np.shape(image) for image in images}
+    channels = fcnn_model.input_shape[-1]
+    if len(shapes) > 1:
+        raise ValueError(f"expected images of one size, these have {len(shapes)}: {', '.join(map(str, sorted(shapes)[:3]))}")
+    if any(len(shape) != 3 or shape[2] != channels or min(shape[:2]) < WINDOW.min() for shape in shapes):
+        raise ValueError(f"expected images of at least {WINDOW[0]} x {WINDOW[1]} pixels with {channels} channels, got the shape {shapes.pop()}")
     run = compiled(fcnn_model)
 
     def look(batch):

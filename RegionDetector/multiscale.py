@@ -48,6 +48,11 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
         Course boxes in pixels of the photos.
     decision_function : ndarray of float, shape (P,)
 
+    Raises
+    ------
+    ValueError
+        If a photo has not three channels, or values above 255.
+
     References
     ----------
     E. H. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984.
@@ -59,6 +64,9 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     found, decisions = [np.zeros((0, 5))], [np.zeros(0)]
     for index, (image, shape) in enumerate(zip(tqdm(images, "photos", disable=not progress), image_shapes)):
         photo = np.asarray(image)[: shape[0], : shape[1]]
+        if photo.ndim != 3 or photo.shape[2] != 3 or photo.max(initial=0) > 255:
+            raise ValueError(f"photo {index}: expected (H, W, 3) with values from 0 to 255, got {photo.dtype} of shape {photo.shape} up to "
+                             f"{photo.max(initial=0):g}; common.photos.read_photo reads photos of any kind so")
         if learnt:
             ellipses, values = find_ellipses(run, photo, min_face or 20, least, closer=True)
             boxes = as_boxes_in(ellipses, photo.shape)

@@ -79,7 +79,8 @@ def load_published(folder, name):
     Raises
     ------
     ValueError
-        If a list is damaged or refused, names a photo outside the folder, or no photo can be read.
+        If a list is damaged or refused, names a photo outside the folder, the lists do not belong together, the canvases differ in
+        size, or no photo can be read.
 
     Notes
     -----
@@ -106,8 +107,14 @@ def load_published(folder, name):
         boxes.append(np.column_stack([np.full(len(mine), len(images)), mine[:, 1:5]]) if len(mine) else np.zeros((0, 5)))
         shapes.append((*np.minimum(np.asarray(shape, dtype=int), image.shape[:2]).tolist(), 3))
         images.append(image)
+    if len(rows) and not set(rows[:, 0]) <= set(range(len(fnames))):
+        stray = next(index for index in rows[:, 0] if index not in range(len(fnames)))
+        raise ValueError(f"{name}_bboxes.pkl has a box on photo {stray:g}, but {name}_fnames.csv names {len(fnames)}: one of them is cut off or of another archive")
     if bad:
         warnings.warn(f"{len(bad)} of {len(fnames)} photos could not be read and are left out, the first: {bad[0]}", stacklevel=2)
+    odd = next((shape for shape in (image.shape for image in images) if shape != images[0].shape), None)
+    if odd and name != "original":
+        raise ValueError(f"the photos of {name}_fnames.csv are of different sizes, {images[0].shape[:2]} and {odd[:2]}; the archive's canvases are all alike")
     if not images:
         raise ValueError(f"no photo of {name}_fnames.csv could be read from {folder}")
     return images, np.concatenate(boxes), np.array(shapes)

@@ -95,6 +95,30 @@ def test_photos_smaller_than_a_face_give_no_boxes():
     assert boxes.shape == (0, 5) and decision.shape == (0,)
 
 
+@pytest.mark.parametrize("images, message", [
+    ([np.zeros((64, 64, 3)), np.zeros((64, 70, 3))], "one size"), (np.zeros((2, 64, 64)), "3 channels"), (np.zeros((1, 64, 64, 4)), "3 channels"),
+    (np.zeros((1, 31, 64, 3)), "at least 32 x 32"), ([], "no images"),
+])  # fmt: skip
+def test_images_that_the_network_cannot_look_at_are_said(images, message):
+    with pytest.raises(ValueError, match=message):
+        get_bboxes_and_decision_function(blob_finder((None, None, 3)), images, [(64, 64, 3)] * len(images))
+
+
+def test_a_canvas_of_another_shape_and_one_window():
+    image = np.zeros((1, 96, 160, 3), np.uint8)
+    image[0, 40:56, 120:136] = 255
+    boxes, decision = get_bboxes_and_decision_function(blob_finder((None, None, 3)), image, [(90, 150, 3)])
+    np.testing.assert_allclose(boxes[decision.argmax()], [0, 32, 112, 64, 144], atol=1.5)
+    boxes, _ = get_bboxes_and_decision_function(blob_finder((None, None, 3)), image[:, 32:64, 112:144], [(32, 32, 3)])
+    assert boxes.tolist() == [[0, 0, 0, 32, 32]]
+
+
+@pytest.mark.parametrize("photo", [np.zeros((60, 60)), np.zeros((60, 60, 4)), np.full((60, 60, 3), 40_000, np.uint16)])
+def test_photos_of_another_kind_are_said(photo):
+    with pytest.raises(ValueError, match="photo 0: expected .*read_photo"):
+        multiscale_detector(blob_finder((None, None, 3)), [photo], [photo.shape], progress=False)
+
+
 def test_the_mean_face_and_the_threshold():
     assert face_shape([[0, 0, 0, 40, 20], [3, 10, 10, 46, 40]]).tolist() == [38, 25]
     assert get_threshold([1, 2, 3], [1.0, 0.85, 0.8]) == 2

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import layers
 
 from common.inference import compiled, in_batches
@@ -89,6 +91,69 @@ def test_any_chain_converts_exactly(model):
     assert min(to_fcnn(model)(images(larger, 1)).shape[1:3]) > 1
 
 
+def of(*inner, shape=(24, 20, 3)):
+    return keras.Sequential([keras.Input(shape), *inner])
+
+
+def one_layer_twice():
+    relu = layers.ReLU()
+    return of(layers.Conv2D(4, 3), relu, layers.Conv2D(4, 3), relu, layers.Flatten(), layers.Dense(2, activation="softmax"))
+
+
+def names_twice():
+    inner = of(layers.Conv2D(4, 3, name="conv"), layers.MaxPooling2D(name="pool"))
+    return of(inner, layers.Conv2D(5, 3, name="conv"), layers.MaxPooling2D(name="pool"), layers.Flatten(), layers.Dense(2, activation="softmax"))
+
+
+def normalised():
+    layer = layers.Normalization()
+    layer.adapt(images((8, 8, 3), 20))
+    return of(layer, layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2, activation="softmax"))
+
+
+SOFTMAX, SIGMOID = keras.ops.softmax, keras.ops.sigmoid
+
+
+@pytest.mark.parametrize("build, ending", [
+    (lambda: of(layers.Conv2D(4, 3, activation="sigmoid"), layers.Flatten(), layers.Dense(8, activation="sigmoid"), layers.Dense(2, activation="softmax")), SOFTMAX),
+    (lambda: of(layers.Conv2D(4, 3, activation="softmax"), layers.Flatten(), layers.Dense(8, activation="softmax"), layers.Dense(1, activation="sigmoid")), SIGMOID),
+    (lambda: of(layers.MaxPooling2D(4), layers.Conv2D(2, (6, 5), activation="softmax"), layers.Flatten()), SOFTMAX),
+    (lambda: of(layers.MaxPooling2D(4), layers.SeparableConv2D(1, (6, 5), activation="sigmoid"), layers.Flatten()), SIGMOID),
+    (lambda: of(layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2, activation="softmax"), layers.Activation("linear")), SOFTMAX),
+    (lambda: of(layers.Conv2D(2, 3, activation="softmax"), layers.GlobalAveragePooling2D()), lambda x: x),
+    (one_layer_twice, SOFTMAX), (names_twice, SOFTMAX), (normalised, SOFTMAX),
+], ids=["hidden sigmoid", "hidden softmax", "conv at the end", "separable conv at the end", "linear at the end", "mean of probabilities",
+        "one layer twice", "names twice", "normalised"])  # fmt: skip
+def test_the_answer_alone_loses_its_ending(build, ending):
+    """A sigmoid or softmax inside the network stays; the last one goes."""
+    keras.utils.set_random_seed(4)
+    model = build()
+    x = images((24, 20, 3)) / 255
+    answer = to_fcnn(model)(x)
+    np.testing.assert_allclose(np.asarray(ending(answer))[:, 0, 0], np.reshape(model(x, training=False), (4, -1)), rtol=1e-4, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.data())
+def test_random_chains_convert_exactly(data):
+    draw = lambda *choices: data.draw(st.sampled_from(choices))  # noqa: E731
+    shape = (data.draw(st.integers(14, 34)), data.draw(st.integers(14, 34)), draw(1, 3))
+    inner = []
+    for _ in range(draw(1, 2, 3)):
+        padding, kind = draw("same", "valid"), draw("conv", "max", "mean", "norm", "depthwise", "separable")
+        inner.append({
+            "conv": lambda: layers.Conv2D(draw(2, 5), draw(1, 2, 3), strides=draw(1, 2), padding=padding, activation="relu"),
+            "max": lambda: layers.MaxPooling2D(draw(2, 3), draw(1, 2), padding=padding),
+            "mean": lambda: layers.AveragePooling2D(draw(2, 3), draw(1, 2), padding=padding),
+            "norm": layers.BatchNormalization,
+            "depthwise": lambda: layers.DepthwiseConv2D(2, padding=padding),
+            "separable": lambda: layers.SeparableConv2D(3, 2, padding=padding, depth_multiplier=2),
+        }[kind]())
+    model = shaken(of(*inner, draw(layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)(), layers.Dense(draw(2, 3)), layers.Softmax(), shape=shape))
+    x = images(shape, 2) / 255
+    np.testing.assert_allclose(np.asarray(to_fcnn(model, (None, None, shape[2]))(x))[:, 0, 0], logits(model, x), rtol=1e-3, atol=1e-3)
+
+
 def test_every_cell_is_the_answer_for_its_window_where_nothing_is_padded():
     model = shaken(keras.Sequential([
         keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), layers.Conv2D(5, 3, activation="relu"), layers.MaxPooling2D(2), layers.Flatten(),
@@ -106,6 +171,9 @@ def test_every_cell_is_the_answer_for_its_window_where_nothing_is_padded():
     (lambda: [layers.Reshape((1024, 3)), layers.Flatten(), layers.Dense(2)], "'odd_reshape' .Reshape. has no fully"),
     (lambda: [layers.Flatten(), layers.BatchNormalization(name="odd_norm"), layers.Dense(2)], "'odd_norm' .*flattened map"),
     (lambda: [layers.Conv2D(3, 3)], "map of .30, 30."),
+    (lambda: [layers.Flatten(), layers.Activation("softmax", name="odd_softmax"), layers.Dense(2)], "'odd_softmax' .*flattened map"),
+    (lambda: [layers.BatchNormalization(axis=1, name="odd_axis"), layers.Flatten(), layers.Dense(2)], "'odd_axis' .*axis 1"),
+    (lambda: [layers.RandomCrop(16, 16, name="odd_crop"), layers.Flatten(), layers.Dense(2)], "'odd_crop' .RandomCrop. has no fully"),
 ])  # fmt: skip
 def test_what_cannot_be_converted_is_named(build, message):
     inner = build()
@@ -120,9 +188,20 @@ def test_branches_and_free_input_sizes_are_refused():
     x = layers.Add(name="join")([layers.Conv2D(3, 3)(inputs), layers.Conv2D(3, 3)(inputs)])
     with pytest.raises(CannotConvert, match="'join' joins"):
         to_fcnn(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x))))
+    with pytest.raises(CannotConvert, match="2 outputs"):
+        to_fcnn(keras.Model(inputs, [layers.Dense(2)(layers.Flatten()(inputs)), layers.Dense(2)(layers.Flatten()(inputs))]))
     free = keras.Input((None, None, 3))
     with pytest.raises(CannotConvert, match="fixed size"):
         to_fcnn(keras.Model(free, layers.Dense(2)(layers.GlobalMaxPooling2D()(free))))
+
+
+def test_what_the_list_of_layers_does_not_show_is_refused():
+    inputs = keras.Input((32, 32, 3))
+    x = keras.ops.relu(layers.Conv2D(4, 3)(inputs * 2.0 - 1.0))
+    with pytest.raises(CannotConvert, match="Multiply.*Rescaling"):
+        to_fcnn(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x))))
+    with pytest.raises(CannotConvert, match="begin it with keras.Input"):
+        to_fcnn(keras.Sequential([layers.Flatten(), layers.Dense(2)]))
 
 
 def test_weights_of_another_network_are_not_copied():

@@ -188,6 +188,15 @@ def test_names_that_leave_the_folder_are_refused(published, name):
         load_dataset(published, "train")
 
 
+def test_lists_that_do_not_belong_together_and_canvases_of_two_sizes_are_refused(published):
+    Image.fromarray(np.zeros((90, 176, 3), np.uint8)).save(published / "convertedPics/1.png")
+    with pytest.raises(ValueError, match=r"\(176, 176\) and \(90, 176\)"):
+        load_dataset(published, "train")
+    (published / "train_fnames.csv").write_text("convertedPics/0.png\n")
+    with pytest.raises(ValueError, match="a box on photo 1, but train_fnames.csv names 1"):
+        load_dataset(published, "train")
+
+
 class Runs:
     def __init__(self, flag):
         self.flag = flag

@@ -38,7 +38,7 @@ def test_a_folder_with_a_damaged_photo(folder, tmp_path, capsys):
     answers = {Path(answer["image"]).name if "more" not in answer["image"] else "more/a.jpg": answer for answer in json.loads(out.read_text())}
     assert set(answers) == {"a.png", "more/a.jpg", "broken.jpg"}
     assert answers["broken.jpg"]["boxes"] == [] and "broken.jpg" in answers["broken.jpg"]["error"]
-    assert "1 of 3 photos could not be read" in capsys.readouterr().err
+    assert "1 of 3 photos could not be read or drawn" in capsys.readouterr().err
     for name, size in (("a.png", 1.0), ("more/a.jpg", 0.5)):
         best = np.array(answers[name]["boxes"][0])
         assert best[4] > 0.8 and iou([best[:4]], ASTRONAUT * size)[0, 0] > 0.5, name
@@ -73,6 +73,34 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
     for bad in (tmp_path / "bad.weights.h5", tmp_path / "missing.weights.h5"):
         with pytest.raises(OSError, match="does not hold the detector's weights"):
             pyramid_model.load_pretrained(bad)
+
+
+def test_photos_of_one_name_keep_their_copies_apart(folder, tmp_path):
+    names = ["--draw", str(tmp_path / "drawn"), "--threshold", "0.9"]
+    assert command.main([str(folder / "a.png"), str(folder / "a.png"), str(folder / "more" / ".." / "a.png"), *names]) == 0
+    assert [path.name for path in (tmp_path / "drawn").rglob("*.jpg")] == ["a.png.faces.jpg"]
+    Image.fromarray(astronaut()[:, ::-1]).save(folder / "more" / "a.png")
+    assert command.main([str(folder / "a.png"), str(folder / "more" / "a.png"), str(folder / "more"), *names]) == 0
+    drawn = {path.relative_to(tmp_path / "drawn").as_posix(): np.asarray(Image.open(path)) for path in (tmp_path / "drawn").rglob("*.jpg")}
+    assert set(drawn) == {"a.png.faces.jpg", "2/a.png.faces.jpg", "a.jpg.faces.jpg"}
+    assert np.abs(drawn["a.png.faces.jpg"].astype(int) - drawn["2/a.png.faces.jpg"]).mean() > 20
+
+
+@pytest.mark.parametrize("option, where", [("--draw", "a.png"), ("--draw", "a.png/x"), ("--json", "a.png/o.json"), ("--json", "more")])
+def test_output_that_cannot_be_written_is_said_before_the_work(folder, capsys, monkeypatch, option, where):
+    monkeypatch.setattr(pyramid_model, "load_pretrained", lambda *_: pytest.fail("the work has begun"))
+    assert command.main([str(folder / "a.png"), option, str(folder / where)]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert np.asarray(Image.open(folder / "a.png")).shape == (512, 512, 3)
+
+
+def test_a_photo_too_wide_for_a_jpeg_and_folders_to_come(folder, tmp_path, capsys):
+    Image.new("L", (65501, 12)).save(folder / "more" / "strip.png")
+    out = tmp_path / "new" / "folder" / "out.json"
+    assert command.main([str(folder / "more"), "--draw", str(tmp_path / "drawn"), "--json", str(out)]) == 1
+    assert [len(answer["boxes"]) > 0 for answer in json.loads(out.read_text())] == [True, False]
+    err = capsys.readouterr().err
+    assert "strip.png" in err and "more than a JPEG can have" in err
 
 
 def test_it_runs_as_a_module(tmp_path):
