@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from common.console import print_any_name
+from common.console import prepare_outputs, print_any_name
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, read_photo
 
@@ -53,18 +53,6 @@ def photos_of(paths):
             numbered = (f"{number}/{name}" for number in count(2))
             named[name if name not in named else next(n for n in numbered if n not in named)] = file
     return [(file, name) for name, file in named.items()]
-
-
-def cannot_write(options):
-    """Why the output could not be written, or None: said before the work begins, not after it."""
-    try:
-        for folder in filter(None, (options.draw, options.json and options.json.absolute().parent)):
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                return f"{folder}: files cannot be written there"
-    except OSError as error:
-        return f"the output cannot be written: {error}"
-    return f"{options.json} is a folder; --json wants the name of a file" if options.json and options.json.is_dir() else None
 
 
 def find_faces(file, run, min_face=20, threshold=THRESHOLD):
@@ -111,9 +99,10 @@ def main(arguments=None):
     if not photos:
         print(f"error: no photo ({', '.join(sorted(PHOTO_SUFFIXES))}) in {', '.join(map(str, options.photos))}", file=sys.stderr)
         return 2
-    problem = cannot_write(options)
-    if problem:
-        print(f"error: {problem}", file=sys.stderr)
+    try:
+        prepare_outputs({"--json": options.json}, options.draw, [file for file, _ in photos])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     from common.device import prepare
     from common.inference import compiled

@@ -70,6 +70,17 @@ def named(items, labels=None, what="photos"):
     return names, values, [str(label) for label in labels]
 
 
+def named_clips(items):
+    """Names and clips of a dictionary or sequence, each clip with a length; `ValueError` for one image where a clip should be."""
+    names, clips = named(items, what="clips")
+    clips = [clip if hasattr(clip, "__len__") or clip is None else list(clip) for clip in clips]
+    for name, clip in zip(names, clips):
+        if clip is None or isinstance(clip, (dict, str)) or isinstance(clip, np.ndarray) and clip.ndim in (2, 3):
+            got = f"one image of shape {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
+            raise ValueError(f"clip {name}: expected a list of frames, got {got}; hand in a dictionary of clips, and [frame] for a clip of one frame")
+    return names, clips
+
+
 def like(items, answers):
     """Answers as a dictionary with the keys of `items`, if that is one; else as a list."""
     return dict(zip(items, answers)) if isinstance(items, dict) else answers

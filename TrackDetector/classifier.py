@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from TrackDetector.answers import UNKNOWN, Answer, like, named, unit
+from TrackDetector.answers import UNKNOWN, Answer, like, named, named_clips, unit
 from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
 from TrackDetector.gallery import Gallery, GalleryError, load_gallery, save_gallery
@@ -303,12 +303,7 @@ class Classifier:
             As `classify_images`. A clip without frames is "unknown", with a warning that names it.
         """
         self._fitted()
-        names, clips = named(test_videos, what="clips")
-        clips = [clip if hasattr(clip, "__len__") or clip is None else list(clip) for clip in clips]
-        for name, clip in zip(names, clips):
-            if clip is None or isinstance(clip, (dict, str)) or isinstance(clip, np.ndarray) and clip.ndim in (2, 3):
-                raise ValueError(f"clip {name}: expected a list of frames, got {f'one image of shape {clip.shape}' if isinstance(clip, np.ndarray) else type(clip).__name__}; "
-                                 "hand in a dictionary of clips, and [frame] for a clip of one frame")
+        names, clips = named_clips(test_videos)
         empty = [name for name, clip in zip(names, clips) if not len(clip)]
         if empty:
             warnings.warn(f"{len(empty)} of {len(names)} clips have no frame: {', '.join(empty[:5])}", stacklevel=2)

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections import defaultdict
 from itertools import count
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.console import print_any_name
+from common.console import prepare_outputs, print_any_name
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
 from TrackDetector.answers import UNKNOWN
@@ -199,27 +198,6 @@ def _files(paths):
             yield path
 
 
-def _prepare_outputs(options):
-    """Refuse now what could not be written after all the work."""
-    inputs = {os.path.realpath(path) for path in options.files}
-    for option, path in (("--json", options.json), ("--save-gallery", options.save_gallery)):
-        if path is None:
-            continue
-        if path.is_dir() or not path.parent.is_dir():
-            raise ValueError(f"{option} {path}: {'that is a folder' if path.is_dir() else 'there is no such folder'}; expected the name of a file to write")
-        if os.path.realpath(path) in inputs:
-            raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ValueError(f"{option} {path}: cannot be written; choose a folder of your own")
-    if options.draw is not None:
-        try:
-            options.draw.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=options.draw):
-                pass
-        except OSError as error:
-            raise ValueError(f"--draw {options.draw}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
-
-
 def main(arguments=None):
     """Run the command; returns 0, 1 if a file could not be read, 2 if nothing could be done or the answers not be written."""
     options = parser().parse_args(arguments)
@@ -230,7 +208,7 @@ def main(arguments=None):
         parser().error(f"--threshold: expected a distance from 0 to 2, got {options.threshold}")
     print_any_name()
     try:
-        _prepare_outputs(options)
+        prepare_outputs({"--json": options.json, "--save-gallery": options.save_gallery}, options.draw, options.files)
         classifier = open_gallery(options.gallery, options.threshold, options.neighbors)
         if options.save_gallery:
             classifier.save(options.save_gallery)

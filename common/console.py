@@ -1,6 +1,8 @@
-"""Printing names of files and people on a console that cannot show every letter."""
+"""What the commands share: names that any console can print, and outputs that are known to be writable before the work."""
 
+import os
 import sys
+import tempfile
 
 
 def print_any_name():
@@ -11,3 +13,37 @@ def print_any_name():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's and a test's own streams can show everything
             stream.reconfigure(errors="backslashreplace")
+
+
+def prepare_outputs(files, folder=None, inputs=()):
+    """Refuse now what could not be written after all the work; folders that are not there yet are made.
+
+    Parameters
+    ----------
+    files : dict of str to pathlib.Path or None
+        By the name of the option, for the message; None where the option was not given.
+    folder : pathlib.Path, optional
+        What ``--draw`` names.
+    inputs : sequence of path
+        Files that must not be written over.
+
+    Raises
+    ------
+    ValueError
+        Naming the option, the path and why.
+    """
+    inputs = {os.path.realpath(path) for path in inputs}
+    wanted = [(option, path, path.absolute().parent) for option, path in files.items() if path is not None]
+    for option, path, place in [*wanted, *([("--draw", folder, folder)] if folder is not None else [])]:
+        if path is not folder and os.path.isdir(path):
+            raise ValueError(f"{option} {path}: that is a folder; expected the name of a file to write")
+        if os.path.realpath(path) in inputs and not os.path.isdir(path):
+            raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=place):
+                pass
+            if os.path.isfile(path) and not os.access(path, os.W_OK):
+                raise PermissionError("the file may not be written")
+        except OSError as error:
+            raise ValueError(f"{option} {path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None

@@ -114,7 +114,7 @@ class Grader:
 
     def _attempt(self, item, source, own):
         """A verdict; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again."""
-        names, verdict = set() if item.name in source.defined else {item.name}, None
+        names, verdict, missing = set() if item.name in source.defined else {item.name}, None, None
         for _ in range(_MOST_ATTEMPTS):
             before, (verdict, problems) = verdict, self._try(item, source, own, names)
             if "AST constructor recursion depth" in verdict.message:  # a fault of Python 3.11 in threads, ours and not the student's

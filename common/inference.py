@@ -32,8 +32,9 @@ def compiled(model):
     if name == "tensorflow":
         import tensorflow as tf
 
-        # a network for images of any size is compiled for any size, not for each anew
-        run = tf.function(lambda x: model(x, training=False), reduce_retracing=None in model.inputs[0].shape[1:])
+        # a network for images of any size is compiled for any size, not for each anew; a class of somebody's own does not say for which
+        inputs = getattr(model, "inputs", None)
+        run = tf.function(lambda x: model(x, training=False), reduce_retracing=not inputs or None in inputs[0].shape[1:])
     elif name == "jax":
         import jax
 

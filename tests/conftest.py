@@ -19,3 +19,15 @@ def fddb_folder():
     if not (folder / "FDDB-folds").is_dir():
         pytest.skip("no FDDB beside the project: set FDDB_DIR to run this test")
     return folder
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory):
+    """A sandbox for submissions, with a copy of the kit."""
+    from common.sandbox import Sandbox
+    from common.student import write_tree
+
+    kit = tmp_path_factory.mktemp("kit")
+    write_tree(kit, notebooks=False, sandbox=True)
+    with Sandbox(kit) as box:
+        yield box

@@ -104,6 +104,24 @@ def test_images_that_the_network_cannot_look_at_are_said(images, message):
         get_bboxes_and_decision_function(blob_finder((None, None, 3)), images, [(64, 64, 3)] * len(images))
 
 
+def test_a_network_that_is_a_class_of_ones_own():
+    """It does not say what it takes, as a network of layers does."""
+    import keras
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = blob_finder((None, None, 3))
+
+        def call(self, images):
+            return self.inner(images)
+
+    images = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
+    own, plain = (get_bboxes_and_decision_function(model, images, [(64, 64, 3)] * 2) for model in (Own(), blob_finder((64, 64, 3))))
+    np.testing.assert_allclose(own[0], plain[0])
+    np.testing.assert_allclose(own[1], plain[1], rtol=1e-5)
+
+
 def test_a_canvas_of_another_shape_and_one_window():
     image = np.zeros((1, 96, 160, 3), np.uint8)
     image[0, 40:56, 120:136] = 255

@@ -15,8 +15,7 @@ from common.checking import numbers
 from common.exercise import Wrong
 from common.grade import find_submissions, main
 from common.notebook_source import NotebookError, collect, read_cells, without_magics
-from common.sandbox import Ended, Raised, RemoteObject, Sandbox
-from common.student import write_tree
+from common.sandbox import Ended, Raised, RemoteObject
 from coursework import code_notebook, hand_in
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
@@ -113,14 +112,6 @@ def test_wire_refuses(header):
 
 
 # --- the sandbox ---
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory):
-    kit = tmp_path_factory.mktemp("kit")
-    write_tree(kit, notebooks=False, sandbox=True)
-    with Sandbox(kit) as box:
-        yield box
 
 
 def ask(sandbox, text, *args, seconds=4, name="f"):

@@ -10,8 +10,7 @@ from common.exercise import RIGHT, WRONG, Verdict
 from common.grade import Grader
 from common.grade_report import write_report
 from common.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
-from common.sandbox import Ended, Sandbox, _remove
-from common.student import write_tree
+from common.sandbox import Ended, _remove
 from common.submissions import find_submissions, left_out
 from coursework import code_notebook, hand_in
 from RegionDetector.exercises import TASK
@@ -121,14 +120,6 @@ def test_a_report_bears_any_name_and_any_message(tmp_path):
 
 
 # --- in the sandbox ---
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory):
-    kit = tmp_path_factory.mktemp("kit")
-    write_tree(kit, notebooks=False, sandbox=True)
-    with Sandbox(kit) as box:
-        yield box
 
 
 def graded(sandbox, *cells, name="get_threshold"):

@@ -115,8 +115,8 @@ def test_galleries_that_are_none(files, capsys, make, message):
 
 
 @pytest.mark.parametrize("option, target, message", [
-    ("--json", "gone/out.json", "there is no such folder"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the photos"),
-    ("--save-gallery", "gone/g.npz", "there is no such folder"), ("--draw", "wall.jpg", "cannot be written"), ("--draw", "wall.jpg/in", "cannot be written"),
+    ("--json", "wall.jpg/out.json", "cannot be written"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the photos"),
+    ("--save-gallery", "wall.jpg/g.npz", "cannot be written"), ("--draw", "wall.jpg", "one of the photos"), ("--draw", "wall.jpg/in", "cannot be written"),
 ])
 def test_answers_that_could_not_be_written_are_refused_before_the_work(files, capsys, option, target, message):
     before = (files / "wall.jpg").read_bytes()
