@@ -21,6 +21,7 @@ from common.scores import COURSE_IOU, best_match
 from common.sheet import Sheet
 
 OVERLAPS = (0.1, 0.5, 0.75)  # what the course, PASCAL VOC and a strict reader ask of a hit
+MOST_LABELS = 8  # on a photo, those of the surest boxes: more cover one another
 
 
 def packed(pixels, kind):
@@ -247,16 +248,23 @@ class _Threshold(Sheet):
         for row, name in enumerate(("hits", "false alarms", "missed faces")):
             ax.text(-0.02 * len(d.true), row, name, va="center", ha="right", fontsize=10, color="black")
 
+    def _show(self, photo):
+        rows, cols = self.detections.shapes[photo][:2]
+        shown = self.photo.imshow(picture(self.detections.images[photo][:rows, :cols]), interpolation="nearest")
+        self.photo.set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5))
+        return [shown]
+
     def move(self, threshold, photo):
         d = self.detections
         hits, invented, missed = d.at(threshold, photo)
         self.title(self.photo, f"photo {photo}: hits {len(hits)}, false alarms {len(invented)}, missed {len(missed)}")
-        rows, cols = d.shapes[photo][:2]
-        self.put(self.photo, self.photo.imshow(picture(d.images[photo][:rows, :cols]), interpolation="nearest"))
-        self.photo.set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5))
+        self.lay(photo, lambda: self._show(photo))
         self.put(self.photo, *draw_missed(self.photo, d.true[missed, 1:]))
+        shown = np.sort(d.decision[np.concatenate([hits, invented])])[::-1]
+        least = shown[min(MOST_LABELS, len(shown)) - 1] if len(shown) else 0.0
         for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
-            self.put(self.photo, *draw_boxes(self.photo, d.pred[boxes, 1:], color, style, [f"{value:.1f}" for value in d.decision[boxes]]))
+            texts = [f"{value:.1f}" if value >= least else "" for value in d.decision[boxes]]
+            self.put(self.photo, *draw_boxes(self.photo, d.pred[boxes, 1:], color, style, texts))
         here = f"Photo {photo} shows {len(hits)} hits, {len(invented)} false alarms and {len(missed)} missed faces."
         hits, invented, missed = counts = [len(which) for which in d.at(threshold)]
         at = min(int(np.searchsorted(d.thresholds, threshold)), len(d.recall) - 1)
@@ -272,7 +280,7 @@ class _Threshold(Sheet):
 
 
 def draw_threshold(detections, threshold, photo):
-    """What a threshold keeps: boxes on one photo, the point on the precision/recall curve, the counts on all photos.
+    """What a threshold keeps: boxes on one photo (the surest eight with their answers), the point on the curve, the counts on all photos.
 
     Parameters
     ----------

@@ -60,13 +60,13 @@ def _halo(patch, color="white"):
 
 
 def draw_boxes(ax, boxes, color, style="-", texts=None):
-    """Draw boxes (N, 4) on axes, each with a text above it, or inside where it would leave the photo; a list of what was drawn."""
+    """Draw boxes (N, 4) on axes, each with its text, if any, above it, or inside where it would leave the photo; a list of what was drawn."""
     drawn, (low, high) = [], sorted(ax.get_ylim())
     for i, (top, left, bottom, right) in enumerate(boxes):
-        drawn.append(ax.add_patch(_halo(
+        drawn.append(ax.add_artist(_halo(
             patches.Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=color, ls=style, lw=1.8)
         )))
-        if texts is not None:
+        if texts is not None and texts[i]:
             place = (top - 2, "bottom") if top > low + 0.06 * (high - low) else (max(top, low) + 1, "top")
             drawn.append(ax.text(left, place[0], texts[i], color="white", fontsize=7, va=place[1],
                                  bbox={"facecolor": color, "edgecolor": "none", "pad": 1}))  # fmt: skip
@@ -78,7 +78,7 @@ def draw_missed(ax, boxes):
     (color, style), drawn = MISS, []
     for top, left, bottom, right in boxes:
         middle = ((left + right - 1) / 2, (top + bottom - 1) / 2)
-        drawn.append(ax.add_patch(_halo(patches.Ellipse(middle, right - left, bottom - top, fill=False, ec=color, ls=style, lw=2.2), "#202020")))
+        drawn.append(ax.add_artist(_halo(patches.Ellipse(middle, right - left, bottom - top, fill=False, ec=color, ls=style, lw=2.2), "#202020")))
     return drawn
 
 

@@ -26,7 +26,9 @@ class Sheet:
 
     def __init__(self, width, height):
         self.figure = Figure(figsize=(width, height), dpi=100, facecolor="white")
-        self._canvas, self._ground, self._moving, self._titles = FigureCanvasAgg(self.figure), None, [], []
+        self._canvas, self._titles = FigureCanvasAgg(self.figure), []
+        self._ground, self._laid_ground = None, None  # pixels of what stays; with what is laid on it
+        self._laid, self._laid_for, self._moving = [], None, []
 
     def panel(self, left, bottom, width, height, title="", axis=False):
         """Axes at a fixed place (shares of the figure), the title at a fixed height: to compute them takes long."""
@@ -57,8 +59,18 @@ class Sheet:
             artist.set(animated=True, zorder=artist.get_zorder() + ABOVE)
             self._moving.append(artist)
 
+    def lay(self, key, draw):
+        """Artists below those of `put` that stay while `key` is the same; `draw` takes nothing and returns them."""
+        if self._laid and key == self._laid_for:
+            return
+        for artist in self._laid:
+            artist.remove()
+        self._laid, self._laid_for, self._laid_ground = list(draw()), key, None
+        for artist in self._laid:
+            artist.set_animated(True)
+
     def move(self, *state):
-        """Draw what belongs to a state with `put` and `title`; return in words what the figure shows then."""
+        """Draw what belongs to a state with `put`, `lay` and `title`; return in words what the figure shows then."""
         raise NotImplementedError
 
     def at(self, *state):
@@ -74,10 +86,17 @@ class Sheet:
         if self._ground is None:
             self._canvas.draw()  # leaves out what is animated
             self._ground = self._canvas.copy_from_bbox(self.figure.bbox)
-        self._canvas.restore_region(self._ground)
-        place = {ax: number for number, ax in enumerate(self.figure.axes)}
-        for ax in place:
+        for ax in self.figure.axes:
             ax.apply_aspect()  # a picture of another shape may have come
-        for artist in sorted([*self._titles, *self._moving], key=lambda artist: (place[artist.axes], artist.get_zorder())):
-            self.figure.draw_artist(artist)
+        if self._laid_ground is None:
+            self._canvas.restore_region(self._ground)
+            self._draw(self._laid)
+            self._laid_ground = self._canvas.copy_from_bbox(self.figure.bbox)
+        self._canvas.restore_region(self._laid_ground)
+        self._draw([*self._titles, *self._moving])
         return np.asarray(self._canvas.buffer_rgba())[..., :3]
+
+    def _draw(self, artists):
+        place = {ax: number for number, ax in enumerate(self.figure.axes)}
+        for artist in sorted(artists, key=lambda artist: (place[artist.axes], artist.get_zorder())):
+            self.figure.draw_artist(artist)

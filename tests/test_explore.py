@@ -112,6 +112,16 @@ def test_the_boxes_on_a_photo_are_those_of_that_photo(detections):
     assert (styles.count("-"), styles.count("--")) == (len(hits), len(invented))
 
 
+def test_on_a_crowded_photo_the_surest_boxes_are_labelled(detections):
+    d = detections
+    together = d.pred * [0, 1, 1, 1, 1]
+    crowded = explore.Detections([PHOTO], [PHOTO.shape], together, d.true * [0, 1, 1, 1, 1], np.arange(37) / 10, (d.precision, d.recall, d.thresholds))
+    for threshold, labelled in ((0.0, np.arange(29, 37)), (3.3, [33, 34, 35, 36]), (9.0, [])):
+        ax = explore.draw_threshold(crowded, threshold, 0).axes[0]
+        assert sorted(text.get_text() for text in ax.texts) == [f"{each / 10:.1f}" for each in labelled]
+        assert len(ax.patches) == sum(len(part) for part in crowded.at(threshold, 0))
+
+
 def test_the_photos_with_most_mistakes_come_first(detections):
     order = detections.worst_first(1.0)
     mistakes = [sum(len(part) for part in detections.at(1.0, photo)[1:]) for photo in order]
