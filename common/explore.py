@@ -239,7 +239,7 @@ class _Threshold(Sheet):
         super().__init__(9.2, 4.3)
         self.detections = d = detections
         self.photo = self.panel(0.01, 0.02, 0.43, 0.88)
-        self.curve = ax = self.panel(0.53, 0.4, 0.45, 0.5, axis=True)
+        self.curve = ax = self.panel(0.53, 0.4, 0.42, 0.5, axis=True)
         draw_equal_f1(ax)
         ax.plot(d.recall, d.precision, color=BLUE, lw=1.8)
         ax.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall", ylabel="precision")

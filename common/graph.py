@@ -240,12 +240,12 @@ def plot_history(history):
 
 
 def draw_equal_f1(ax):
-    """Lines of equal F1, the harmonic mean of precision and recall."""
+    """Lines of equal F1, the harmonic mean of precision and recall; named beside the frame, where no curve is."""
     x = np.linspace(0.01, 1, 200)
     for f1 in (0.5, 0.7, 0.8, 0.9):
         y = f1 * x / np.where(2 * x - f1 > 0, 2 * x - f1, np.nan)
         ax.plot(x[y <= 1.02], y[y <= 1.02], color="#bbbbbb", lw=0.8, zorder=0)
-        ax.text(0.93, f1 * 0.93 / (2 * 0.93 - f1) + 0.01, f"F1 {f1}", fontsize=7, color="#555555", ha="right", va="bottom", zorder=0)
+        ax.text(1.03, f1 / (2 - f1), f"F1 {f1}", fontsize=7, color="#555555", va="center")
 
 
 def plot_precision_recall(precision, recall, thresholds=None, threshold=None, label=None, others=None, title=None, scores=None):
