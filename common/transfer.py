@@ -22,6 +22,7 @@ TIMEOUT = (10, 30)  # seconds to connect, and without a byte
 SLOWEST = (60, 500)  # seconds, and bytes a second over so long: whoever sends less keeps the line open and never ends
 TRIES = 5           # in a row without getting any further
 LONGEST_WAIT = 60
+WAITS = random.Random()  # its own: Keras draws first weights from Python's common one, and a bad network must not change them
 BROKEN = (urllib3.exceptions.HTTPError, requests.RequestException, http.client.HTTPException, ConnectionError, TimeoutError,
           ssl.SSLError, ValueError)
 
@@ -181,7 +182,7 @@ def bring(client, url, job, tries=TRIES, wait=1.0, sleep=time.sleep):
             if failures >= enough:
                 times = f" ({failures} times)" if failures > 1 else ""
                 raise Refused(f"{fault}{times}", fault.unreachable) from fault
-            pause = min(wait * 2 ** (failures - 1), LONGEST_WAIT) * random.uniform(0.75, 1.25)
+            pause = min(wait * 2 ** (failures - 1), LONGEST_WAIT) * WAITS.uniform(0.75, 1.25)
             if fault.wait is not None and fault.wait > LONGEST_WAIT:
                 raise Refused(f"{fault}, and asks to come back in {fault.wait:.0f} seconds") from fault
             sleep(max(pause, fault.wait or 0))

@@ -166,6 +166,14 @@ def test_waits_grow_and_keep_to_what_the_server_asks(tmp_path):
     assert waits[0] < waits[1] < waits[2] and waits[3] >= 3
 
 
+def test_waiting_leaves_pythons_random_numbers_alone(tmp_path):
+    """Keras draws first weights from them: a run with a bad network would train another network than the next one."""
+    data, state, waits = a_zip(), random.getstate(), []
+    with Mirrors({"data.zip": data}, [["500", "drops"]]) as mirrors:
+        fetch("data.zip", tmp_path, sources=table(mirrors, data), progress=False, wait=0.1, sleep=waits.append)
+    assert len(waits) == 2 and random.getstate() == state
+
+
 def test_a_web_page_is_called_one(tmp_path):
     data = a_zip()
     with Mirrors({"data.zip": data}, [["html", "always"]]) as mirrors:

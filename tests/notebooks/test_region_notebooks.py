@@ -1,11 +1,14 @@
 """RegionDetector's notebooks, run from the first cell to the last; training is shortened here, never in `make run`."""
 
 import json
+import random
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
+from common import device
 from common.notebooks import MAIN, NotebookFailed, flat, run_notebook, write_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +42,21 @@ def test_face_detection_runs_and_writes_its_card(data, tmp_path, monkeypatch, re
     assert {"multiscale.test.ap50", "hard_negatives.mined", "seconds.total", "seconds.detection_per_image"} <= set(figures)
     write_page(notebook, tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8").count("data:image/png") >= 20
+
+
+def test_the_first_weights_do_not_depend_on_what_ran_before():
+    """A student's cells draw random numbers, too, and some cells are run twice."""
+    from RegionDetector.model import generate_model
+
+    cells = ["".join(cell["source"]) for cell in nbformat.read(FACE_DETECTION, 4).cells]
+    making = next(text for text in cells if text.startswith("device.seed") and "classifier = generate_model(" in text)
+    weights = []
+    for draws, seed in ((0, 0), (7, 0), (0, 1)):
+        [(random.random(), np.random.rand()) for _ in range(draws)]
+        place = {"device": device, "SEED": seed, "generate_model": generate_model}
+        exec(making.replace(".summary()", ""), place)
+        weights.append(np.concatenate([w.ravel() for w in place["classifier"].get_weights()]))
+    assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
 
 
 @pytest.mark.notebook
