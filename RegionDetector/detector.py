@@ -10,7 +10,7 @@ from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F
 WINDOW = np.array([32, 32])  # what one cell of the heat map looks at, in pixels
 BATCH = 16
 NMS_IOU = 0.3
-NEIGHBOURHOOD = 5  # cells; two peaks of one face would lie nearer
+NEIGHBOURHOOD = 3  # cells; two faces cheek to cheek are two peaks, and a second box on one face is what `NMS_IOU` is for
 
 
 def face_shape(true_bboxes):
