@@ -47,6 +47,15 @@ def test_a_cell_becomes_the_window_it_looks_at():
     np.testing.assert_allclose(boxes, [[0, 28 - 19, 56 - 13, 28 + 19, 56 + 13]])
 
 
+def test_a_face_in_the_shadow_of_a_surer_one_is_a_peak_of_its_own():
+    """Cheek to cheek: the slope of the surer face is higher, two cells on, than the top of the other face."""
+    row, col = np.indices((37, 37))
+    sure, other = (top - 3.0 * (np.abs(row - 15) + np.abs(col - middle)) for top, middle in ((10, 15), (2, 19)))
+    boxes, decision = boxes_from_maps(np.maximum(sure, other)[None], (176, 176, 3), [(176, 176, 3)], (38, 26))
+    assert decision.tolist() == [10, 2]
+    np.testing.assert_allclose((boxes[:, 2] + boxes[:, 4]) / 2, [15 * 4 + 16, 19 * 4 + 16], atol=2)
+
+
 def test_boxes_are_cut_to_the_photo_and_peaks_in_the_margin_left_out():
     maps = np.maximum(hill(3, 10), hill(30, 30))[None]
     boxes, _ = boxes_from_maps(maps, (176, 176, 3), [(40, 60, 3)])
