@@ -185,7 +185,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
         callbacks=[
             keras.callbacks.ModelCheckpoint(str(checkpoint), save_best_only=True, save_weights_only=True),
             keras.callbacks.EarlyStopping(patience=patience),
-            keras.callbacks.ReduceLROnPlateau(factor=0.4, patience=1, min_lr=1e-5),
+            keras.callbacks.ReduceLROnPlateau(factor=0.4, patience=2, min_lr=1e-5),  # one epoch in vain is often chance
         ],
         shuffle=False,  # `batches` does it
         verbose=2 if verbose else 0,
