@@ -151,7 +151,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     epochs : int
         At most; fitting stops earlier when validation loss has not improved for `patience` epochs.
     lr : float
-        First learning rate of Adam; halved when validation loss stands still.
+        First learning rate of Adam; cut to 0.4 of itself after two epochs without a smaller validation loss.
     checkpoint : path, optional
         Where the best weights go, ``*.weights.h5``; default a temporary file, gone when Python ends.
     seed : int
