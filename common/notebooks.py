@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from common.console import print_any_name
@@ -77,6 +78,10 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     client = NotebookClient(
         notebook, timeout=cell_seconds, startup_timeout=300, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell
     )
+    client.create_kernel_manager()
+    if client.km.has_trait("transport_encryption"):  # not in older versions of jupyter_client
+        with suppress(Exception):  # refused where pyzmq was built without; the kernel is at 127.0.0.1, with a key, in any case
+            client.km.transport_encryption = "auto"
     # pictures go into the notebook, whatever the caller's own plots use
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     try:

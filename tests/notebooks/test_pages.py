@@ -51,3 +51,11 @@ def test_pictures_of_tagged_cells_are_saved_several_as_one(executed, tmp_path):
     assert overlap.size == (840, 360) and overlap.format == "WEBP"
     assert two.height > 1.8 * 150 and two.width > 350
     assert two.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
+
+
+def test_nobody_else_on_the_machine_can_read_along(tmp_path, capfd):
+    """A kernel that talks in the clear says so on its standard error; those too old to know better say nothing."""
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")]), tmp_path / "in.ipynb")
+    executed = run_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
+    assert executed.cells[0].outputs[0].text == "42\n"
+    assert "without encryption" not in capfd.readouterr().err
