@@ -90,7 +90,7 @@ EXERCISES = (
     ),
     Exercise(
         "hard_negative", "optional", 0, optional.check_hard_negative,
-        ("Boxes of get_bboxes_and_decision_function on training photos that overlap no face are hard negatives: samples.false_alarms.",
+        ("Boxes of get_bboxes_and_decision_function on training photos that overlap every face by less than 0.3 IoU are hard negatives: samples.false_alarms.",
          "Cut them, add them to the negative patches, fit again, load the best epoch, copy the weights."),
         "RegionDetector.hard_negatives:hard_negative", (*PEAKS, "RegionDetector.hard_negatives:*"),
         (*PEAKS_NEED, f"{MODEL}:fit", f"{MODEL}:get_checkpoint", *(f"{SAMPLES}:{name}" for name in ("cut", "false_alarms", "labelled"))),

@@ -9,7 +9,7 @@ from matplotlib import patches, patheffects
 from matplotlib import pyplot as plt
 
 from common.boxes import as_boxes
-from common.scores import auc, average_precision, best_match
+from common.scores import auc, best_match
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#777777"
 HIT, FALSE_ALARM, MISS = (GREEN, "-"), (VERMILION, "--"), (PURPLE, ":")
@@ -268,7 +268,7 @@ def plot_precision_recall(precision, recall, thresholds=None, threshold=None, la
     draw_equal_f1(ax)
     curves = {label or "detector": (precision, recall), **(others or {})}
     for (name, (p, r)), color, style in zip(curves.items(), (BLUE, VERMILION, GREEN, PURPLE), ("-", "--", "-.", ":")):
-        areas = f"AUC-PR {auc(r, p):.3f}, AP {average_precision(p, r):.3f}"
+        areas = f"AUC-PR {auc(r, p):.3f}"
         if scores is not None and color == BLUE:
             areas = f"course score (AUC-PR) {scores['auc_pr']:.3f}, AP@0.5 {scores['ap50']:.3f}"
         ax.plot(r, p, color=color, ls=style, lw=1.8, label=f"{name}: {areas}")
