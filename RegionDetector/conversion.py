@@ -4,6 +4,10 @@
 over the whole map becomes pooling over a window of that size, and the weights are copied on the way.
 """
 
+import numpy as np
+
+from RegionDetector.layer_copies import CannotConvert, anew
+
 KEPT = (
     "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D",
     "BatchNormalization", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Normalization",
@@ -11,13 +15,7 @@ KEPT = (
 FLAT_KEPT = ("BatchNormalization", "Activation", "ReLU", "LeakyReLU", "ELU")
 IDLE = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization")
 RESIZING = ("RandomCrop",)  # works when the network is used, too; the other layers named Random... are for training only
-ENDINGS = ("softmax", "sigmoid")
-ACROSS = ("softmax", "log_softmax", "sparsemax")  # an answer of theirs depends on all numbers of the vector, not on its own alone
-
-
-class CannotConvert(ValueError):
-    """A layer has no fully convolutional form; the message names it."""
-
+VECTOR = np.array([[-1.5, 0.25, 2.0]], np.float32)  # what activations are tried on: softmax can be written in many ways
 
 def chain(model):
     """The layers of a model in order, those of inner models among them.
@@ -29,6 +27,9 @@ def chain(model):
     """
     from keras import Sequential
 
+    own = next((kind.__name__ for kind in type(model).__mro__ if "call" in vars(kind) and not kind.__module__.startswith("keras.")), None)
+    if own or not hasattr(model, "layers") or not isinstance(model, Sequential) and not hasattr(model, "operations"):
+        raise CannotConvert(f"{model.name!r} ({own or type(model).__name__}) is no plain chain of layers, and what it does inside cannot be seen")
     if not isinstance(model, Sequential):
         if len(model.outputs) > 1:
             raise CannotConvert(f"the model has {len(model.outputs)} outputs; only plain chains of layers convert")
@@ -38,8 +39,9 @@ def chain(model):
                 f"{loose[0].name!r} ({type(loose[0]).__name__}) is arithmetic between the layers, which `model.layers` does not show; "
                 "put a layer in its place, such as Rescaling or ReLU"
             )
+        here = {id(node) for nodes in model._nodes_by_depth.values() for node in nodes}
         for layer in model.layers:
-            nodes = getattr(layer, "_inbound_nodes", [])
+            nodes = [node for node in layer._inbound_nodes if id(node) in here]  # it may be part of other models as well
             if len(nodes) > 1 or any(len(node.input_tensors) > 1 for node in nodes):
                 raise CannotConvert(f"layer {layer.name!r} joins or shares branches; only plain chains of layers convert")
     result = []
@@ -50,20 +52,34 @@ def chain(model):
     return result
 
 
-def _copy(layer):
-    """The same layer anew, still without weights."""
-    return type(layer).from_config(layer.get_config())
-
-
 def _is_ending(layer):
     """Does this layer only turn the answer into probabilities, or do nothing to it?"""
     kind = type(layer).__name__
-    return kind == "Softmax" or kind == "Activation" and _activation(layer) in (*ENDINGS, "linear")
+    return kind == "Softmax" or kind == "Activation" and (_gives_probabilities(layer) or _on(layer, VECTOR) is not None and np.allclose(_on(layer, VECTOR), VECTOR))
 
 
-def _activation(layer):
-    """Name of the layer's activation; None if it has none."""
-    return getattr(getattr(layer, "activation", None), "__name__", None)
+def _on(layer, values):
+    """What the layer's activation makes of a vector; None if it has none, or not for vectors of any length."""
+    from keras import ops
+
+    activation = getattr(layer, "activation", None)
+    try:
+        return None if activation is None else np.asarray(ops.convert_to_numpy(activation(ops.convert_to_tensor(values))))
+    except Exception:  # a function of somebody's own may raise anything
+        return None
+
+
+def _gives_probabilities(layer):
+    """Is the layer's activation a softmax or a sigmoid, by whatever name?"""
+    answer, exponential = _on(layer, VECTOR), np.exp(VECTOR)
+    return answer is not None and answer.shape == VECTOR.shape and any(
+        np.allclose(answer, p, atol=1e-6) for p in (exponential / exponential.sum(), exponential / (1 + exponential)))
+
+
+def _looks_across(layer):
+    """Does an answer of the layer's activation depend on all numbers of the vector, as those of a softmax do, and not on its own alone?"""
+    whole, part = _on(layer, VECTOR), _on(layer, VECTOR[:, :2])
+    return whole is not None and (part is None or not np.allclose(whole[:, :2], part, atol=1e-6))
 
 
 def to_fcnn(model, input_shape=(None, None, 3)):
@@ -118,6 +134,8 @@ def to_fcnn(model, input_shape=(None, None, 3)):
             "there is no flatten, global pooling or dense layer to convert"
         )
     for new, old in weights:
+        if len(old.get_weights()) != len(new.get_weights()):
+            raise CannotConvert(f"layer {old.name!r} has {len(old.get_weights())} arrays of weights, its convolutional form {len(new.get_weights())}")
         new.set_weights([weight.reshape(like.shape) for weight, like in zip(old.get_weights(), new.get_weights())])
         if type(new).__name__ == "Normalization":
             new.finalize_state()  # it keeps a copy of its weights to work with
@@ -156,18 +174,19 @@ def _twin(layer, cells, flat, last):
     if last and _is_ending(layer):
         return None, flat
     if kind == "Dense":
-        activation = "linear" if last and _activation(layer) in ENDINGS else layer.activation
         size = cells if flat else (1, 1)
-        conv = layers.Conv2D(layer.units, size, activation=activation, use_bias=layer.use_bias, name=layer.name)
+        conv = layers.Conv2D(layer.units, size, use_bias=layer.use_bias, name=layer.name)
+        if not (last and _gives_probabilities(layer)):
+            conv.activation = anew(layer).activation
         return conv, False
-    across = kind == "BatchNormalization" or _activation(layer) in ACROSS
+    across = kind == "BatchNormalization" or _looks_across(layer)
     if flat and cells != (1, 1) and (kind not in FLAT_KEPT or across):
         raise CannotConvert(f"layer {layer.name!r} ({kind}) works on the flattened map, cell by cell; put it behind a dense layer")
     if kind not in KEPT:
         raise CannotConvert(f"layer {layer.name!r} ({kind}) has no fully convolutional form that this function knows")
     if kind in ("BatchNormalization", "Normalization") and layer.axis not in (-1, 3, (-1,), (3,), ()):
         raise CannotConvert(f"layer {layer.name!r} ({kind}) counts along axis {layer.axis}, the rows or columns of a map; use axis -1")
-    new = _copy(layer)
-    if last and "Conv2D" in kind and _activation(layer) in ENDINGS:
+    new = anew(layer)
+    if last and "Conv2D" in kind and _gives_probabilities(layer):
         new.activation = layers.Activation("linear").activation
     return new, flat

@@ -24,14 +24,54 @@ def face_shape(true_bboxes):
     Returns
     -------
     ndarray of float, shape (2,)
+
+    Raises
+    ------
+    ValueError
+        If there are no faces.
     """
     boxes = as_boxes(true_bboxes, 5)
+    if not len(boxes):
+        raise ValueError("there are no faces, and so no mean height and width")
     return (boxes[:, 3:5] - boxes[:, 1:3]).mean(axis=0)
 
 
 def face_answer(answer):
     """The answer "face" minus the answer "not a face"; a single answer stands for itself: (..., 2 or 1) -> (...)."""
     return answer[..., 1] - answer[..., 0] if answer.shape[-1] == 2 else answer[..., 0]
+
+
+def _leaves(model):
+    for layer in getattr(model, "layers", ()):
+        yield from _leaves(layer) if hasattr(layer, "layers") else [layer]
+
+
+def cell_stride(canvas_shape, cells, fcnn_model=None):
+    """How far apart the windows of neighbouring cells begin, along rows and columns.
+
+    The product of the strides of the network's layers. Of a network that is not known, or that has branches, a whole number
+    that gives so many cells on such a canvas; of several the one that poolings by two come to.
+
+    Parameters
+    ----------
+    canvas_shape : tuple of int
+        (H, W, ...) of the images.
+    cells : tuple of int
+        (h, w) of the maps.
+    fcnn_model : keras.Model, optional
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        Pixels.
+    """
+    known = np.prod([np.broadcast_to(getattr(layer, "strides", 1), 2) for layer in _leaves(fcnn_model)] or [[1, 1]], axis=0)
+    strides = []
+    for room, steps, stride in zip(np.array(canvas_shape[:2]) - WINDOW, np.array(cells) - 1, known):
+        fitting = [s for s in range(1, max(room, 1) + 1) if room // s == steps]
+        guess = max(fitting, key=lambda s: (s & -s, s), default=room / max(steps, 1))
+        strides.append(stride if room // stride == steps else guess)
+    return np.array(strides)
 
 
 def heat_maps(fcnn_model, images, batch_size=BATCH, mirror=False):
@@ -69,7 +109,11 @@ def heat_maps(fcnn_model, images, batch_size=BATCH, mirror=False):
         batch = batch.astype("float32")
         maps = face_answer(run(batch))
         if mirror:
-            maps = (maps + face_answer(run(np.ascontiguousarray(batch[:, :, ::-1])))[:, :, ::-1]) / 2
+            # only of the part that windows cover, so that those of the mirror image begin where others end
+            stride = cell_stride(batch.shape[1:], maps.shape[1:], fcnn_model)[1]
+            covered = int(WINDOW[1] + (maps.shape[2] - 1) * stride)
+            other = np.concatenate([batch[:, :, :covered][:, :, ::-1], batch[:, :, covered:]], axis=2)
+            maps = (maps + face_answer(run(other))[:, :, ::-1]) / 2
         return maps
 
     return in_batches(look, images, batch_size)
@@ -134,22 +178,20 @@ def get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape
         Greater for more certain boxes. Every peak is in it: choose with a threshold.
     """
     maps = heat_maps(fcnn_model, images, mirror=True)
-    return boxes_from_maps(maps, np.asarray(images[0]).shape, image_shapes, box_shape)
+    return boxes_from_maps(maps, cell_stride(np.shape(images[0]), maps.shape[1:], fcnn_model), image_shapes, box_shape)
 
 
-def boxes_from_maps(maps, canvas_shape, image_shapes, box_shape=WINDOW):
+def boxes_from_maps(maps, stride, image_shapes, box_shape=WINDOW):
     """Boxes for the peaks of heat maps; see `get_bboxes_and_decision_function`.
 
     Parameters
     ----------
     maps : ndarray of float, shape (N, h, w)
-    canvas_shape : tuple of int
-        (H, W, ...) of the images that the maps were made from.
+    stride : array_like, shape (2,)
+        From `cell_stride`.
     """
-    cells = np.array(maps.shape[1:])
-    stride = (np.array(canvas_shape[:2]) - WINDOW) / np.maximum(cells - 1, 1)
     index, rows, cols, values = find_peaks(maps)
-    centers = np.stack([rows, cols], axis=1) * stride + WINDOW / 2
+    centers = np.stack([rows, cols], axis=1) * np.asarray(stride) + WINDOW / 2
     limits = np.asarray(image_shapes)[index, :2]
     inside = (centers <= limits).all(axis=1)
     index, centers, values, limits = index[inside], centers[inside], values[inside], limits[inside]

@@ -20,7 +20,7 @@ from RegionDetector import targets
 
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
 PEAKS = tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps"))
-PEAKS_NEED = tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "heat_maps"))
+PEAKS_NEED = tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "cell_stride", "heat_maps"))
 
 EXERCISES = (
     Exercise(

@@ -16,10 +16,9 @@ from common.graph import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, draw_boxe
 from common.inference import compiled
 from common.reference import load
 from common.sheet import Sheet
-from RegionDetector.detector import WINDOW, face_answer
+from RegionDetector.detector import WINDOW, cell_stride, face_answer
 from RegionDetector.drawings import receptive_fields
 
-STRIDE = 4  # pixels from cell to cell
 COVERED = 0.5  # a box of which more lies in a surer box is the same face, or a part of it
 MOST = 12  # boxes; with more nobody sees anything
 SAME_FACE = 0.4  # boxes of one face at two levels overlap by more than this
@@ -51,7 +50,7 @@ class Windows:
         fields = receptive_fields(fcnn_model)
         self.rim = (fields[-1].size - int(WINDOW[0])) // 2 if fields else 0  # pixels that a cell sees beyond its window, on each side
         sides = np.array(self.image.shape[:2])
-        self.stride = int(round((sides[0] - WINDOW[0]) / max(self.map.shape[0] - 1, 1))) or STRIDE
+        self.stride = max(int(cell_stride(sides, self.map.shape[:2], fcnn_model)[0]), 1)
         photo = sides if shape is None else np.asarray(shape)[:2]
         # cells whose windows begin and end on the photo; one at least
         self.cells = np.minimum(np.maximum((photo - WINDOW) // self.stride + 1, 1), self.map.shape[:2])
@@ -223,8 +222,9 @@ class Pyramid:
             size = np.array(copy.shape[:2])
             canvas = np.pad(copy, ((0, rows - size[0]), (0, cols - size[1]), (0, 0)))
             heat = face_answer(run(canvas[None].astype("float32")))
-            boxes, sure = boxes_from_maps(heat, canvas.shape, [size], box_shape)
-            strong, cells = sure >= threshold, np.maximum((size - WINDOW) // STRIDE + 1, 1)
+            stride = cell_stride(canvas.shape, heat.shape[1:], fcnn_model)
+            boxes, sure = boxes_from_maps(heat, stride, [size], box_shape)
+            strong, cells = sure >= threshold, np.maximum((size - WINDOW) // stride + 1, 1).astype(int)
             boxes = np.clip(boxes[strong, 1:] / factor, 0, np.tile(self.photo.shape[:2], 2))
             self.levels.append(Level(factor, copy, heat[0, : cells[0], : cells[1]], boxes, sure[strong]))
         boxes = np.concatenate([np.zeros((0, 4)), *(level.boxes for level in self.levels)])

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from RegionDetector.layer_copies import anew
+
 TILE = 28  # cells; measured best of 16 to 64 on maps of 44 to 160 cells
 LEAST = 5  # a smaller kernel is left as it is: there the transforms cost more than they save
 
@@ -112,7 +114,7 @@ def for_looking(fcnn_model):
     keras.Model
     """
     def twin(layer):
-        return FourierConvolution(layer) if fits(layer) else type(layer).from_config(layer.get_config())
+        return FourierConvolution(layer) if fits(layer) else anew(layer)
 
     shape = (None, None, fcnn_model.input_shape[-1])
     model = keras.models.clone_model(fcnn_model, input_tensors=keras.Input(shape), clone_function=twin)

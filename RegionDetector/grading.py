@@ -99,7 +99,7 @@ def _fitted(remote, source, submission, data, train):
 
 def _test_score(remote, model, data):
     from common.scores import auc, precision_recall_curve
-    from RegionDetector.detector import boxes_from_maps
+    from RegionDetector.detector import boxes_from_maps, cell_stride
 
     images, bboxes, shapes = data.test
     fcnn = remote.other("generate_fcnn_model")(CANVAS)
@@ -113,7 +113,7 @@ def _test_score(remote, model, data):
             boxes, decision = remote.other("get_bboxes_and_decision_function")(fcnn, batch, part)
         else:
             maps = np.asarray(fcnn.predict(np.asarray(batch, np.float32), verbose=0))
-            boxes, decision = boxes_from_maps(maps[..., 1] - maps[..., 0], CANVAS, part)
+            boxes, decision = boxes_from_maps(maps[..., 1] - maps[..., 0], cell_stride(CANVAS, maps.shape[1:3]), part)
         boxes = np.asarray(boxes, float).reshape(-1, 5)
         found.append(boxes + [start, 0, 0, 0, 0])
         sure.append(np.asarray(decision, float).ravel())

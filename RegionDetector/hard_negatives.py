@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from RegionDetector.detector import WINDOW, boxes_from_maps, heat_maps
+from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, heat_maps
 from RegionDetector.model import copy_weights, fit, get_checkpoint
 from RegionDetector.samples import cut, false_alarms, labelled
 
@@ -27,7 +27,8 @@ def mine(fcnn_model, images, image_shapes, bboxes, box_shape=WINDOW, least=-3.0)
         Where they lie, course boxes.
     decision : ndarray of float, shape (N,)
     """
-    found, decision = boxes_from_maps(heat_maps(fcnn_model, images), np.asarray(images[0]).shape, image_shapes, box_shape)
+    maps = heat_maps(fcnn_model, images)
+    found, decision = boxes_from_maps(maps, cell_stride(np.shape(images[0]), maps.shape[1:], fcnn_model), image_shapes, box_shape)
     wrong = false_alarms(found, decision, bboxes)
     wrong = wrong[decision[wrong] >= least]
     return cut(images, found[wrong]), found[wrong], decision[wrong]

@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 from common.boxes import covered, iou, non_maximum_suppression
 from common.inference import compiled
 from RegionDetector import pyramid_model
-from RegionDetector.detector import WINDOW, boxes_from_maps, face_answer
+from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, face_answer
 from RegionDetector.pyramid import FACE, on_one_canvas, pyramid_scales
 from RegionDetector.second_look import look_again
 
@@ -71,27 +71,31 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
             ellipses, values = find_ellipses(run, photo, min_face or 20, least, closer=True)
             boxes = as_boxes_in(ellipses, photo.shape)
         else:
-            boxes, values = _windows(run, photo, box_shape, min_face or FACE, least)
+            boxes, values = _windows(fcnn_model, run, photo, box_shape, min_face or FACE, least)
         found.append(np.column_stack([np.full(len(boxes), index), boxes]))
         decisions.append(values)
     return np.concatenate(found), np.concatenate(decisions)
 
 
-def _windows(run, photo, box_shape, min_face, least):
+def _windows(fcnn_model, run, photo, box_shape, min_face, least):
     """The course's way: a box of one size around every peak of every level's heat map."""
     boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
     scales = pyramid_scales(photo.shape, min_face)
     if scales:
         canvas, levels = on_one_canvas(photo, scales)
         answers = face_answer(run(canvas[None].astype(np.float32)))
-        stride = int(round((canvas.shape[0] - WINDOW[0]) / max(answers.shape[1] - 1, 1))) or 1
+        stride = cell_stride(canvas.shape, answers.shape[1:], fcnn_model)
         for row, col, height, width in levels:
-            # all windows with their middle in the level
-            rows, cols = ((side - WINDOW // 2) // stride + 1 for side in np.array([[height], [width]]))
-            part = answers[:, row // stride :, col // stride :][:, : rows[0], : cols[0]]
-            extent = WINDOW + (np.array(part.shape[1:]) - 1) * stride
-            level, value = boxes_from_maps(part, extent, [(height, width)], box_shape)
-            boxes.append(np.clip(level[:, 1:] * np.tile(np.array(photo.shape[:2]) / (height, width), 2), 0, np.tile(photo.shape[:2], 2)))
+            # all windows that begin in the level and have their middle there
+            first = np.ceil((row, col) / stride).astype(int)
+            lead = first * stride - (row, col)
+            rows, cols = np.maximum(((height, width) - lead - WINDOW // 2) // stride + 1, 0).astype(int)
+            part = answers[:, first[0] :, first[1] :][:, :rows, :cols]
+            if not part.size:  # no window of a network with large steps begins here
+                continue
+            level, value = boxes_from_maps(part, stride, [(height, width) - lead], box_shape)
+            level = level[:, 1:] + np.tile(lead, 2)
+            boxes.append(np.clip(level * np.tile(np.array(photo.shape[:2]) / (height, width), 2), 0, np.tile(photo.shape[:2], 2)))
             values.append(value)
     boxes, values = np.concatenate(boxes), np.concatenate(values)
     boxes, values = boxes[values >= least], values[values >= least]

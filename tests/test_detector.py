@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from common.boxes import iou
-from RegionDetector.detector import boxes_from_maps, detect, face_shape, find_peaks, get_bboxes_and_decision_function, get_threshold, heat_maps
+from RegionDetector.detector import boxes_from_maps, cell_stride, detect, face_shape, find_peaks, get_bboxes_and_decision_function, get_threshold, heat_maps
 from RegionDetector.multiscale import multiscale_detector, pyramid_scales
 
 rows_of_map, cols_of_map = np.mgrid[:37, :37]
@@ -37,13 +37,13 @@ def test_a_peak_between_cells_is_found_where_it_is(row, col):
     # halfway between two cells both are highest, and both point to the same place
     assert len(index) in (1, 2, 4) and (values == hill(row, col).max()).all()
     np.testing.assert_allclose([rows, cols], np.repeat([[row], [col]], len(index), axis=1), atol=1e-6)
-    assert len(boxes_from_maps(hill(row, col)[None], (176, 176, 3), [(176, 176, 3)])[0]) == 1
+    assert len(boxes_from_maps(hill(row, col)[None], (4, 4), [(176, 176, 3)])[0]) == 1
 
 
 def test_a_cell_becomes_the_window_it_looks_at():
-    boxes, decision = boxes_from_maps(hill(3, 10)[None], (176, 176, 3), [(176, 176, 3)])
+    boxes, decision = boxes_from_maps(hill(3, 10)[None], (4, 4), [(176, 176, 3)])
     np.testing.assert_allclose(boxes, [[0, 12, 40, 44, 72]])
-    boxes, _ = boxes_from_maps(hill(3, 10)[None], (176, 176, 3), [(176, 176, 3)], (38, 26))
+    boxes, _ = boxes_from_maps(hill(3, 10)[None], (4, 4), [(176, 176, 3)], (38, 26))
     np.testing.assert_allclose(boxes, [[0, 28 - 19, 56 - 13, 28 + 19, 56 + 13]])
 
 
@@ -51,14 +51,14 @@ def test_a_face_in_the_shadow_of_a_surer_one_is_a_peak_of_its_own():
     """Cheek to cheek: the slope of the surer face is higher, two cells on, than the top of the other face."""
     row, col = np.indices((37, 37))
     sure, other = (top - 3.0 * (np.abs(row - 15) + np.abs(col - middle)) for top, middle in ((10, 15), (2, 19)))
-    boxes, decision = boxes_from_maps(np.maximum(sure, other)[None], (176, 176, 3), [(176, 176, 3)], (38, 26))
+    boxes, decision = boxes_from_maps(np.maximum(sure, other)[None], (4, 4), [(176, 176, 3)], (38, 26))
     assert decision.tolist() == [10, 2]
     np.testing.assert_allclose((boxes[:, 2] + boxes[:, 4]) / 2, [15 * 4 + 16, 19 * 4 + 16], atol=2)
 
 
 def test_boxes_are_cut_to_the_photo_and_peaks_in_the_margin_left_out():
     maps = np.maximum(hill(3, 10), hill(30, 30))[None]
-    boxes, _ = boxes_from_maps(maps, (176, 176, 3), [(40, 60, 3)])
+    boxes, _ = boxes_from_maps(maps, (4, 4), [(40, 60, 3)])
     np.testing.assert_allclose(boxes, [[0, 12, 40, 40, 60]])
 
 
@@ -149,3 +149,53 @@ def test_photos_of_another_kind_are_said(photo):
 def test_the_mean_face_and_the_threshold():
     assert face_shape([[0, 0, 0, 40, 20], [3, 10, 10, 46, 40]]).tolist() == [38, 25]
     assert get_threshold([1, 2, 3], [1.0, 0.85, 0.8]) == 2
+
+
+def window_sum(strides, shape=(None, None, 3)):
+    """An FCNN that answers with the brightness of its window, in steps of two times two times ... pixels."""
+    window, at = keras.Input((32, 32, 3)), keras.Input(shape)
+    x, y = window, at
+    for stride in strides:
+        pool = keras.layers.AveragePooling2D(stride)
+        x, y = pool(x), pool(y)
+    conv = keras.layers.Conv2D(1, x.shape[1:3], use_bias=False)
+    model = keras.Model(at, conv(y))
+    conv.set_weights([np.ones(conv.kernel.shape)])
+    return model
+
+
+@pytest.mark.parametrize("strides, side", [((2,) * 5, 176), ((2,) * 5, 200), ((4, 4), 179), ((2, 2), 179), ((2, (2, 1)), 176), ((2, (1, 2)), 101), ((8,), 180)])
+def test_windows_lie_where_the_layers_put_them(strides, side):
+    """Also where the steps do not divide the canvas, with the mirror image and without, and along rows otherwise than along columns."""
+    model = window_sum(strides)
+    step = np.prod([np.broadcast_to(s, 2) for s in strides], axis=0)
+    corner = (2 * 32 // step) * step
+    image = np.zeros((1, side, side, 3), np.uint8)
+    image[0, corner[0] : corner[0] + 32, corner[1] : corner[1] + 32] = 255
+    np.testing.assert_allclose(heat_maps(model, image, mirror=True), heat_maps(model, image), rtol=1e-4, atol=1e-2)
+    boxes, decision = get_bboxes_and_decision_function(model, image, [image.shape[1:]])
+    np.testing.assert_allclose(boxes[decision.argmax()], [0, *corner, *corner + 32], atol=1e-3)
+    boxes, decision = multiscale_detector(model, [image[0]], [image.shape[1:]], progress=False)
+    np.testing.assert_allclose(boxes[decision.argmax()], [0, *corner, *corner + 32], atol=1e-3)
+
+
+@pytest.mark.parametrize("room", [144, 147, 32, 8, 4, 1])
+def test_the_stride_of_a_network_that_does_not_tell(room):
+    for stride in (1, 2, 4, 8, 16):
+        cells = room // stride + 1
+        guessed = cell_stride((32 + room, 32 + room, 3), (cells, cells))
+        assert (room // guessed == cells - 1).all() or cells == 1
+        if room // stride > 2 * stride:  # so many cells that no other whole number fits
+            assert guessed.tolist() == [stride, stride]
+
+
+def test_a_strip_as_high_as_a_face():
+    photo = np.zeros((32, 300, 3), np.uint8)
+    photo[8:24, 192:208] = 255
+    boxes, decision = multiscale_detector(blob_finder((None, None, 3)), [photo], [photo.shape], progress=False)
+    np.testing.assert_allclose(boxes[decision.argmax()], [0, 0, 184, 32, 216], atol=1.5)
+
+
+def test_no_faces_have_no_mean_shape():
+    with pytest.raises(ValueError, match="there are no faces"):
+        face_shape(np.zeros((0, 5)))

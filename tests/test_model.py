@@ -9,6 +9,7 @@ from keras import layers
 
 from common.inference import compiled, in_batches
 from RegionDetector.conversion import CannotConvert, to_fcnn
+from RegionDetector.fourier import for_looking
 from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model, get_checkpoint
 
 
@@ -252,3 +253,72 @@ def test_batches_of_any_count_come_back_whole_and_in_order():
     np.testing.assert_allclose(in_batches(compiled(model), x, 3), np.asarray(model(x)), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="no images"):
         in_batches(compiled(model), [], 3)
+
+
+def relu(x):
+    """Has the name of one of Keras' own, and is another."""
+    return keras.ops.maximum(x, 0.1 * x)
+
+
+@pytest.mark.parametrize("inner, ending", [
+    ([layers.Conv2D(4, 3, activation=relu), layers.Flatten(), layers.Dense(2, activation="softmax")], SOFTMAX),
+    ([layers.Conv2D(4, 3, activation=lambda x: x * keras.ops.sigmoid(x)), layers.Flatten(), layers.Dense(2, activation="softmax")], SOFTMAX),
+    ([layers.Conv2D(4, 3, kernel_initializer=lambda shape, dtype=None: keras.ops.ones(shape)), layers.Flatten(), layers.Dense(2, activation="softmax")], SOFTMAX),
+    ([layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(8, activation=layers.LeakyReLU(0.2)), layers.Dense(2, activation="softmax")], SOFTMAX),
+    ([layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2, activation=layers.Softmax())], SOFTMAX),
+    ([layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2), layers.Activation(layers.Softmax())], SOFTMAX),
+    ([layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2, activation=lambda x: keras.ops.softmax(x))], SOFTMAX),
+    ([layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(1, activation=lambda x: 1 / (1 + keras.ops.exp(-x)))], SIGMOID),
+], ids=["a namesake", "a function without a name", "own first weights", "a layer as activation", "softmax as a layer", "softmax layer in an activation layer",
+        "softmax in a function", "sigmoid by hand"])  # fmt: skip
+def test_activations_of_ones_own_come_along_and_the_last_goes_by_whatever_name(inner, ending):
+    keras.utils.set_random_seed(5)
+    model = of(*inner)
+    x = images((24, 20, 3)) / 255
+    fcnn = to_fcnn(model)
+    answer = np.asarray(fcnn(x))
+    expected = np.reshape(model(x, training=False), (4, -1))
+    np.testing.assert_allclose(np.asarray(ending(answer))[:, 0, 0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(for_looking(fcnn)(x)), answer, rtol=1e-3, atol=1e-4)
+
+
+class Skips(keras.Sequential):
+    def call(self, inputs, **kwargs):
+        return super().call(inputs, **kwargs) + inputs
+
+
+class Block(keras.Model):
+    def __init__(self):
+        super().__init__(name="odd_block")
+        self.conv = layers.Conv2D(3, 3, padding="same")
+
+    def call(self, inputs):
+        return self.conv(inputs)
+
+
+def with_lora():
+    dense = layers.Dense(2, name="odd_lora")
+    model = of(layers.MaxPooling2D(4), layers.Flatten(), dense)
+    dense.enable_lora(1)
+    return model
+
+
+@pytest.mark.parametrize("build, message", [
+    (lambda: of(Block(), layers.Flatten(), layers.Dense(2)), "'odd_block' .Block. is no plain chain"),
+    (lambda: of(Skips([layers.Conv2D(3, 3, padding="same")], name="odd_skips"), layers.Flatten(), layers.Dense(2)), "'odd_skips' .Skips. is no plain chain"),
+    (lambda: of(layers.Conv2D(4, 3, activation=layers.PReLU(), name="odd_prelu"), layers.Flatten(), layers.Dense(2)), "'odd_prelu' has PReLU"),
+    (with_lora, "'odd_lora' has . arrays of weights, its convolutional form 2"),
+], ids=["a class", "a class derived from Sequential", "weights in the activation", "more weights"])  # fmt: skip
+def test_what_would_convert_wrongly_is_refused(build, message):
+    with pytest.raises(CannotConvert, match=message):
+        to_fcnn(build())
+
+
+def test_a_base_that_two_classifiers_share_is_still_a_chain():
+    base = of(layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D(4))
+    first, second = (of(base, layers.Flatten(), layers.Dense(2, activation="softmax")) for _ in range(2))
+    inputs = keras.Input((24, 20, 3))
+    third = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.Flatten()(base.layers[1](base.layers[0](inputs)))))
+    x = images((24, 20, 3)) / 255
+    for model in (first, second, third):
+        np.testing.assert_allclose(np.asarray(SOFTMAX(to_fcnn(model)(x)))[:, 0, 0], model(x, training=False), atol=1e-5)
