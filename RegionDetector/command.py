@@ -17,8 +17,10 @@ from tqdm.auto import tqdm
 from common.console import prepare_outputs, print_any_name
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, read_photo
+from common.temporary import whole_file
 
 THRESHOLD = 0.5
+DRAWN = ".faces.jpg"  # what the name of a copy with boxes ends with; such copies are no photos to look at
 MAX_JPEG = 65500  # pixels a side
 
 
@@ -42,7 +44,7 @@ def photos_of(paths):
     for path in paths:
         if os.path.isdir(path):  # False, and no error, for what may not be looked into
             found += [(file, str(file.relative_to(path))) for file in sorted(path.rglob("*"))
-                      if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)]
+                      if file.suffix.lower() in PHOTO_SUFFIXES and os.path.isfile(file) and not file.name.endswith(DRAWN) and not any(part.startswith(".") for part in file.relative_to(path).parts)]
         else:
             found.append((path, path.name))
     named, seen = {}, set()
@@ -136,7 +138,12 @@ def main(arguments=None):
                 failed += 1
                 print(f"not drawn: {error}", file=sys.stderr)
     if options.json:
-        options.json.write_text(json.dumps(answers, indent=1), encoding="utf-8")
+        try:
+            with whole_file(options.json) as file:
+                file.write(json.dumps(answers, indent=1))
+        except OSError as error:
+            print(f"error: --json {options.json}: cannot be written ({error.strerror}); the answers are above", file=sys.stderr)
+            return 2
     if failed:
         print(f"{failed} of {len(photos)} photos could not be read or drawn", file=sys.stderr)
     return 1 if failed else 0
@@ -152,7 +159,7 @@ def write_drawn(target, photo, boxes):
     """
     import cv2
 
-    target = target.with_name(f"{target.name}.faces.jpg")
+    target = target.with_name(target.name + DRAWN)
     target.parent.mkdir(parents=True, exist_ok=True)
     drawn = draw(photo, [(0, box[:4], f"{box[4]:.2f}") for box in boxes])
     if max(drawn.shape[:2]) > MAX_JPEG:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from collections import Counter
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from common.temporary import whole_file
 from RegionDetector.fddb import FOLDS, find_fddb, read_blocks, read_folds
 from RegionDetector.fddb_evaluation import bad_rows, evaluate
 
@@ -108,7 +108,8 @@ def write_detections(path, detections):
         rows = np.asarray(rows, float)
         lines += [name, str(len(rows))] + [" ".join(f"{number:.6f}" for number in row[:-1]) + f" {row[-1]:.9g}"
                                            for row in rows]
-    _write(path, "\n".join(lines) + "\n")
+    with whole_file(path) as file:
+        file.write("\n".join(lines) + "\n")
 
 
 def boxes_to_rows(boxes, scores):
@@ -257,8 +258,8 @@ def _evaluate(options):
     if len(folds) < len(FOLDS):
         print(f"These are {len(folds)} folds of {len(FOLDS)}: not the official figure, which takes all together.")
     if options.out:
-        _write(options.out, _as_json(curve, len(records), folds, found) if options.out.suffix == ".json"
-               else _as_columns(curve))
+        with whole_file(options.out) as file:
+            file.write(_as_json(curve, len(records), folds, found) if options.out.suffix == ".json" else _as_columns(curve))
     if options.plot:
         plot_curves(curve, options.published).savefig(options.plot, dpi=120)
 
@@ -306,14 +307,3 @@ def _files(paths):
             raise FileNotFoundError(f"there are no detections at {path}: expected a file in the official format, or a "
                                     "folder with files such as fold-01-out.txt")
         yield from files
-
-
-def _write(path, text):
-    """Write aside, then rename: a broken run leaves the old file whole."""
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(text)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)

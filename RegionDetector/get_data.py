@@ -1,6 +1,7 @@
 """The data of this task as (images, bboxes, shapes): FDDB, the published archive, or the built-in demo scenes."""
 
 import sys
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ except ModuleNotFoundError:  # a notebook of the published course imports this f
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
-from common.photos import photo_shape, read_photo
+from common.photos import PhotoError, photo_shape, read_photo
 from RegionDetector.demo_scenes import make_scenes
 from RegionDetector.fddb import find_fddb, read_folds
 from RegionDetector.prepare import SPLITS, fingerprint, load_split, prepare_fddb, save_split, whole_boxes
@@ -70,6 +71,9 @@ def load_dataset(path, name, source=None, progress=True):
         print(f"{name}: the published course archive in {archive}")
         images, bboxes, shapes = load_published(archive, name)
         return (images if name == "original" else np.stack(images)), bboxes, shapes
+    there = [split for split in SPLITS if any(is_published(folder, split) for folder in (path, path / "data"))]
+    if name in SPLITS and there and source is None:
+        raise FileNotFoundError(f"{path} holds {', '.join(there)} of the published course archive, and no {name}: unpack the whole archive, or take it away")
     if source == "published":
         raise FileNotFoundError(f"there is no {name}_bboxes.pkl with {name}_fnames.csv in {path}: unpack the course's data.zip there")
     folder = find_fddb() or (path / "fddb" if (path / "fddb" / "FDDB-folds").is_dir() else None)
@@ -120,23 +124,35 @@ def _fddb(path, folder, name, progress):
 
 def _originals(folder, progress):
     """A fixed random choice of the photos that the course set leaves out."""
-    left = originals(folder)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(left))[:ORIGINALS])
-    images, bboxes = [], []
-    for record in (left[i] for i in chosen):
-        images.append(read_photo(record.path))
-        boxes = whole_boxes(record.ellipses, images[-1].shape)
-        bboxes.append(np.column_stack([np.full(len(boxes), len(images) - 1), boxes]))
+    left, photos, bad = originals(folder), {}, []
+    for i in np.random.default_rng(0).permutation(len(left)):
+        try:
+            photos[i] = read_photo(left[i].path)
+        except PhotoError as error:
+            bad.append(error)
+        if len(photos) == ORIGINALS:
+            break
+    if bad:
+        warnings.warn(f"{len(bad)} photos could not be read and are left out, the first: {bad[0]}", stacklevel=4)
+    if not photos:
+        raise ValueError(f"FDDB in {folder} has no photo that can be read and that the course set leaves out")
+    images, bboxes = [photos[i] for i in sorted(photos)], []
+    for number, i in enumerate(sorted(photos)):
+        boxes = whole_boxes(left[i].ellipses, photos[i].shape)
+        bboxes.append(np.column_stack([np.full(len(boxes), number), boxes]))
     print(f"original: FDDB from {folder}, {len(images):,} of the {len(left):,} photos that the course set leaves out")
     return images, np.concatenate(bboxes), np.array([image.shape for image in images])
 
 
 def originals(folder):
-    """The photos of FDDB that are not in the course set, as a list of FddbPhoto."""
+    """The photos of FDDB that can be read and are not in the course set, as a list of FddbPhoto."""
     from RegionDetector.prepare import course_scale
 
     def left_out(record):
-        shape = photo_shape(record.path)
+        try:
+            shape = photo_shape(record.path)
+        except PhotoError:
+            return False
         return course_scale(whole_boxes(record.ellipses, shape), shape) is None
 
     return [record for record in read_folds(folder) if left_out(record)]

@@ -8,10 +8,7 @@ that keeps 1,531, with 1,762 faces.
 
 import hashlib
 import math
-import os
-import tempfile
 import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ from tqdm.auto import tqdm
 
 from common.boxes import clip, ellipse_to_box, scale
 from common.photos import photo_shape, read_photo
+from common.temporary import whole_file
 from RegionDetector.fddb import read_folds
 
 FACE_SIZE = 32
@@ -160,16 +158,8 @@ def save_split(path, images, bboxes, shapes, **notes):
     **notes : str
         What to remember with it, for example the fingerprint of the photos.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, images=images, bboxes=bboxes, shapes=shapes, **notes)
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with whole_file(path, "wb") as file:
+        np.savez(file, images=images, bboxes=bboxes, shapes=shapes, **notes)
 
 
 def load_split(path, **notes):
@@ -186,7 +176,7 @@ def load_split(path, **notes):
             if any(key not in stored or str(stored[key]) != value for key, value in notes.items()):
                 return None
             images, bboxes, shapes = stored["images"], stored["bboxes"], stored["shapes"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # damaged archives raise errors of any kind
         return None
-    whole = images.ndim == 4 and bboxes.ndim == 2 and bboxes.shape[1] == 5 and len(shapes) == len(images)
+    whole = images.ndim == 4 and bboxes.ndim == 2 and bboxes.shape[1] == 5 and shapes.shape == (len(images), 3)
     return (images, bboxes, shapes) if whole else None

@@ -3,6 +3,7 @@
 import csv
 import io
 import pickle
+import pickletools
 import warnings
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from common.photos import read_photo
 
-MAX_BYTES = 50_000_000
+MAX_BYTES = 5_000_000
 MAX_NUMBERS = 10_000_000  # a pickle may name one row a million times over
 
 
@@ -35,23 +36,29 @@ def read_numbers(path):
     Raises
     ------
     ValueError
-        If the file holds anything but rows of finite numbers, is damaged, or is over 50 MB.
+        If the file holds anything but rows of finite numbers, is damaged, or is over 5 MB.
     """
     path = Path(path)
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; a list of boxes has less than {MAX_BYTES / 1e6:.0f}")
     try:
-        rows = _NumbersOnly(io.BytesIO(path.read_bytes())).load()
+        data = path.read_bytes()
+        # a place in the memo may be any number up to four billion, and there is memory for all before it; there is no need for more than one a byte
+        if any("PUT" in step.name and not 0 <= place < len(data) for step, place, _ in pickletools.genops(data)):
+            raise ValueError("it numbers its parts far beyond their count")
+        rows = _NumbersOnly(io.BytesIO(data)).load()
     except Exception as error:  # damaged pickles raise errors of any kind
         raise ValueError(f"{path} is refused: {error or type(error).__name__}") from error
     if not isinstance(rows, list) or not all(isinstance(row, (list, tuple)) for row in rows):
         raise ValueError(f"{path} is refused: expected a list of rows of numbers, got {type(rows).__name__}")
     widths = {len(row) for row in rows}
-    if len(widths) > 1 or not all(type(x) in (int, float) for row in rows for x in row):
-        raise ValueError(f"{path} is refused: expected rows of equal length holding numbers only")
+    if len(widths) > 1 or len(rows) * max(widths, default=0) > MAX_NUMBERS:
+        raise ValueError(f"{path} is refused: expected rows of equal length, of at most {MAX_NUMBERS:,} numbers together")
+    if not all(type(x) in (int, float) for row in rows for x in row):
+        raise ValueError(f"{path} is refused: expected rows holding numbers only")
     width = widths.pop() if widths else 0
-    if len(rows) * width > MAX_NUMBERS or any(abs(x) > 1e15 or x != x for row in rows for x in row):
-        raise ValueError(f"{path} is refused: expected at most {MAX_NUMBERS:,} numbers, none of them NaN or beyond all pixels")
+    if any(abs(x) > 1e15 or x != x for row in rows for x in row):
+        raise ValueError(f"{path} is refused: expected no number to be NaN or beyond all pixels")
     return np.array(rows, dtype=float).reshape(len(rows), width)
 
 
@@ -87,11 +94,13 @@ def load_published(folder, name):
     A photo that is missing or cannot be read is left out, with its boxes; a warning counts them.
     """
     folder = Path(folder)
-    with open(folder / f"{name}_fnames.csv", encoding="utf-8", newline="") as file:
+    with open(folder / f"{name}_fnames.csv", encoding="utf-8-sig", newline="") as file:
         fnames = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
     rows = read_numbers(folder / f"{name}_bboxes.pkl")
     if len(rows) and rows.shape[1] not in (5, 7):
         raise ValueError(f"{name}_bboxes.pkl has rows of {rows.shape[1]} numbers; expected index, four sides and the photo's size")
+    if len(rows) and rows.shape[1] == 7 and (rows[:, 5:] < 1).any():
+        raise ValueError(f"{name}_bboxes.pkl gives a photo less than one pixel")
     images, boxes, shapes, bad = [], [], [], []
     for index, fname in enumerate(fnames):
         inside = PurePosixPath(fname.replace("\\", "/"))

@@ -10,6 +10,7 @@ STEP = 2 ** (1 / 3)  # from level to level
 FACE = 32  # pixels: what the smallest faces come to at the finest level
 MULTIPLE = 16  # levels begin at multiples of this: no network of the kit has a greater stride
 GAP = 16  # at least so much black between levels
+MOST_SIDE = 32_766  # pixels of a side that OpenCV 4 can warp
 MOST = 8_000_000  # pixels of the finest level; about 2 GB while the network runs
 
 
@@ -136,4 +137,13 @@ def warped(levels, turn, shift, side):
     turn = turn * (np.array(levels[0].shape[:2]) / image.shape[:2])
     # from corners of pixels, rows first, to OpenCV's middles of pixels, columns first
     matrix = np.column_stack([turn[::-1, ::-1], (turn @ [0.5, 0.5] + shift - 0.5)[::-1]])
-    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    if max(image.shape[:2]) > MOST_SIDE:
+        # OpenCV 4 counts pixels in 16 bits: hand it the part that the crop shows
+        inverse = np.linalg.inv(matrix[:, :2])
+        corners = inverse @ (np.array([[0, 0, side, side], [0, side, 0, side]]) - matrix[:, 2:])
+        limits = np.array(image.shape[1::-1])
+        low = np.clip(np.floor(corners.min(axis=1)).astype(int) - 2, 0, limits - 1)
+        high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 3, low + 1, limits)
+        image = image[low[1] : high[1], low[0] : high[0]]
+        matrix = np.column_stack([matrix[:, :2], matrix[:, :2] @ low + matrix[:, 2]])
+    return cv2.warpAffine(np.ascontiguousarray(image), matrix, (side, side), flags=cv2.INTER_LINEAR)

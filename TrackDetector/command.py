@@ -17,6 +17,7 @@ import numpy as np
 from common.console import prepare_outputs, print_any_name
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
+from common.temporary import whole_file
 from TrackDetector.answers import UNKNOWN
 from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, video_frames, video_rate
 from TrackDetector.validation import usual_threshold
@@ -227,7 +228,8 @@ def main(arguments=None):
     if options.json:
         answer = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "files": reports}
         try:
-            options.json.write_text(json.dumps(answer, indent=2), encoding="utf-8")
+            with whole_file(options.json) as file:
+                file.write(json.dumps(answer, indent=2))
         except OSError as error:
             print(f"error: --json {options.json}: cannot be written ({error.strerror}); the answers are above", file=sys.stderr)
             return 2

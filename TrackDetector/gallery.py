@@ -1,12 +1,13 @@
 """The gallery: descriptors of known people with their names, kept in one file without pickle."""
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from common.temporary import whole_file
 
 FORMAT = "face gallery 1"
 _PARTS = ("descriptors", "labels", "photos", "settings")
@@ -59,17 +60,11 @@ def save_gallery(path, gallery, settings):
     settings : dict
         What JSON can hold.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb") as file:
-            np.savez_compressed(
-                file, descriptors=np.asarray(gallery.descriptors, np.float32), labels=np.asarray(gallery.labels, str),
-                photos=np.asarray(gallery.photos, str), settings=np.array(json.dumps({"format": FORMAT, **settings})),
-            )
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path, "wb") as file:
+        np.savez_compressed(
+            file, descriptors=np.asarray(gallery.descriptors, np.float32), labels=np.asarray(gallery.labels, str),
+            photos=np.asarray(gallery.photos, str), settings=np.array(json.dumps({"format": FORMAT, **settings})),
+        )
 
 
 def load_gallery(path):

@@ -317,6 +317,8 @@ def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou
     title : str, optional
     """
     true = as_boxes(true_bboxes, 5)
+    if not len(true):
+        raise ValueError("there are no faces to be found or missed")
     sizes = (true[:, 3:] - true[:, 1:3]).mean(axis=1)
     missed = np.zeros(len(true), bool)
     missed[best_match(pred_bboxes, true, decision_function, iou_threshold)[1]] = True

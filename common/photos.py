@@ -2,12 +2,18 @@
 
 import warnings
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
+
+
+# EXIF orientation: what turns the photo the right way up
+TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+         6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
 
 class PhotoError(OSError, ValueError):
@@ -36,7 +42,10 @@ def read_photo(path):
         If the file is missing, empty, damaged, cut short, unreasonably large or no picture.
     """
     with _opened(path) as image:
-        image = ImageOps.exif_transpose(image)
+        image.load()
+        turn = TURNS.get(_orientation(image))
+        if turn is not None:
+            image = image.transpose(turn)
         if image.mode.startswith(("I", "F")):
             return np.repeat(_eight_bits(np.asarray(image))[..., None], 3, axis=2)
         if image.has_transparency_data:
@@ -66,9 +75,25 @@ def photo_shape(path):
         If the file is missing or no picture.
     """
     with _opened(path) as image:
+        if image.format == "TIFF":
+            image.load()  # Pillow turns these itself, then
         width, height = image.size
         # EXIF orientations 5 to 8 turn the photo by a quarter.
-        return (width, height) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (height, width)
+        return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
+
+
+def _orientation(image):
+    """How the camera was held, 1 to 8; 1, upright, as well where its notes are damaged."""
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # of many kinds; a photo is not lost for its notes
+        return 1
+
+
+@lru_cache
+def _formats():
+    """The formats that Pillow knows by `PHOTO_SUFFIXES`. Others go to programs outside, PostScript for one."""
+    return sorted({name for suffix, name in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES})
 
 
 @contextmanager
@@ -81,7 +106,7 @@ def _opened(path):
         with warnings.catch_warnings():
             # Pillow warns at 89 megapixels and refuses at 179; the warning would only frighten.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+            image = Image.open(path, formats=_formats())
         with image:
             yield image
     except Exception as error:

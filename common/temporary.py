@@ -1,9 +1,10 @@
-"""Folders that go when the program ends."""
+"""Folders that go when the program ends, and files that are whole or not there at all."""
 
 import atexit
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,3 +28,34 @@ def temporary_folder(prefix="faces-"):
 def _remove(folder, maker):
     if os.getpid() == maker:  # a forked child is not the one to tidy up
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path, mode="w"):
+    """Open a file for writing that takes the place of an old one when it is whole; whatever goes wrong, the old one stays.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made if need be. What is no plain file, such as ``/dev/stdout``, is written to directly.
+    mode : {"w", "wb"}
+        Text is UTF-8.
+
+    Yields
+    ------
+    file
+    """
+    path = Path(os.path.realpath(path))  # a link stays a link
+    encoding = None if "b" in mode else "utf-8"
+    if path.exists() and not path.is_file():
+        with open(path, mode, encoding=encoding) as file:
+            yield file
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, mode, encoding=encoding) as file:
+            yield file
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

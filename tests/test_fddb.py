@@ -1,5 +1,8 @@
 """Reading FDDB: a small copy made here, whole and broken in every way; photos of every kind."""
 
+import os
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -199,8 +202,31 @@ def test_sixteen_bits_and_floats(tmp_path):
 def test_exif_rotation_is_carried_out(tmp_path, corners, orientation, turned):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(corners).save(tmp_path / "turned.png", exif=exif)
-    check(tmp_path / "turned.png", turned(corners))
+    for name in ("turned.png", "turned.tiff", "turned.webp"):
+        Image.fromarray(corners).save(tmp_path / name, exif=exif, lossless=True)
+        check(tmp_path / name, turned(corners))
+
+
+def test_a_photo_is_not_lost_for_its_notes(tmp_path, corners):
+    """A tag of the wrong type, as some cameras write; and notes that are none."""
+    kinds = struct.pack("<HHHIIHHII", 2, 0x0112, 3, 1, 6, 0x011A, 7, 4, 0x01020304) + struct.pack("<I", 0)
+    Image.fromarray(corners).save(tmp_path / "odd.png", exif=b"Exif\0\0II*\0\x08\0\0\0" + kinds)
+    check(tmp_path / "odd.png", np.rot90(corners, -1))
+    for name in ("junk.png", "junk.webp"):
+        Image.fromarray(corners).save(tmp_path / name, exif=b"Exif\0\0" + b"no notes at all", lossless=True)
+        check(tmp_path / name, corners)
+
+
+def test_no_other_program_is_asked(tmp_path, monkeypatch):
+    """Pillow hands PostScript to Ghostscript, whatever the file's name."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path / 'asked'}\n")
+    (tmp_path / "bin" / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    (tmp_path / "page.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(PhotoError, match="page.jpg: cannot be read as a photo"):
+        photos.read_photo(tmp_path / "page.jpg")
+    assert not (tmp_path / "asked").exists()
 
 
 def test_one_pixel(tmp_path):

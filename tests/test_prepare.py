@@ -87,12 +87,23 @@ def test_another_fddb_is_not_taken_from_the_cache(small_fddb, tmp_path, monkeypa
     assert shapes[0][0] < 66 and len(after) == len(before)
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a zip", b"no zip at all"])
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a zip", b"no zip at all", "an array"])
 def test_a_damaged_cache_is_made_anew(small_fddb, tmp_path, monkeypatch, damage):
     monkeypatch.setenv("FDDB_DIR", str(small_fddb))
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "fddb-val.npz").write_bytes(damage)
+    with open(tmp_path / "data" / "fddb-val.npz", "wb") as file:
+        np.save(file, np.zeros(3)) if damage == "an array" else file.write(damage)
     assert len(load_dataset(tmp_path / "data", "val", progress=False)[0]) == 2
+
+
+def test_a_cache_with_a_single_wrong_bit_is_no_error(tmp_path):
+    path = tmp_path / "x.npz"
+    save_split(path, np.ones((1, 2, 2, 3), np.uint8), np.zeros((0, 5)), np.ones((1, 3), int))
+    whole, seen = path.read_bytes(), set()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        seen.add(load_split(path) is None)
+    assert seen == {True, False}
 
 
 def test_a_failed_second_run_loses_nothing(tmp_path, monkeypatch):
@@ -110,6 +121,24 @@ def test_an_unreadable_photo_is_left_out_and_named(small_fddb):
     with pytest.warns(UserWarning, match="1 photos could not be read.*img_3"):
         parts = prepare_fddb(small_fddb, progress=False)
     assert sum(len(parts[name][0]) for name in ("train", "val", "test")) == 9
+
+
+def test_unreadable_photos_of_any_size_are_left_out_and_named(small_fddb, tmp_path, monkeypatch):
+    monkeypatch.setenv("FDDB_DIR", str(small_fddb))
+    path = small_fddb / "FDDB-folds/FDDB-fold-03-ellipseList.txt"
+    path.write_text(path.read_text().replace("50 33", "90 10"))  # too narrow for the course set
+    before = load_dataset(tmp_path, "original", progress=False)
+    names = [line for line in path.read_text().split("\n") if "/" in line]
+    whole = (small_fddb / "originalPics" / f"{names[0]}.jpg").read_bytes()
+    (small_fddb / "originalPics" / f"{names[0]}.jpg").write_bytes(whole[: len(whole) // 2])
+    if len(before[0]) > 1:
+        with pytest.warns(UserWarning, match="1 photos could not be read.*cannot be read as a photo"):
+            after = load_dataset(tmp_path, "original", progress=False)
+        assert len(after[0]) == len(before[0]) - 1 and set(after[1][:, 0]) == set(range(len(after[0])))
+    for name in names:
+        (small_fddb / "originalPics" / f"{name}.jpg").write_bytes(b"no photo")
+    with pytest.raises(ValueError, match="no photo that can be read"):
+        load_dataset(tmp_path, "original", progress=False)
 
 
 def test_grey_and_transparent_photos_are_read(small_fddb):
@@ -197,6 +226,20 @@ def test_lists_that_do_not_belong_together_and_canvases_of_two_sizes_are_refused
         load_dataset(published, "train")
 
 
+def test_half_an_archive_is_not_mixed_with_other_data(published):
+    with pytest.raises(FileNotFoundError, match="holds train of the published course archive, and no val"):
+        load_dataset(published, "val")
+
+
+def test_lists_saved_by_a_spreadsheet_and_photos_without_a_pixel(published):
+    names = (published / "train_fnames.csv").read_text()
+    (published / "train_fnames.csv").write_text(names, encoding="utf-8-sig")
+    assert len(load_dataset(published, "train")[0]) == 2
+    (published / "train_bboxes.pkl").write_bytes(pickle.dumps([[0, 1, 2, 33, 34, -5, 0]]))
+    with pytest.raises(ValueError, match="less than one pixel"):
+        load_dataset(published, "train")
+
+
 class Runs:
     def __init__(self, flag):
         self.flag = flag
@@ -205,7 +248,7 @@ class Runs:
         return open, (self.flag, "w")
 
 
-@pytest.mark.parametrize("kind", ["code", "array", "words", "ragged", "dict", "bools", "cut", "empty", "nan", "huge", "often"])
+@pytest.mark.parametrize("kind", ["code", "array", "words", "ragged", "dict", "bools", "cut", "empty", "nan", "huge", "often", "often and wide", "far", "far in words"])
 def test_pickles_of_anything_but_numbers_are_refused_and_not_run(tmp_path, kind):
     flag = tmp_path / "executed"
     content = {
@@ -215,6 +258,9 @@ def test_pickles_of_anything_but_numbers_are_refused_and_not_run(tmp_path, kind)
         "nan": lambda: pickle.dumps([[0, 1, float("nan"), 3, 4]]), "huge": lambda: pickle.dumps([[0, 1, 2, 3, 10**400]]),
         # one row of a hundred numbers, named two hundred thousand times
         "often": lambda: b"\x80\x02]q\x00]q\x01(" + b"K\x01" * 100 + b"ea(" + b"h\x01" * 200_000 + b"e.",
+        # ten million million numbers, and a place for each of two thousand million parts
+        "often and wide": lambda: b"\x80\x02](](" + b"K\x01" * 10**6 + b"eq\x01" + b"h\x01" * 10**6 + b"e.",
+        "far": lambda: b"\x80\x02]r\xff\xff\xff\x0f.", "far in words": lambda: b"]p2147483647\n.",
     }[kind]()  # fmt: skip
     path = tmp_path / "boxes.pkl"
     path.write_bytes(content)

@@ -146,7 +146,7 @@ def test_batches_repeat_with_the_seed_and_differ_without(spots):
 def test_a_toy_learns_finds_and_is_calibrated(spots):
     from RegionDetector.pyramid_training import Plan, fit_pyramid_model, judged
 
-    plan = Plan(epochs=40, faces=8, lr=4e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
+    plan = Plan(epochs=60, faces=8, lr=4e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
     model = fit_pyramid_model(spots, plan, verbose=False)
     photo = cv2.imread(str(spots[1].path))
     boxes, logits = multiscale_detector(model, [photo], [photo.shape], progress=False)
@@ -204,3 +204,15 @@ def test_photos_of_odd_sizes(network, shape):
     boxes, decision = multiscale_detector(pyramid_model.folded(network), [photo], [photo.shape], least=-1e9, progress=False)
     assert boxes.shape[1] == 5 and len(boxes) == len(decision)
     assert (boxes[:, 1:] >= 0).all() and (boxes[:, 3:] <= shape).all()
+
+
+@pytest.mark.parametrize("turn", [np.eye(2) * 2.0, np.array([[0.9, 0.4], [-0.4, 0.9]])])
+def test_a_crop_of_a_photo_wider_than_opencv_can_warp(turn):
+    """It is the crop of the part alone."""
+    part = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+    wide = np.zeros((200, 40_000, 3), np.uint8)
+    wide[:, 35_000:35_300] = part
+    shift = np.array([48, 48]) - turn @ [100, 150]
+    alone = pyramid.warped([part], turn, shift, 96)
+    np.testing.assert_allclose(pyramid.warped([wide], turn, shift - turn @ [0, 35_000], 96).astype(int), alone, atol=2)
+    assert (pyramid.warped([wide], turn, shift + [1e6, 0], 96) == 0).all()

@@ -103,6 +103,27 @@ def test_a_photo_too_wide_for_a_jpeg_and_folders_to_come(folder, tmp_path, capsy
     assert "strip.png" in err and "more than a JPEG can have" in err
 
 
+def test_a_full_disk_loses_no_answers_of_before(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out.json"
+    assert command.main([str(folder / "more"), "--json", str(out)]) == 0
+    before, dumps = out.read_text(), json.dumps
+
+    def full(*args, **more):
+        dumps(*args, **more)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(command.json, "dumps", full)
+    assert command.main([str(folder / "more"), "--json", str(out)]) == 2
+    assert "No space left" in capsys.readouterr().err and out.read_text() == before and list(tmp_path.glob(".*")) == []
+
+
+def test_its_own_copies_are_no_photos(folder, tmp_path):
+    for _ in range(2):
+        assert command.main([str(folder / "more"), "--draw", str(folder / "more"), "--json", str(tmp_path / "out.json")]) == 0
+    assert sorted(path.name for path in (folder / "more").iterdir()) == ["a.jpg", "a.jpg.faces.jpg"]
+    assert len(json.loads((tmp_path / "out.json").read_text())) == 1
+
+
 def test_it_runs_as_a_module(tmp_path):
     Image.fromarray(astronaut()).save(tmp_path / "a.png")
     run = subprocess.run([sys.executable, "-m", "RegionDetector.detector", str(tmp_path / "a.png"), "--json", str(tmp_path / "out.json")],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from common.temporary import whole_file
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
 import os
@@ -31,3 +33,26 @@ def test_it_is_removed_at_the_end_by_who_made_it(tmp_path, end):
     assert Path(folder).name.startswith("parrot-") and Path(folder).parent == tmp_path, done.stderr
     assert there == "True", "a child that ends leaves it alone"
     assert not any(tmp_path.iterdir())
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    path = tmp_path / "new" / "notes.txt"
+    with whole_file(path) as file:
+        file.write("ä")
+    assert path.read_bytes() == "ä".encode()
+    with pytest.raises(KeyError), whole_file(path, "wb") as file:
+        file.write(b"half of it")
+        raise KeyError
+    assert path.read_bytes() == "ä".encode() and os.listdir(path.parent) == ["notes.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_link_stays_a_link_and_a_device_a_device(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    with whole_file(tmp_path / "link.txt") as file:
+        file.write("new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
+    with whole_file("/dev/null") as file:
+        file.write("gone")
+    assert not os.path.isfile("/dev/null")
