@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -14,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from common.console import prepare_outputs, print_any_name
+from common.console import prepare_outputs, print_any_name, write_answers
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, read_photo
-from common.temporary import whole_file
 
 THRESHOLD = 0.5
 DRAWN = ".faces.jpg"  # what the name of a copy with boxes ends with; such copies are no photos to look at
@@ -137,13 +135,8 @@ def main(arguments=None):
             except OSError as error:
                 failed += 1
                 print(f"not drawn: {error}", file=sys.stderr)
-    if options.json:
-        try:
-            with whole_file(options.json) as file:
-                file.write(json.dumps(answers, indent=1))
-        except OSError as error:
-            print(f"error: --json {options.json}: cannot be written ({error.strerror}); the answers are above", file=sys.stderr)
-            return 2
+    if options.json and not write_answers(options.json, answers):
+        return 2
     if failed:
         print(f"{failed} of {len(photos)} photos could not be read or drawn", file=sys.stderr)
     return 1 if failed else 0

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common.console import prepare_outputs, print_any_name
+from common.console import prepare_outputs, print_any_name, write_answers
 from common.drawing import draw
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
-from common.temporary import whole_file
 from TrackDetector.answers import UNKNOWN
 from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, video_frames, video_rate
 from TrackDetector.validation import usual_threshold
@@ -227,10 +225,6 @@ def main(arguments=None):
             print(f"skipped: {error}", file=sys.stderr)
     if options.json:
         answer = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "files": reports}
-        try:
-            with whole_file(options.json) as file:
-                file.write(json.dumps(answer, indent=2))
-        except OSError as error:
-            print(f"error: --json {options.json}: cannot be written ({error.strerror}); the answers are above", file=sys.stderr)
+        if not write_answers(options.json, answer):
             return 2
     return 1 if failed else 0

@@ -4,7 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -45,6 +45,8 @@ def whole_file(path, mode="w"):
     ------
     file
     """
+    with suppress(FileNotFoundError):
+        os.stat(path)  # links that lead in a circle are an error
     path = Path(os.path.realpath(path))  # a link stays a link
     encoding = None if "b" in mode else "utf-8"
     if path.exists() and not path.is_file():

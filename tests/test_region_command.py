@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from common import console
 from common.boxes import iou
 from RegionDetector import command, pyramid_model
 
@@ -106,13 +107,12 @@ def test_a_photo_too_wide_for_a_jpeg_and_folders_to_come(folder, tmp_path, capsy
 def test_a_full_disk_loses_no_answers_of_before(folder, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.json"
     assert command.main([str(folder / "more"), "--json", str(out)]) == 0
-    before, dumps = out.read_text(), json.dumps
+    before = out.read_text()
 
     def full(*args, **more):
-        dumps(*args, **more)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(command.json, "dumps", full)
+    monkeypatch.setattr(console.json, "dumps", full)
     assert command.main([str(folder / "more"), "--json", str(out)]) == 2
     assert "No space left" in capsys.readouterr().err and out.read_text() == before and list(tmp_path.glob(".*")) == []
 
