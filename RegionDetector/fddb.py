@@ -180,7 +180,7 @@ def read_blocks(path, columns, what):
             raise ValueError(f"{path}, line {number}: {name[:60]!r} points outside the folder of photos; expected a "
                              "name such as 2002/08/11/big/img_591")
         count_line, count = lines[at + 1] if at + 1 < len(lines) else (number + 1, "the end of the file")
-        if not (count.isascii() and count.isdigit()):
+        if not (count.isascii() and count.isdigit() and len(count) < 10):  # Python refuses numbers of thousands of digits
             raise ValueError(f"{path}, line {count_line}: expected how many {what}s {name} has (a whole number), found "
                              f"{count[:60]!r}")
         count, rows = int(count), []

@@ -117,6 +117,7 @@ def test_half_unpacked_photos(folder):
     ("img_2\n2", "img_2\n3", "line 8: expected ellipse 3 of 3"),
     ("img_2\n2", "img_2\n2.5", "line 5: expected how many ellipses .*img_2 .*found '2.5'"),
     ("img_2\n2", "img_2\n-2", "line 5: expected how many ellipses"),
+    pytest.param("img_2\n2", "img_2\n" + "2" * 5000, "line 5: expected how many ellipses", id="thousands of digits"),
     ("9 9 0 20 20  1\n", "", "file ends after 0 of the 1 ellipses of .*img_3"),
     ("1\n9 9 0 20 20  1\n", "", "line 9: .*found 'the end of the file'"),
     (NAMES[2] + "\n1\n9 9 0 20 20  1\n", "", "lacks 1 photos that FDDB-fold-01.txt names .*img_3"),
