@@ -13,7 +13,7 @@ import numpy as np
 from TrackDetector.answers import UNKNOWN, Answer, like, named, named_clips, unit
 from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
-from TrackDetector.gallery import Gallery, GalleryError, load_gallery, save_gallery
+from TrackDetector.gallery import Gallery, GalleryError, load_gallery, save_gallery, under_two_names
 from TrackDetector.photos import as_rgb
 from TrackDetector.validation import usual_threshold
 
@@ -68,7 +68,7 @@ class Classifier:
 
     def __init__(self, nn_model=None, layer=None, n_neighbors=None, flip=True, combine="mean", threshold=None,
                  detector=None, preprocess=preprocess_imgs, batch_size=32):
-        if n_neighbors is not None and not (isinstance(n_neighbors, Real) and int(n_neighbors) == n_neighbors >= 1):
+        if n_neighbors is not None and not (isinstance(n_neighbors, Real) and np.isfinite(n_neighbors) and int(n_neighbors) == n_neighbors >= 1):
             raise ValueError(f"expected n_neighbors to be 1 or more, or None, got {n_neighbors!r}")
         if threshold is not None and not (isinstance(threshold, Real) and threshold == threshold):
             raise ValueError(f"expected a threshold from 0 to 2, as distances are, or None; got {threshold!r}")
@@ -110,7 +110,7 @@ class Classifier:
         crops, found = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, np.ones(len(answer), bool))
         if len(crops) != len(imgs) or len(found) != len(imgs):
             raise ValueError(f"preprocess got {len(imgs)} photos, but returned {len(crops)} crops")
-        return np.asarray(crops), np.asarray(found, bool)
+        return np.array(crops), np.array(found, bool)  # copies: they are changed here
 
     def describe(self, crops):
         """Descriptors (N, D) float32 of aligned faces (N, H, W, 3), RGB from 0 to 255."""
@@ -345,12 +345,20 @@ class Classifier:
         """Distances of the gallery's people when each of them is taken for a stranger.
 
         Every photo is identified by the photos of the other people alone: (N,) for N photos; empty if
-        only one person is known.
+        only one person is known. Who shares a photo with somebody is left out, with a warning.
         """
         self._fitted()
         g = self.gallery_
         answers = np.full(len(g), np.nan)
+        pairs = under_two_names(g)
+        if pairs:
+            i, j = pairs[0]
+            warnings.warn(f"{len(pairs)} photos lie under two names, such as {g.photos[i]} ({g.labels[i]}) and {g.photos[j]} ({g.labels[j]}): these "
+                          "people are no strangers to each other and are left out", stacklevel=3)
+        twice = {g.labels[k] for pair in pairs for k in pair}
         for person in self.classes_ if len(self.classes_) > 1 else []:
+            if person in twice:
+                continue
             mine = g.labels == person
             rest = Classifier.__new__(Classifier)
             rest.__dict__.update(self.__dict__, n_neighbors=min(self._knn.n_neighbors, int((~mine).sum())))
@@ -381,7 +389,7 @@ class Classifier:
         Raises
         ------
         ValueError
-            If there is only one person and no stranger.
+            If there is only one person and no stranger, or every two people share a photo.
         """
         from common.identification import threshold_at_false_accept
 

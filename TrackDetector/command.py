@@ -188,13 +188,24 @@ def _files(paths):
     """The files meant: of a folder its photos and videos, without the hidden ones and the copies drawn before."""
     for path in paths:
         if os.path.isdir(path):  # unlike Path.is_dir, no error where a name is too long to be one
-            files = [p for p in in_numeric_order(path.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
-                     and p.is_file() and not p.name.startswith(".") and not p.stem.endswith(DRAWN)]
+            try:
+                listed = in_numeric_order(path.iterdir())
+            except OSError:  # it may not be listed: opening it says so
+                yield path
+                continue
+            files = [p for p in listed if p.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
+                     and os.path.isfile(p) and not p.name.startswith(".") and not p.stem.endswith(DRAWN)]
             if not files:
                 print(f"note: no photo or video in {path}", file=sys.stderr)
             yield from files
         else:
             yield path
+
+
+def _read(options):
+    """Everything that is read, so that nothing is written over it."""
+    folders = [path for path in (*options.files, options.gallery) if os.path.isdir(path)]
+    return [*options.files, *(os.path.join(place, name) for folder in folders for place, _, names in os.walk(folder) for name in names)]
 
 
 def main(arguments=None):
@@ -207,7 +218,7 @@ def main(arguments=None):
         parser().error(f"--threshold: expected a distance from 0 to 2, got {options.threshold}")
     print_any_name()
     try:
-        prepare_outputs({"--json": options.json, "--save-gallery": options.save_gallery}, options.draw, options.files)
+        prepare_outputs({"--json": options.json, "--save-gallery": options.save_gallery}, options.draw, _read(options))
         classifier = open_gallery(options.gallery, options.threshold, options.neighbors)
         if options.save_gallery:
             classifier.save(options.save_gallery)

@@ -236,6 +236,15 @@ def input_size(model):
     return shape[1:3]
 
 
+def _output_of(model, layer):
+    """What a layer answers in this model; it may be used in others as well, and twice in this one: then it is the last use."""
+    for _, nodes in sorted(getattr(model, "_functional", model)._nodes_by_depth.items()):
+        for node in nodes:
+            if node.operation is layer:
+                return node.outputs[0]
+    return layer.output
+
+
 @lru_cache(maxsize=16)
 def _runner(model, layers):
     import keras
@@ -245,7 +254,7 @@ def _runner(model, layers):
     outputs = []
     for name in layers:
         try:
-            outputs.append(model.get_layer(name).output)
+            outputs.append(_output_of(model, model.get_layer(name)))
         except ValueError:
             names = layer_names(model)
             close = [n for n in names if name.lower() in n.lower() or n.lower() in name.lower()] or names[-6:]
@@ -286,7 +295,7 @@ def get_layer_output(images, layer=None, model=None, batch_size=32):
     layers = tuple(_layer_name(model, name) for name in (layer if several else [-1 if layer is None else layer]))
     run = _runner(_fast_version(model, layers), layers)
     if not len(images):
-        shapes = [model.get_layer(name).output.shape[1:] for name in layers]
+        shapes = [_output_of(model, model.get_layer(name)).shape[1:] for name in layers]
         answers = [np.zeros((0, *shape), np.float32) for shape in shapes]
         return answers if several else answers[0]
     parts = [_run_batch(run, images[i : i + batch_size], batch_size) for i in range(0, len(images), int(batch_size))]
@@ -318,6 +327,8 @@ def _as_batch(images, size):
     import cv2
 
     images = np.asarray(images)
+    if images.dtype not in (np.uint8, np.float32):
+        images = images.astype(np.float32)
     if images.ndim != 4 or images.shape[-1] != 3:
         raise ValueError(f"expected aligned faces (N, H, W, 3), got shape {images.shape}; "
                          "preprocess_imgs makes them from photos, and images[None] makes a batch of one")

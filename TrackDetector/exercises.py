@@ -78,6 +78,26 @@ def _answers(out, asked, details):
     return {n: Answer(str(label), str(label), 0.0, True) for n, label in out.items()} if details else out
 
 
+def cut_faces(preprocess_imgs, photos):
+    """Call `preprocess_imgs` as students write it: for dictionaries or for lists, with or without `found`.
+
+    Parameters
+    ----------
+    preprocess_imgs : callable
+    photos : dict of str to ndarray
+
+    Returns
+    -------
+    crops : ndarray of uint8, shape (N, 224, 224, 3)
+    found : ndarray of bool, shape (N,)
+    """
+    try:
+        answer = preprocess_imgs(photos)
+    except (AttributeError, KeyError, TypeError, ValueError):  # it takes lists, as the published course's does
+        answer = preprocess_imgs(list(photos.values()))
+    return on_faces.crops_and_found(answer, len(photos))
+
+
 def with_details(classifier, images, labels, *settings, **more):
     """A classifier that can say how sure it is, and why: the student's own, if it can.
 

@@ -110,7 +110,7 @@ class _Neighbors(Sheet):
     def move(self, asked):
         n, truth = self.neighbors, self.neighbors.names[asked]
         self.put(self.face, self.face.imshow(n.faces[asked], interpolation="nearest"))
-        self.put(self.words, self.words.text(0.095, 0.9, f"asked: {short(truth)}", fontsize=10, weight="bold", color="black", ha="center"))
+        self.put(self.words, self.words.text(0.095, 0.9, f"asked: {short(truth)}", fontsize=10, weight="bold", color="black", ha="center", parse_math=False))
         order = np.argsort(n.distances[asked], kind="stable")[: self.shown]
         strip = np.full((SIDE, self.shown * (SIDE + 6) - 6, 3), 255, np.uint8)
         for place, photo in enumerate(order):
@@ -118,14 +118,14 @@ class _Neighbors(Sheet):
             strip[:, left : left + SIDE] = n.small[n.gallery.photos[photo]]
             sign, color = ("✓", SAME) if name == truth else ("✗", OTHER)
             text = f"{sign} {short(name, 11)}\n{n.distances[asked, photo]:.2f}"
-            self.put(self.strip, self.strip.text(left + SIDE / 2, -6, text, fontsize=9, color=color, ha="center", va="bottom"))
+            self.put(self.strip, self.strip.text(left + SIDE / 2, -6, text, fontsize=9, color=color, ha="center", va="bottom", parse_math=False))
         self.put(self.strip, self.strip.imshow(strip, interpolation="nearest"))
         self._people(asked, truth)
         for row, called in enumerate(n.called[asked]):
             right = called.label == (truth if truth in n.people else UNKNOWN)
             sign, color = ("✓", SAME) if right else ("✗", OTHER)
             text = f"{sign} {short(called.label, 22)}"
-            self.put(self.words, self.words.text(0.26, 0.345 - 0.085 * row, text, fontsize=10.5, color=color, weight="bold"))
+            self.put(self.words, self.words.text(0.26, 0.345 - 0.085 * row, text, fontsize=10.5, color=color, weight="bold", parse_math=False))
         nearest = ", ".join(f"{n.gallery.labels[photo]} at {n.distances[asked, photo]:.2f}" for photo in order[:3])
         answers = "; ".join(f"{called.label} at k = {called.k}" for called in n.called[asked])
         return f"Asked: {truth}. The nearest photos show {nearest}. It would be called {answers}."
@@ -136,7 +136,7 @@ class _Neighbors(Sheet):
         for row, person in enumerate(np.argsort(n.to_people[asked], kind="stable")[:6]):
             away, same = n.to_people[asked, person], n.people[person] == truth
             bar = Rectangle((0, row - 0.37), away, 0.74, fc=SAME if same else OTHER, alpha=0.9, hatch="" if same else "///", ec="white", lw=0)
-            name = ax.text(-0.02 * self.right, row, f"{short(n.people[person], 16)}  {away:.2f}", va="center", ha="right", fontsize=9, color="black")
+            name = ax.text(-0.02 * self.right, row, f"{short(n.people[person], 16)}  {away:.2f}", va="center", ha="right", fontsize=9, color="black", parse_math=False)
             self.put(ax, bar, name)
         if n.threshold is not None:
             self.put(ax, ax.axvline(n.threshold, ymax=0.9, color=MARK, ls="--", lw=2))  # across the bars

@@ -298,8 +298,8 @@ def load_video_data(dir_name="Face_Recognition_data/video_classification", sourc
     clips = [p.with_suffix("") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file() else p
              for p in home.iterdir() if not p.name.startswith(".")]
     named = _matched(labels, in_numeric_order(clips), folder / "test", "clips")
-    files = {p.stem: p for p in home.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()}
-    videos = _read_all(_read_clip, [(name, files.get(name, path)) for name, path in named], "clips")
+    files = {normalize("NFC", p.stem): p for p in home.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()}
+    videos = _read_all(_read_clip, [(name, files.get(normalize("NFC", name), path)) for name, path in named], "clips")
     if not videos:
         raise ValueError(f"{home}: not one clip with a label could be read; expected folders of frames, named as in y_test.csv")
     if verbose:

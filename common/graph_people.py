@@ -20,14 +20,14 @@ def _grid(count, columns, size, title="", shape=1.0):
     for ax in axes.flat:
         ax.axis("off")
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)  # a name may hold dollar signs
     return figure, axes
 
 
 def _photo(ax, image, title="", colour="black", size=9):
     ax.imshow(image)
     if title:
-        ax.set_title(title, fontsize=size, color=colour)
+        ax.set_title(title, fontsize=size, color=colour, parse_math=False)
 
 
 def short(name, most=16):
@@ -152,7 +152,7 @@ def visualize_descriptors(descriptors, labels, seed=0, named=40, title="Every po
         # with an outline: a yellow mark is hardly seen on white
         ax.scatter(*points.T, s=26, color=plt.cm.gist_rainbow(i * 0.618 % 1), marker="osD^v"[i % 5], edgecolors="#333333", linewidths=0.5)
     for person in people[np.argsort(-counts, kind="stable")][:named]:
-        ax.annotate(short(person), np.median(flat[labels == person], axis=0), fontsize=8, xytext=(5, 5), textcoords="offset points")
+        ax.annotate(short(person), np.median(flat[labels == person], axis=0), fontsize=8, xytext=(5, 5), textcoords="offset points", parse_math=False)
     ax.set(title=title, xticks=[], yticks=[])
     return figure
 
@@ -232,8 +232,8 @@ def plot_confusion(labels, counts, most=15, title="Who is taken for whom"):
     for row, col in np.argwhere(part):
         ink = "white" if part[row, col] > part.max() / 2 else OTHER if row != col else "black"
         ax.text(col, row, part[row, col], ha="center", va="center", fontsize=9, color=ink, weight="bold" if row != col else None)
-    ax.set_xticks(range(len(keep)), names, rotation=60, ha="right", fontsize=8)
-    ax.set_yticks(range(len(keep)), names, fontsize=8)
+    ax.set_xticks(range(len(keep)), names, rotation=60, ha="right", fontsize=8, parse_math=False)
+    ax.set_yticks(range(len(keep)), names, fontsize=8, parse_math=False)
     ax.set(title=title, xlabel="the answer", ylabel="the truth")
     ax.title.set_fontsize(10)
     return figure
@@ -264,7 +264,7 @@ def visualize_film(clips, title="", columns=10):
             for side in ax.spines.values():
                 side.set(color=colour, linewidth=2)
         right = "right" if answer == truth else f"it is {short(truth)}"
-        line[0].set_ylabel(f"{short(answer, 14)}\n({right})", fontsize=8, color=SAME if answer == truth else OTHER)
+        line[0].set_ylabel(f"{short(answer, 14)}\n({right})", fontsize=8, color=SAME if answer == truth else OTHER, parse_math=False)
     return figure
 
 

@@ -95,9 +95,25 @@ def clips(order=in_numeric_order, read=read_photo, labels=lambda rows: dict(rows
     return f
 
 
+def by_place(order):
+    """The clips as the folder lists them, the labels as the table does."""
+    def f(folder):
+        *train, videos, labels = clips()(folder)
+        folders = [p.name for p in order(list((Path(folder) / "test" / "videos").iterdir()))]
+        return (*train, {n: videos[n] for n in folders}, dict(zip(folders, labels.values())))
+    return f
+
+
+def by_paths(folder):
+    *train, videos, labels = clips()(folder)
+    return (*train, *({f"{folder}/test/videos/{n}": value for n, value in part.items()} for part in (videos, labels)))
+
+
 VIDEO_RIGHT = {"reference": get_data.load_video_data, "arrays": clips(one=np.array), "sorted by int": clips(order=lambda ps: sorted(ps, key=lambda p: int(p.stem))),
-               "lists": clips(pairs=as_lists)}
+               "lists": clips(pairs=as_lists), "whole paths": by_paths}
 VIDEO_WRONG = {
+    "folders sorted as text, labels as in the table": (by_place(sorted), "match clips and labels by name"),
+    "folders by number, labels as in the table": (by_place(in_numeric_order), "match clips and labels by name"),
     "string order": (clips(order=sorted), "10 comes before 2"),
     "backwards": (clips(order=lambda ps: in_numeric_order(ps)[::-1]), "sort them by the number"),
     "BGR": (clips(read=bgr), "BGR"),
@@ -149,6 +165,14 @@ def only_found(imgs):
     return np.array([aligned(i) for i in imgs if faces.find_face(i, thorough=False).found])
 
 
+def into_one_array(imgs):
+    crop, crops = np.zeros((224, 224, 3), np.uint8), []
+    for image in imgs:
+        crop[:] = aligned(image)
+        crops.append(crop)
+    return crops
+
+
 def wrong_box(image):
     top, left, bottom, right = (int(v) for v in faces.find_face(image, thorough=False).box)
     return cv2.resize(image[left:right, top:bottom] if image[left:right, top:bottom].size else image, (224, 224))
@@ -165,6 +189,10 @@ CROP_WRONG = {
     "photos without a face left out": (only_found, "keeps its place"),
     "turned on its side": (each(lambda i: aligned(i).transpose(1, 0, 2)), "rows and columns are swapped"),
     "columns for rows": (each(wrong_box), "photo"),
+    "backwards": (lambda imgs: each(aligned)(imgs)[::-1], "in the place of photo a.png lies the face of photo e.png"),
+    "always the first": (lambda imgs: np.array([aligned(imgs[0])] * len(imgs)), "one and the same"),
+    "one array for all": (into_one_array, "one and the same"),
+    "two exchanged": (lambda imgs: each(aligned)(imgs)[[0, 1, 3, 2, 4]], "in the place of photo c.png lies the face of photo d.png"),
     "too narrow": (each(lambda i: cv2.resize(aligned(i)[60:150, 70:154], (224, 224))), "photo"),
 }
 

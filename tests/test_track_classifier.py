@@ -277,6 +277,22 @@ def test_too_few_strangers_are_said(colours):
         c.choose_threshold()
 
 
+def test_one_photo_under_two_names_spoils_no_threshold(colours):
+    rng = np.random.default_rng(1)
+    gallery = {f"{who}{k}": patch(*np.clip(np.array(rgb) + rng.integers(-40, 41, 3), 0, 255))
+               for who, rgb in {"r": RED, "g": GREEN, "b": BLUE, "y": (200, 200, 10)}.items() for k in range(3)}
+    labels = {name: name[0] for name in gallery}
+    c = classifier(colours).fit(gallery, labels)
+    before = c.stranger_distances()
+    c.fit({**gallery, "copy": gallery["r0"]}, {**labels, "copy": "g"})
+    with pytest.warns(UserWarning, match="1 photos lie under two names, such as r0 .r. and copy .g."):
+        after = c.stranger_distances()
+    assert len(after) == 6 and after.min() > 0.8 * before.min()
+    c.fit({"1": gallery["r0"], "2": gallery["r0"]}, {"1": "a", "2": "b"})
+    with pytest.warns(UserWarning, match="two names"), pytest.raises(ValueError, match="strangers"):
+        c.choose_threshold()
+
+
 # --- the real network on real faces ---------------------------------------------------------------
 
 

@@ -249,3 +249,37 @@ def test_two_boxes_never_share_a_track():
 def test_a_clip_without_frames_or_faces(gallery):
     assert follow([], gallery) == []
     assert follow([np.zeros((60, 60, 3), np.uint8)] * 2, gallery) == []
+
+
+def test_after_a_cut_it_is_another_person(gallery):
+    """The stranger who stands where Ann stood must not be called Ann."""
+    ann, stranger = [head(0, k) for k in (4, 5, 6, 7, 8)], [head(STRANGER, k) for k in range(5)]
+    tracks = follow([np.pad(frame, ((40, 40), (40, 40), (0, 0)), constant_values=120) for frame in ann + stranger], gallery, progress=False)
+    assert [(track.answer.label, track.frames[0]) for track in tracks] == [("ann", 0), ("unknown", 5)]
+    assert all(len(track.frames) == len(track.boxes) == len(track.descriptors) for track in tracks)
+
+
+def test_small_faces_of_a_large_photo_are_found(gallery):
+    photo = np.full((2400, 3600, 3), 120, np.uint8)
+    for k, person in enumerate((0, 2, 3)):
+        photo[1100:1324, 300 + 1100 * k : 484 + 1100 * k] = cv2.resize(head(person, 5), (184, 224))
+    tracks = follow([photo], gallery)
+    assert sorted(track.answer.label for track in tracks) == ["Zoë Åse", "ann", "cleo"]
+
+
+@pytest.mark.parametrize("option, target", [("--json", "mine/a.png"), ("--save-gallery", "people/ann/0.png"), ("--save-gallery", "mine/a.png")])
+def test_nothing_that_is_read_is_written_over(files, capsys, option, target):
+    save(files / "mine" / "a.png", head(0, 5))
+    before = (files / target).read_bytes()
+    assert main(["--gallery", str(files / "people"), str(files / "mine"), option, str(files / target)]) == 2
+    assert f"{option} {files / target}: that is one of the photos" in capsys.readouterr().err and (files / target).read_bytes() == before
+
+
+def test_a_folder_that_may_not_be_listed_is_skipped(files, tmp_path, capsys, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: listed(path) if path.name != "locked" else (_ for _ in ()).throw(PermissionError(13, "denied")))
+    out = tmp_path / "out.json"
+    assert main(["--gallery", str(files / "people"), str(files / "group.png"), str(tmp_path / "locked"), "--json", str(out)]) == 1
+    assert "skipped: " in capsys.readouterr().err
+    assert ["error" in report for report in json.loads(out.read_text())["files"]] == [False, True]

@@ -132,6 +132,23 @@ def test_a_model_for_something_else(chips):
         d.get_layer_output(chips[:1], model=keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)]))
 
 
+def test_numbers_of_any_kind(chips):
+    expected = d.get_layer_output(chips[:2], "block01_relu")
+    for kind in (np.int64, np.float64, np.int32, np.float16):
+        np.testing.assert_allclose(d.get_layer_output(np.asarray(chips[:2]).astype(kind), "block01_relu"), expected, rtol=1e-3, atol=1e-2)
+
+
+def test_a_layer_that_is_used_twice_or_elsewhere_as_well():
+    inputs, shared = keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1, name="shared")
+    base = keras.Model(inputs, shared(shared(inputs)))
+    x = np.random.default_rng(0).integers(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(d.get_layer_output(x, model=base), base(x), rtol=1e-5, atol=1e-3)
+    other = keras.Input((8, 8, 3))
+    keras.Model(other, base(keras.layers.Rescaling(2.0)(other)))
+    np.testing.assert_allclose(d.get_layer_output(x, model=base), base(x), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(d.get_layer_output(x, "shared", model=base), base(x), rtol=1e-5, atol=1e-3)
+
+
 def test_the_yardstick_refuses_other_sizes(chips):
     with pytest.raises(ValueError, match="150, 150, 3"):
         dlib_descriptors(chips[:, :100])

@@ -224,3 +224,12 @@ def test_curves_and_maps():
     labels = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
     assert labels[-1] == "threshold 0.900" or "threshold 0.900" in labels
     assert {text.get_text() for text in figures[3].axes[0].texts} == {"a", "b"}
+
+
+def test_names_with_dollar_signs_can_be_drawn():
+    image, name = np.zeros((20, 20, 3), np.uint8), "$a^$"
+    figures = [show.visualize([image], [name], title=name), show.visualize_neighbors([[(image, name, 0), (image, name, 0.5)]], title=name),
+               show.plot_confusion([name, "b"], np.array([[2, 1], [0, 2]])), show.visualize_film([([image] * 2, [(0, name, 0.3)], name, "b")], title=name),
+               show.visualize_descriptors(np.random.default_rng(0).normal(size=(8, 4)), [name] * 4 + ["b"] * 4)]  # fmt: skip
+    for figure in figures:
+        figure.canvas.draw()

@@ -65,6 +65,8 @@ class Hostile:
     {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": "many"}))},
     {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": 1, "threshold": float("nan")}))},
     {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": 1, "threshold": [1]}))},
+    {"settings": np.array(json.dumps({"format": "face gallery 1", "model": "colours", "n_neighbors": float("inf")}))},
+    {"descriptors": np.full((2, 3), 1e30, np.float32)},
 ])
 def test_hostile_galleries(colours, tmp_path, monkeypatch, parts):
     monkeypatch.chdir(tmp_path)
@@ -115,3 +117,16 @@ def test_a_save_that_fails_leaves_the_old_file(colours, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         c.save(tmp_path / "g.npz")
     assert (tmp_path / "g.npz").read_bytes() == before and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("name, part", [
+    ("labels.npy", b""), ("labels.npy", b"no array"), ("descriptors.npy", b"\x93NUMPY\x01\x00\xb8\x0b" + b"(" * 3000),
+    ("labels.npy", b"\x93NUMPY\x01\x00\x46\x00" + b"{'descr': '<U1', 'fortran_order': False, 'shape': (2,), }".ljust(69) + b"\n" + b"\0\0\x11\0" * 2),
+])  # fmt: skip
+def test_parts_that_are_no_arrays(tmp_path, name, part):
+    write(tmp_path / "good.npz")
+    with zipfile.ZipFile(tmp_path / "good.npz") as good, zipfile.ZipFile(tmp_path / "bad.npz", "w") as bad:
+        for each in good.namelist():
+            bad.writestr(each, part if each == name else good.read(each))
+    with pytest.raises(GalleryError, match="bad.npz"):
+        load_gallery(tmp_path / "bad.npz")
