@@ -349,15 +349,9 @@ class Classifier:
         """
         self._fitted()
         g = self.gallery_
-        answers = np.full(len(g), np.nan)
-        pairs = under_two_names(g)
-        if pairs:
-            i, j = pairs[0]
-            warnings.warn(f"{len(pairs)} photos lie under two names, such as {g.photos[i]} ({g.labels[i]}) and {g.photos[j]} ({g.labels[j]}): these "
-                          "people are no strangers to each other and are left out", stacklevel=3)
-        twice = {g.labels[k] for pair in pairs for k in pair}
+        answers, twice = np.full(len(g), np.nan), under_two_names(g)
         for person in self.classes_ if len(self.classes_) > 1 else []:
-            if person in twice:
+            if person in twice:  # they are no strangers to each other
                 continue
             mine = g.labels == person
             rest = Classifier.__new__(Classifier)

@@ -1,6 +1,7 @@
 """The gallery: descriptors of known people with their names, kept in one file without pickle."""
 
 import json
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def load_gallery(path):
 
 
 def under_two_names(gallery, most=0.05):
-    """Photos that lie in a gallery under the names of two people: pairs (i, j) of their numbers.
+    """People who share a photo in a gallery: one of the two names is wrong. A warning names the first such photo.
 
     Parameters
     ----------
@@ -129,9 +130,13 @@ def under_two_names(gallery, most=0.05):
 
     Returns
     -------
-    list of (int, int)
+    set of str
     """
     from sklearn.neighbors import radius_neighbors_graph
 
     near = radius_neighbors_graph(unit(gallery.descriptors), most).tocoo()
-    return [(i, j) for i, j in sorted(zip(near.row.tolist(), near.col.tolist())) if i < j and gallery.labels[i] != gallery.labels[j]]
+    pairs = [(i, j) for i, j in sorted(zip(near.row.tolist(), near.col.tolist())) if i < j and gallery.labels[i] != gallery.labels[j]]
+    for i, j in pairs[:1]:
+        warnings.warn(f"{len(pairs)} photos lie under two names, such as {gallery.photos[i]} ({gallery.labels[i]}) and {gallery.photos[j]} "
+                      f"({gallery.labels[j]}): these people are left out in choosing a threshold", stacklevel=4)
+    return {gallery.labels[k] for pair in pairs for k in pair}
