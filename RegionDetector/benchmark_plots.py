@@ -72,7 +72,7 @@ def plot_speed(detectors):
         crowded = any(1 < other["milliseconds"] / row["milliseconds"] < 8 and abs(other["ap50"] - row["ap50"]) < 0.05 for other in detectors.values())
         ax.plot(row["milliseconds"], row["ap50"], "o" if own else "s", color=BLUE if own else VERMILION, ms=8)
         ax.annotate(name, (row["milliseconds"], row["ap50"]), xytext=(7, -14 if crowded else 5), textcoords="offset points", fontsize=9)
-    ax.set(xscale="log", xlabel="median time for a photo of 640 × 480, milliseconds", ylabel="AP at IoU 0.5 (fold 10 of FDDB)", ylim=(0, 1))
-    ax.margins(x=0.35)
+    ax.set(xscale="log", xlabel="median time for a photo of 640 × 480, milliseconds", ylabel="AP at IoU 0.5 (fold 10 of FDDB)", ylim=(0, 1.08), yticks=np.linspace(0, 1, 6))
+    ax.margins(x=0.45)
     ax.grid(alpha=0.3)
     return figure
