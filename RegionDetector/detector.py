@@ -191,7 +191,7 @@ def boxes_from_maps(maps, stride, image_shapes, box_shape=WINDOW):
         From `cell_stride`.
     """
     index, rows, cols, values = find_peaks(maps)
-    centers = np.stack([rows, cols], axis=1) * np.asarray(stride) + WINDOW / 2
+    centers = np.stack([rows, cols], axis=1) * stride + WINDOW / 2
     limits = np.asarray(image_shapes)[index, :2]
     inside = (centers <= limits).all(axis=1)
     index, centers, values, limits = index[inside], centers[inside], values[inside], limits[inside]
