@@ -42,7 +42,8 @@ def photos_of(paths):
     for path in paths:
         if os.path.isdir(path):  # False, and no error, for what may not be looked into
             found += [(file, str(file.relative_to(path))) for file in sorted(path.rglob("*"))
-                      if file.suffix.lower() in PHOTO_SUFFIXES and os.path.isfile(file) and not file.name.endswith(DRAWN) and not any(part.startswith(".") for part in file.relative_to(path).parts)]
+                      if file.suffix.lower() in PHOTO_SUFFIXES and os.path.isfile(file) and not file.name.endswith(DRAWN)
+                      and not any(part.startswith(".") for part in file.relative_to(path).parts)]
         else:
             found.append((path, path.name))
     named, seen = {}, set()

@@ -17,6 +17,7 @@ IDLE = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "Alph
 RESIZING = ("RandomCrop",)  # works when the network is used, too; the other layers named Random... are for training only
 VECTOR = np.array([[-1.5, 0.25, 2.0]], np.float32)  # what activations are tried on: softmax can be written in many ways
 
+
 def chain(model):
     """The layers of a model in order, those of inner models among them.
 
@@ -55,7 +56,7 @@ def chain(model):
 def _is_ending(layer):
     """Does this layer only turn the answer into probabilities, or do nothing to it?"""
     kind = type(layer).__name__
-    return kind == "Softmax" or kind == "Activation" and (_gives_probabilities(layer) or _on(layer, VECTOR) is not None and np.allclose(_on(layer, VECTOR), VECTOR))
+    return kind == "Softmax" or kind == "Activation" and (_gives_probabilities(layer) or np.array_equal(_on(layer, VECTOR), VECTOR))
 
 
 def _on(layer, values):

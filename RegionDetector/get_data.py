@@ -57,7 +57,7 @@ def load_dataset(path, name, source=None, progress=True):
     ValueError
         If there is no such part, or no such source.
     FileNotFoundError
-        If FDDB or the archive is asked for and not there, or is not whole.
+        If FDDB or the archive is asked for and not there, or is not whole; if the archive holds some of the three parts only.
     """
     if name not in NAMES:
         raise ValueError(f"expected one of {', '.join(NAMES)}; got {name!r}")

@@ -186,7 +186,7 @@ def find_face(image, detector=None, thorough=True):
     if detector is None and key in _found_before:
         _found_before.move_to_end(key)
         return _found_before[key]
-    # first at the size at which a portrait shows its face: a photo of a phone in full takes seconds
+    # first at the size at which a portrait shows its face: a photo of a phone in full takes several times as long
     large = max(image.shape[:2]) > _PORTRAIT
     faces = find_faces(image, detector, thorough=thorough and not large, most=_PORTRAIT)
     if large and not faces:

@@ -2,7 +2,6 @@
 
 import warnings
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import Image
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
 
 
-# EXIF orientation: what turns the photo the right way up
+# EXIF orientation: what turns the photo the right way up. ImageOps.exif_transpose writes the notes anew, and fails where they are damaged
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
@@ -57,7 +56,7 @@ def read_photo(path):
 
 
 def photo_shape(path):
-    """Height and width of a photo, as `read_photo` would give it, without decoding the pixels.
+    """Height and width of a photo, as `read_photo` would give it; of all kinds but TIFF without decoding the pixels.
 
     Parameters
     ----------
@@ -90,7 +89,6 @@ def _orientation(image):
         return 1
 
 
-@lru_cache
 def _formats():
     """The formats that Pillow knows by `PHOTO_SUFFIXES`. Others go to programs outside, PostScript for one."""
     return sorted({name for suffix, name in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES})

@@ -9,12 +9,12 @@ import pytest
 
 from common.exercise import RIGHT, WRONG, Local, judge
 from common.photos import read_photo
-from TrackDetector import faces, get_data
+from TrackDetector import checks_faces, faces, get_data
 from TrackDetector.alignment import align
 from TrackDetector.checks_faces import read_names
 from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
-from TrackDetector.exercises import TASK
+from TrackDetector.exercises import TASK, cut_faces
 from TrackDetector.photos import in_numeric_order
 
 
@@ -328,3 +328,16 @@ def test_accuracy_is_measured_on_names_of_any_shape():
 def test_enough_variants():
     assert min(map(len, (LOAD_WRONG, VIDEO_WRONG, CROP_WRONG, WHO_WRONG))) >= 5 and min(map(len, (LOAD_RIGHT, VIDEO_RIGHT, CROP_RIGHT, WHO_RIGHT))) >= 3
     assert verdict("load_image_data", get_data.load_image_data).status == RIGHT
+
+
+@pytest.mark.parametrize("written", ["reference", "for lists, crops alone", "dictionaries of crops", "numbers of 64 bits"])
+def test_the_notebook_goes_on_with_every_right_answer(written):
+    def for_lists(imgs):
+        return [aligned(imgs[k]) for k in range(len(imgs))]
+
+    photos = {f"{k}.png": checks_faces.photo(4 * k, 0) for k in range(2)}
+    preprocess = {"reference": lambda imgs: faces.preprocess_imgs(imgs, thorough=False), "for lists, crops alone": for_lists,
+                  "dictionaries of crops": CROP_RIGHT["dictionaries only"], "numbers of 64 bits": each(lambda i: aligned(i).astype(np.int64))}[written]
+    crops, found = cut_faces(preprocess, photos)
+    assert crops.dtype == np.uint8 and found.tolist() == [True, True]
+    np.testing.assert_array_equal(crops, [aligned(image) for image in photos.values()])

@@ -139,3 +139,15 @@ def test_wrong_input_is_named():
         best_match([[0, 0, 0, 1, 1]] * 2, [], [1, np.nan])
     with pytest.raises(ValueError, match="image_index"):
         best_match([[0, 0, 1, 1]], [], [1])
+
+
+def test_a_threshold_that_no_box_reaches_has_no_place_on_the_curve():
+    from matplotlib import pyplot as plt
+
+    from common.graph import plot_precision_recall
+
+    for threshold, rings in ((0.5, 1), (2.0, 0)):
+        plot_precision_recall([0.5, 1.0], [1.0, 0.5], [0.1, 0.9], threshold)
+        labels = [text.get_text() for text in plt.gca().get_legend().get_texts()]
+        assert sum(label.startswith("threshold") for label in labels) == rings
+        plt.close()
