@@ -22,6 +22,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from common.places import from_root
+
 FOLDS = range(1, 11)
 WHERE_FROM = ("unpack both FDDB-folds.tgz and originalPics.tar.gz from http://vis-www.cs.umass.edu/fddb/ into it, "
               "so that it holds FDDB-folds/ and originalPics/")
@@ -74,7 +76,7 @@ def find_fddb(folder=None):
         folder, named_by = os.environ.get("FDDB_DIR") or None, "FDDB_DIR"
     if folder is None:
         return None
-    folder = Path(folder).expanduser()
+    folder = from_root(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{named_by} says FDDB lies in {folder}, but there is no such folder: "
                                 f"correct the name, or {WHERE_FROM}.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from common.photos import PhotoError, read_photo
+from common.places import from_root
 from TrackDetector import demo
 from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, read_video
 
@@ -105,10 +106,11 @@ def find_data(dir_name, source=None, seed=0):
                                 f"{_what_lies_in(dir_name)}")
     home = dir_name.parent
     if source is None and local:
-        if not (Path(local) / kind / "train" / "y_train.csv").is_file():
+        local = from_root(local)
+        if not (local / kind / "train" / "y_train.csv").is_file():
             raise FileNotFoundError(f"FACE_RECOGNITION_DIR is {local}, but there is no {kind}/train/y_train.csv in it; "
-                                    f"{_what_lies_in(Path(local))}. Correct it, or unset it to use the built-in people")
-        return Path(local) / kind, f"{kind}: the local copy that FACE_RECOGNITION_DIR names ({Path(local).name})"
+                                    f"{_what_lies_in(local)}. Correct it, or unset it to use the built-in people")
+        return local / kind, f"{kind}: the local copy that FACE_RECOGNITION_DIR names ({local.name})"
     if source == "lfw":
         return _lfw(home, seed) / kind, f"{kind}: people of LFW; clips are simulated from stills"
     if source == "download":

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from common.console import print_any_name
 from common.pins import canonical, installed_packages, requirements
+from common.places import from_root
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -221,7 +222,7 @@ def check_data(root=ROOT, environ=None):
     for name, variable, inside, what in (("FDDB", "FDDB_DIR", "FDDB-folds", "the two FDDB archives"),
                                          ("Face_Recognition_data", "FACE_RECOGNITION_DIR", "image_classification", "the course's archive")):
         named = environ.get(variable)
-        if named and not (Path(named).expanduser() / inside).is_dir():
+        if named and not (from_root(named) / inside).is_dir():
             yield Finding("Data", "problem", f"{variable} says that {name} lies in {named}, but there is no {inside} in it",
                           f"correct {variable}, or unset it; the folder must hold {inside} of {what}")
         elif named:

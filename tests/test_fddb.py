@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import photos
+from common import photos, places
 from common.photos import PhotoError
 from RegionDetector import fddb
 
@@ -249,3 +249,15 @@ def test_unreadable_photos_are_named(tmp_path, corners):
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:2000])
     with pytest.raises(OSError, match="half.jpg: cannot be read as a photo"):
         photos.read_photo(tmp_path / "half.jpg")
+
+
+def test_a_name_typed_in_the_kits_folder_holds_in_a_notebooks_folder(folder, monkeypatch, tmp_path):
+    """``FDDB_DIR=../shared/... make run``: a notebook runs in the folder that it lies in."""
+    monkeypatch.setattr(places, "ROOT", tmp_path / "kit")
+    for name in ("kit", "kit/RegionDetector"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "beside").symlink_to(folder)
+    monkeypatch.setenv("FDDB_DIR", "../beside")
+    for place in ("kit", "kit/RegionDetector"):
+        monkeypatch.chdir(tmp_path / place)
+        assert len(fddb.read_folds(fddb.find_fddb(), 1)) == 3
