@@ -22,9 +22,9 @@ COMMANDS = {
     "lab": ["-m", "jupyterlab", "--ip=127.0.0.1"],
     "test": ["-m", "pytest"],
     "doctor": ["-m", "common.doctor"],
-    "grade": ["-m", "common.grade"],
-    "student": ["-m", "common.student"],
-    "fddb": ["-m", "RegionDetector.fddb_folds"],
+    "grade": ["-m", "common.grading.grade"],
+    "student": ["-m", "common.grading.student_package"],
+    "fddb": ["-m", "RegionDetector.fddb.folds"],
 }
 
 

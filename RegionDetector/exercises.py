@@ -11,12 +11,11 @@ In the notebook::
     check(gen_negative_bbox)
 """
 
-from common.exercise import Exercise, Score, Task
-from RegionDetector import checks_detector as on_detector
-from RegionDetector import checks_networks as on_networks
-from RegionDetector import checks_optional as optional
-from RegionDetector import checks_patches as on_patches
-from RegionDetector import targets
+from common.exercises.exercise import Exercise, Score, Task
+from RegionDetector.checks import detector as on_detector
+from RegionDetector.checks import networks as on_networks
+from RegionDetector.checks import optional, targets
+from RegionDetector.checks import patches as on_patches
 
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
 PEAKS = tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps"))

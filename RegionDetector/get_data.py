@@ -13,12 +13,12 @@ try:
 except ModuleNotFoundError:  # a notebook of the published course imports this file by itself, from its folder
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
+from common.downloads.fetching import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
 from common.photos import PhotoError, photo_shape, read_photo
-from RegionDetector.demo_scenes import make_scenes
-from RegionDetector.fddb import find_fddb, read_folds
-from RegionDetector.prepare import SPLITS, fingerprint, load_split, prepare_fddb, save_split, whole_boxes
-from RegionDetector.published import is_published, load_published
+from RegionDetector.demo.scenes import make_scenes
+from RegionDetector.fddb.course_archive import is_published, load_published
+from RegionDetector.fddb.course_set import SPLITS, fingerprint, load_split, prepare_fddb, save_split, whole_boxes
+from RegionDetector.fddb.reading import find_fddb, read_folds
 
 NAMES = (*SPLITS, "original")
 ORIGINALS = 100  # photos that "original" gives; all 1,314 would take long on a laptop
@@ -146,7 +146,7 @@ def _originals(folder, progress):
 
 def originals(folder):
     """The photos of FDDB that can be read and are not in the course set, as a list of FddbPhoto."""
-    from RegionDetector.prepare import course_scale
+    from RegionDetector.fddb.course_set import course_scale
 
     def left_out(record):
         try:
@@ -188,7 +188,8 @@ def _demo_version():
     import hashlib
     import inspect
 
-    from RegionDetector import demo_people, demo_scenes
+    from RegionDetector.demo import people as demo_people
+    from RegionDetector.demo import scenes as demo_scenes
 
     source = inspect.getsource(demo_scenes) + inspect.getsource(demo_people)
     return hashlib.sha256(source.encode()).hexdigest()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.temporary import temporary_folder
+from common.files import temporary_folder
 
 SAMPLE_SHAPE = (32, 32, 3)
 IMAGE_SHAPE = (176, 176, 3)

@@ -7,10 +7,10 @@ from tqdm.auto import tqdm
 
 from common.boxes import covered, iou, non_maximum_suppression
 from common.inference import compiled
-from RegionDetector import pyramid_model
 from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, face_answer
-from RegionDetector.pyramid import FACE, on_one_canvas, pyramid_scales
-from RegionDetector.second_look import look_again
+from RegionDetector.pyramid import model as pyramid_model
+from RegionDetector.pyramid.rescoring import look_again
+from RegionDetector.pyramid.scales import FACE, on_one_canvas, pyramid_scales
 
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
@@ -57,7 +57,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     ----------
     E. H. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984.
     """
-    from RegionDetector.fourier import for_looking
+    from RegionDetector.networks.fourier import for_looking
 
     learnt = fcnn_model.output_shape[-1] == pyramid_model.ANSWERS
     run = compiled(fcnn_model if learnt else for_looking(fcnn_model))

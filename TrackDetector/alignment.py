@@ -5,7 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from TrackDetector.dlib_weights import LANDMARKS_FILE, dlib_file
+from TrackDetector.networks.dlib_weights import LANDMARKS_FILE, dlib_file
 
 CROP_SIZE = 224  # what the course's network takes
 PADDING = 0.25

@@ -1,6 +1,6 @@
 """Whose face is it? Nearest neighbours among descriptors: for photos, for clips, and for strangers.
 
-`python -m TrackDetector.classifier --gallery FOLDER PHOTO_OR_VIDEO...` does it with one's own files.
+`python -m TrackDetector --gallery FOLDER PHOTO_OR_VIDEO...` does it with one's own files.
 """
 
 import warnings
@@ -10,11 +10,11 @@ from time import perf_counter
 
 import numpy as np
 
-from TrackDetector.answers import UNKNOWN, Answer, like, named, named_clips, unit
 from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
 from TrackDetector.gallery import Gallery, GalleryError, load_gallery, save_gallery, under_two_names
 from TrackDetector.photos import as_rgb
+from TrackDetector.predictions import UNKNOWN, Answer, like, named, named_clips, unit
 from TrackDetector.validation import usual_threshold
 
 COMBINE = ("mean", "median", "vote")
@@ -401,9 +401,3 @@ class Classifier:
                 warnings.warn(f"{others} strangers cannot show a false-accept rate of {false_accept:g}: the threshold may be much too "
                               "lax; hand in photos of more strangers", stacklevel=2)
         return self.threshold
-
-
-if __name__ == "__main__":
-    from TrackDetector.command import main
-
-    raise SystemExit(main())

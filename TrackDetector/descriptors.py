@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from TrackDetector.dlib_weights import RESNET_FILE, DatError, dlib_file, read_layers
+from TrackDetector.networks.dlib_weights import RESNET_FILE, DatError, dlib_file, read_layers
 
 INPUT_SIZE = 150
 LAYER = "descriptor"

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from common.boxes import as_boxes
-from TrackDetector.dlib_weights import CNN_DETECTOR_FILE, dlib_file
+from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, dlib_file
 
 
 def _rows_first(rectangles):

@@ -3,10 +3,10 @@
 See `RegionDetector.exercises` for how a notebook uses them.
 """
 
-from common.exercise import Exercise, Score, Task, Unsolved
-from TrackDetector import checks_data as on_data
-from TrackDetector import checks_faces as on_faces
-from TrackDetector import targets
+from common.exercises.exercise import Exercise, Score, Task, Unsolved
+from TrackDetector.checks import data as on_data
+from TrackDetector.checks import faces as on_faces
+from TrackDetector.checks import targets
 
 DATA, FACES, CLASSIFIER = "TrackDetector.get_data", "TrackDetector.faces", "TrackDetector.classifier"
 
@@ -72,7 +72,7 @@ class _Plain:
 
 
 def _answers(out, asked, details):
-    from TrackDetector.answers import Answer
+    from TrackDetector.predictions import Answer
 
     out = out if isinstance(out, dict) else dict(zip(asked, out))
     return {n: Answer(str(label), str(label), 0.0, True) for n, label in out.items()} if details else out
@@ -113,7 +113,7 @@ def with_details(classifier, images, labels, *settings, **more):
     *settings, **more
         For the kit's classifier.
     """
-    from common.reference import load
+    from common.exercises.reference import load
 
     if hasattr(classifier, "identify"):
         return classifier

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.temporary import whole_file
-from TrackDetector.answers import unit
+from common.files import whole_file
+from TrackDetector.predictions import unit
 
 FORMAT = "face gallery 1"
 _PARTS = ("descriptors", "labels", "photos", "settings")

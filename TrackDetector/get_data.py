@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unicodedata import normalize
 
+from common.files import from_root
 from common.photos import PhotoError, read_photo
-from common.places import from_root
-from TrackDetector import demo
+from TrackDetector.demo import people as demo
 from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, read_video
 
 SOURCES = (None, "folder", "demo", "lfw", "download")
@@ -39,10 +39,10 @@ def unpack(filename, folder=None):
 
     Raises
     ------
-    common.download.ArchiveError, OSError
+    common.downloads.fetching.ArchiveError, OSError
         If it is damaged, hostile, or there is no room.
     """
-    from common.download import unpack as unpack_safely
+    from common.downloads.fetching import unpack as unpack_safely
 
     folder = Path(filename).parent if folder is None else Path(folder)
     unpack_safely(filename, folder)
@@ -54,7 +54,7 @@ def _lfw(home, seed):
     import numpy as np
     from sklearn.datasets import fetch_lfw_people
 
-    from common.download import fetch_lfw
+    from common.downloads.fetching import fetch_lfw
 
     target = home / "lfw" / "course"
     if not (target / "built-in.txt").is_file():
@@ -114,7 +114,7 @@ def find_data(dir_name, source=None, seed=0):
     if source == "lfw":
         return _lfw(home, seed) / kind, f"{kind}: people of LFW; clips are simulated from stills"
     if source == "download":
-        from common.download import fetch_unpacked
+        from common.downloads.fetching import fetch_unpacked
 
         return fetch_unpacked("Face_Recognition_data", home.parent) / kind, f"{kind}: the course's data, downloaded"
     people, strangers = demo.orl_people(seed)

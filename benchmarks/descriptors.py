@@ -42,8 +42,8 @@ def main(arguments=None):
     from common import device
     from common.orl import orl_faces
     from TrackDetector.descriptors import get_layer_output
-    from TrackDetector.dlib_weights import RESNET_FILE, dlib_file
     from TrackDetector.faces import preprocess_imgs
+    from TrackDetector.networks.dlib_weights import RESNET_FILE, dlib_file
 
     photos = [np.repeat(image[:, :, None], 3, axis=2) for image in orl_faces()[0][: options.faces]]
     chips, _ = preprocess_imgs(photos, size=150, progress=False)

@@ -29,7 +29,7 @@ def ours(weights, min_face, mirror=False):
     """The kit's own network."""
     from common.inference import compiled
     from RegionDetector.multiscale import as_boxes_in, find_ellipses
-    from RegionDetector.pyramid_model import load_pretrained
+    from RegionDetector.pyramid.model import load_pretrained
 
     run = compiled(load_pretrained(weights))
 
@@ -129,8 +129,8 @@ def milliseconds(detectors, photos):
 def window_by_window(photo):
     """Seconds of the course's FCNN on a photo, and of its classifier on the same windows in batches of 32."""
     from common.inference import compiled
-    from RegionDetector.fourier import for_looking
     from RegionDetector.model import copy_weights, generate_fcnn_model, generate_model
+    from RegionDetector.networks.fourier import for_looking
 
     classifier, fcnn = generate_model(), generate_fcnn_model((None, None, 3))
     copy_weights(classifier, fcnn)
@@ -165,7 +165,7 @@ def main(arguments=None):
 
     from common import device
     from common.photos import read_photo
-    from RegionDetector import fddb
+    from RegionDetector.fddb import reading as fddb
 
     records = fddb.read_folds(fddb.find_fddb(options.fddb), options.fold)
     photos = [read_photo(record.path) for record in records]
@@ -181,7 +181,7 @@ def main(arguments=None):
           f"{windows['plain_ratio']:.0f} times as long as the FCNN without Fourier transforms")
     report = {"device": device.describe(), "fold": options.fold, "photos": len(photos), "timed": len(timed), "detectors": results, "fcnn": windows}
     if options.plot:
-        from RegionDetector.benchmark_plots import plot_speed
+        from RegionDetector.fddb.plots import plot_speed
 
         plot_speed(results).savefig(options.plot, dpi=120)
     if options.json:

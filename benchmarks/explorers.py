@@ -39,10 +39,10 @@ def detector_fronts():
     import numpy as np
     from skimage.data import astronaut
 
-    from common import explore
+    from common.pictures import explorers as explore
     from common.scores import precision_recall_curve
-    from RegionDetector import explore as looking
     from RegionDetector import model
+    from RegionDetector.pictures import explorers as looking
 
     keras.utils.set_random_seed(0)
     photo = astronaut()[:352:2, 80:432:2]
@@ -67,7 +67,7 @@ def neighbor_front():
 
     from common.orl import orl_faces
     from TrackDetector.classifier import Classifier
-    from TrackDetector.explore import Neighbors, explore_neighbors
+    from TrackDetector.pictures.explorers import Neighbors, explore_neighbors
 
     images, person = orl_faces()
     faces = np.repeat(images[:, :, :, None], 3, axis=3)[:, 10:102]

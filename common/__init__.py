@@ -1,1 +1,1 @@
-"""What both tasks share; knows nothing of either (see README, "What each file is")."""
+"""The shared ground floor; knows nothing of the two tasks."""

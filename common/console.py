@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from common.temporary import whole_file
+from common.files import whole_file
 
 
 def print_any_name():

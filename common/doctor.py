@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.console import print_any_name
+from common.files import from_root
 from common.pins import canonical, installed_packages, requirements
-from common.places import from_root
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"

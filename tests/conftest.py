@@ -24,8 +24,8 @@ def fddb_folder():
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     """A sandbox for submissions, with a copy of the kit."""
-    from common.sandbox import Sandbox
-    from common.student import write_tree
+    from common.grading.sandbox import Sandbox
+    from common.grading.student_package import write_tree
 
     kit = tmp_path_factory.mktemp("kit")
     write_tree(kit, notebooks=False, sandbox=True)

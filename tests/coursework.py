@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from common import device
-from common.exercise import WRONG, Local, judge
-from common.grade import NOTEBOOKS
-from common.reference import source_of
+from common.exercises.exercise import WRONG, Local, judge
+from common.exercises.reference import source_of
+from common.grading.grade import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ def solved(task, instead=(), folder=ROOT):
 
     Parameters
     ----------
-    task : common.exercise.Task
+    task : common.exercises.exercise.Task
     instead : dict of str to str or None
         Other sources for some exercises; None leaves the stub.
     """

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from common.sources import Source
+from common.downloads.sources import Source
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import zipfile
 
 import pytest
 
-from common import archives
-from common.archives import ArchiveError, check, unpack
+from common.downloads import archives
+from common.downloads.archives import ArchiveError, check, unpack
 
 CONTENT = {"data/a.csv": b"a,b\n" * 40, "data/photos/img_1.jpg": bytes(range(256)) * 30, "data/photos/img_2.jpg": b"\xff\xd8" + bytes(999)}
 

@@ -16,8 +16,8 @@ import numpy as np
 import keras
 from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model
 from RegionDetector.detector import heat_maps
-from RegionDetector.fourier import for_looking
-from RegionDetector.pyramid_model import load_pretrained
+from RegionDetector.networks.fourier import for_looking
+from RegionDetector.pyramid.model import load_pretrained
 from TrackDetector.descriptors import get_layer_output
 from common.device import backend, describe, seed_everything
 from common.inference import compiled, in_batches

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from coursework import judged, rejected
+
 from RegionDetector import model
 from RegionDetector.exercises import TASK
 
@@ -145,7 +145,7 @@ def test_networks_that_are_classes():
 
 def test_learning_is_measured_where_the_student_cannot_reach(monkeypatch):
     """In grading, the fitting runs beside the student's code, which may have taken its place."""
-    monkeypatch.setattr("RegionDetector.checks_networks.learn_toy", lambda *args: 1.0)
+    monkeypatch.setattr("RegionDetector.checks.networks.learn_toy", lambda *args: 1.0)
     rejected(TASK, "generate_model", classifier(trainable=False), "cannot learn")
 
 

@@ -3,13 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+from coursework import judged, rejected
 
 from common.boxes import non_maximum_suppression
-from common.exercise import RIGHT
-from coursework import judged, rejected
+from common.exercises.exercise import RIGHT
 from RegionDetector import detector, hard_negatives, model, multiscale, samples
 from RegionDetector.exercises import TASK
-
 
 # --- hard negatives ---
 

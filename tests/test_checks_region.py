@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-
-from common.exercise import RIGHT
-from common.scores import best_match, iou_score, precision_recall_curve
 from coursework import judged, rejected
+
+from common.exercises.exercise import RIGHT
+from common.scores import best_match, iou_score, precision_recall_curve
 from RegionDetector import detector, samples
 from RegionDetector.exercises import TASK
-
 
 RNG = np.random.default_rng(7)
 

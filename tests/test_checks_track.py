@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from common.exercise import RIGHT, WRONG, Local, judge
+from common.exercises.exercise import RIGHT, WRONG, Local, judge
 from common.photos import read_photo
-from TrackDetector import checks_faces, faces, get_data
+from TrackDetector import faces, get_data
 from TrackDetector.alignment import align
-from TrackDetector.checks_faces import read_names
+from TrackDetector.checks import faces as checks_faces
+from TrackDetector.checks.faces import read_names
 from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
 from TrackDetector.exercises import TASK, cut_faces
@@ -313,7 +314,7 @@ def test_accuracy_is_measured_on_names_of_any_shape():
     """What the predict of scikit-learn gives for one photo is an array of one name."""
     from types import SimpleNamespace
 
-    from TrackDetector import grading
+    from TrackDetector.checks import measured as grading
 
     items = {"1": None, "2": None}
     classifier = SimpleNamespace(fit=lambda *data: None, classify_images=lambda asked: {n: np.array(["p" + n]) for n in asked},

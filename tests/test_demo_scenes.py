@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common import orl
-from RegionDetector import demo_scenes
+from RegionDetector.demo import scenes as demo_scenes
 
 SPLITS = {"train": 918, "val": 306, "test": 307}
 

@@ -12,9 +12,10 @@ import pytest
 from downloading import a_zip, clean, plain_surroundings, quiet, sha, table  # noqa: F401  (plain_surroundings is a fixture)
 from misbehaving import FINAL, LYING, PASSING, Mirrors
 
-from common import download, transfer
-from common.download import DownloadError, fetch
-from common.sources import Source
+from common.downloads import fetching as download
+from common.downloads import transfer
+from common.downloads.fetching import DownloadError, fetch
+from common.downloads.sources import Source
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["hash known", "hash not known"])
@@ -102,7 +103,7 @@ def test_a_server_that_drips_is_left_for_another(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_up_halfway_says_where_and_goes_on_later(tmp_path):
-    program = ("import resource, sys\nfrom common.download import fetch\nfrom common.sources import Source\n"
+    program = ("import resource, sys\nfrom common.downloads.fetching import fetch\nfrom common.downloads.sources import Source\n"
                "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
                "fetch('data.zip', sys.argv[2], sources={'data.zip': Source('data.zip', (sys.argv[1],), sys.argv[3])}, progress=False)")
     pytest.importorskip("resource")
@@ -288,8 +289,8 @@ def test_two_processes_load_it_once(tmp_path):
     data = a_zip(size=2_000_000)
     program = textwrap.dedent("""
         import sys
-        from common.download import fetch
-        from common.sources import Source
+        from common.downloads.fetching import fetch
+        from common.downloads.sources import Source
         url, sha256, folder = sys.argv[1:]
         print(fetch("data.zip", folder, sources={"data.zip": Source("data.zip", (url,), sha256)}, progress=False))
     """)
@@ -306,7 +307,7 @@ def test_two_processes_load_it_once(tmp_path):
 
 def test_a_killed_process_leaves_no_wrong_file_and_no_lock(tmp_path):
     data = a_zip()
-    program = ("import sys\nfrom common.download import fetch\nfrom common.sources import Source\n"
+    program = ("import sys\nfrom common.downloads.fetching import fetch\nfrom common.downloads.sources import Source\n"
                "fetch('data.zip', sys.argv[2], sources={'data.zip': Source('data.zip', (sys.argv[1],), '0' * 64)}, progress=False)")
     with Mirrors({"data.zip": data}, [["stalls"]], stall=30) as mirrors:
         run = subprocess.Popen([sys.executable, "-c", program, mirrors.url(0, "data.zip"), str(tmp_path)],
@@ -352,7 +353,7 @@ def test_the_bar_begins_where_the_download_goes_on(tmp_path, capsys):
 
 def test_nothing_reaches_out_at_import():
     program = ("import socket\ndef no(*args, **kw): raise SystemExit('reached out')\n"
-               "socket.socket.connect = no; socket.getaddrinfo = no\nimport common.download, common.sources, common.archives\nprint('quiet')")
+               "socket.socket.connect = no; socket.getaddrinfo = no\nimport common.downloads.fetching, common.downloads.sources, common.downloads.archives\nprint('quiet')")
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
                          cwd=os.path.dirname(os.path.dirname(download.__file__)))
     assert run.stdout == "quiet\n"

@@ -9,9 +9,9 @@ import pytest
 from downloading import a_zip, clean, plain_surroundings, quiet, sha  # noqa: F401  (plain_surroundings is a fixture)
 from misbehaving import Mirrors
 
-from common import download
-from common.download import DownloadError, fetch_fddb, fetch_lfw, fetch_unpacked
-from common.sources import FDDB_ARCHIVES, FDDB_MANIFEST, SOURCES, Source, fddb_addresses, fddb_files
+from common.downloads import fetching as download
+from common.downloads.fetching import DownloadError, fetch_fddb, fetch_lfw, fetch_unpacked
+from common.downloads.sources import FDDB_ARCHIVES, FDDB_MANIFEST, SOURCES, Source, fddb_addresses, fddb_files
 
 
 def test_archives_of_the_table_unpack_to_their_place(tmp_path):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from common import old_keras
-from common.checking import numbers, overlap, softmax
-from common.exercise import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Exercise, Local, Score, Task, Unsolved, Wrong, is_stub, judge
-from common.grade import NOTEBOOKS, ROOT
-from common.notebook_source import collect, read_cells
-from common.reference import answer_names, load, source_of
+from common.exercises import old_keras
+from common.exercises.answer_form import numbers, overlap, softmax
+from common.exercises.exercise import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Exercise, Local, Score, Task, Unsolved, Wrong, is_stub, judge
+from common.exercises.reference import answer_names, load, source_of
+from common.grading.grade import NOTEBOOKS, ROOT
+from common.grading.notebook_source import collect, read_cells
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import explore
 from common.boxes import iou_score
+from common.pictures import explorers as explore
 from common.scores import best_match, precision_recall_curve
-from RegionDetector import explore as looking
 from RegionDetector import model as networks
-from RegionDetector.drawings import plot_conversion, plot_receptive_field, receptive_fields
+from RegionDetector.pictures import explorers as looking
+from RegionDetector.pictures.drawings import plot_conversion, plot_receptive_field, receptive_fields
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (120, 150, 3), dtype=np.uint8)
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from TrackDetector.classifier import Classifier
-from TrackDetector.explore import KS, Neighbors, draw_neighbors, explore_neighbors, thumbnails
+from TrackDetector.pictures.explorers import KS, Neighbors, draw_neighbors, explore_neighbors, thumbnails
 
 PEOPLE = ("Ann", "Bob", "Cy", "Dora")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import photos, places
+from common import files as places
+from common import photos
 from common.photos import PhotoError
-from RegionDetector import fddb
+from RegionDetector.fddb import reading as fddb
 
 NAMES = ["2002/08/11/big/img_1", "2002/08/11/big/img_2", "2003/01/01/big/img_3"]
 LIST = (f"{NAMES[0]}\n1\n20.5 10.25 1.5 30 31.5  1\n"

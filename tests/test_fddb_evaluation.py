@@ -5,14 +5,20 @@ from itertools import permutations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from common.photos import PhotoError
-from RegionDetector.fddb import FddbPhoto
-from RegionDetector.fddb_evaluation import (
-    bad_rows, ellipse_mask, evaluate, mask_iou, matching_steps, rectangle_corners,
+from RegionDetector.fddb.evaluation import (
+    bad_rows,
+    ellipse_mask,
+    evaluate,
+    mask_iou,
+    matching_steps,
+    rectangle_corners,
 )
+from RegionDetector.fddb.reading import FddbPhoto
 
 shapes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 place = st.floats(-40, 100, allow_nan=False)

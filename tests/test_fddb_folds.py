@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from RegionDetector import benchmark_plots, fddb, fddb_folds, fddb_report
-from RegionDetector.fddb_evaluation import evaluate
-from RegionDetector.pyramid_model import generate_pyramid_model
-from RegionDetector.pyramid_samples import boxed, spread_of
-from RegionDetector.pyramid_training import Plan, calibrate
+from RegionDetector.fddb import folds as fddb_folds
+from RegionDetector.fddb import plots as benchmark_plots
+from RegionDetector.fddb import reading as fddb
+from RegionDetector.fddb import report as fddb_report
+from RegionDetector.fddb.evaluation import evaluate
+from RegionDetector.pyramid.model import generate_pyramid_model
+from RegionDetector.pyramid.samples import boxed, spread_of
+from RegionDetector.pyramid.training import Plan, calibrate
 
 
 @pytest.fixture

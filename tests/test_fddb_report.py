@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from RegionDetector import fddb_report
-from RegionDetector.fddb_evaluation import Curve
+from RegionDetector.fddb import report as fddb_report
+from RegionDetector.fddb.evaluation import Curve
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [f"2002/08/11/big/img_{number}" for number in range(1, 5)]
@@ -192,7 +192,7 @@ def test_runs_as_a_module(folder, write):
 
 
 def test_reading_fddb_does_not_load_the_evaluation():
-    code = "import sys, RegionDetector.fddb; sys.exit(any(m in sys.modules for m in ('scipy', 'cv2', 'matplotlib')))"
+    code = "import sys, RegionDetector.fddb.reading; sys.exit(any(m in sys.modules for m in ('scipy', 'cv2', 'matplotlib')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 

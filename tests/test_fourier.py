@@ -5,7 +5,7 @@ import pytest
 
 from common.inference import compiled
 from RegionDetector import model
-from RegionDetector.fourier import TILE, FourierConvolution, fits, for_looking
+from RegionDetector.networks.fourier import TILE, FourierConvolution, fits, for_looking
 
 
 def pair(kernel, channels=3, filters=5, seed=0, **options):

@@ -6,17 +6,17 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import class_of_thirty as thirty
 import numpy as np
 import pytest
-
-import class_of_thirty as thirty
-from common import wire
-from common.checking import numbers
-from common.exercise import Wrong
-from common.grade import find_submissions, main
-from common.notebook_source import NotebookError, collect, read_cells, without_magics
-from common.sandbox import Ended, Raised, RemoteObject
 from coursework import code_notebook, hand_in
+
+from common.exercises.answer_form import numbers
+from common.exercises.exercise import Wrong
+from common.grading import codec as wire
+from common.grading.grade import find_submissions, main
+from common.grading.notebook_source import NotebookError, collect, read_cells, without_magics
+from common.grading.sandbox import Ended, Raised, RemoteObject
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
 

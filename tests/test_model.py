@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from keras import layers
 
 from common.inference import compiled, in_batches
-from RegionDetector.conversion import CannotConvert, to_fcnn
-from RegionDetector.fourier import for_looking
 from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model, get_checkpoint
+from RegionDetector.networks.conversion import CannotConvert, to_fcnn
+from RegionDetector.networks.fourier import for_looking
 
 
 def shaken(model, seed=0):

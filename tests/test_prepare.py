@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from RegionDetector import get_data, prepare
+from RegionDetector import get_data
+from RegionDetector.fddb import course_set as prepare
+from RegionDetector.fddb.course_archive import read_numbers
+from RegionDetector.fddb.course_set import course_scale, load_split, on_canvas, prepare_fddb, save_split, split_indices, whole_boxes
 from RegionDetector.get_data import data_name, load_dataset
-from RegionDetector.prepare import course_scale, load_split, on_canvas, prepare_fddb, save_split, split_indices, whole_boxes
-from RegionDetector.published import read_numbers
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.boxes import ellipse_to_box, iou
-from RegionDetector import pyramid, pyramid_model, pyramid_samples
 from RegionDetector.multiscale import Search, find_ellipses, merged, multiscale_detector
+from RegionDetector.pyramid import model as pyramid_model
+from RegionDetector.pyramid import samples as pyramid_samples
+from RegionDetector.pyramid import scales as pyramid
 
 SIDES = st.integers(1, 700)
 
@@ -144,7 +146,7 @@ def test_batches_repeat_with_the_seed_and_differ_without(spots):
 
 
 def test_a_toy_learns_finds_and_is_calibrated(spots):
-    from RegionDetector.pyramid_training import Plan, fit_pyramid_model, judged
+    from RegionDetector.pyramid.training import Plan, fit_pyramid_model, judged
 
     plan = Plan(epochs=60, faces=8, lr=4e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
     model = fit_pyramid_model(spots, plan, verbose=False)
@@ -159,8 +161,8 @@ def test_a_toy_learns_finds_and_is_calibrated(spots):
 
 
 def test_training_ten_times_does_not_fill_the_memory(spots, monkeypatch):
-    from RegionDetector import pyramid_samples
-    from RegionDetector.pyramid_training import Plan, fit_pyramid_model
+    from RegionDetector.pyramid import samples as pyramid_samples
+    from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
     albums, real = [], pyramid_samples.Album
     monkeypatch.setattr(pyramid_samples, "Album", lambda records: albums.append(weakref.ref(album := real(records))) or album)

@@ -1,4 +1,4 @@
-"""``python -m RegionDetector.detector`` on photos that may be shown, on damaged ones and on none."""
+"""``python -m RegionDetector`` on photos that may be shown, on damaged ones and on none."""
 
 import json
 import subprocess
@@ -12,7 +12,8 @@ from skimage.data import astronaut
 
 from common import console
 from common.boxes import iou
-from RegionDetector import command, pyramid_model
+from RegionDetector import __main__ as command
+from RegionDetector.pyramid import model as pyramid_model
 
 ROOT = Path(__file__).resolve().parents[1]
 ASTRONAUT = np.array([[60.0, 170, 215, 280]])  # her face, marked by hand
@@ -126,7 +127,7 @@ def test_its_own_copies_are_no_photos(folder, tmp_path):
 
 def test_it_runs_as_a_module(tmp_path):
     Image.fromarray(astronaut()).save(tmp_path / "a.png")
-    run = subprocess.run([sys.executable, "-m", "RegionDetector.detector", str(tmp_path / "a.png"), "--json", str(tmp_path / "out.json")],
+    run = subprocess.run([sys.executable, "-m", "RegionDetector", str(tmp_path / "a.png"), "--json", str(tmp_path / "out.json")],
                          cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     assert "face" in run.stdout and "Traceback" not in run.stderr and len(json.loads((tmp_path / "out.json").read_text())) == 1

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from RegionDetector import pyramid, pyramid_samples, second_look
-from RegionDetector.pyramid_model import STRIDE, as_target
+from RegionDetector.pyramid import rescoring as second_look
+from RegionDetector.pyramid import samples as pyramid_samples
+from RegionDetector.pyramid import scales as pyramid
+from RegionDetector.pyramid.model import STRIDE, as_target
 
 SURE, FAINT = 5.0, -9.0
 

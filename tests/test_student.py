@@ -9,11 +9,11 @@ import sys
 import zipfile
 
 import pytest
-
-from common.grade import NOTEBOOKS, grade_class
-from common.reference import answer_names
-from common.student import ROOT, without_answers, write_tree, write_zip
 from coursework import solved
+
+from common.exercises.reference import answer_names
+from common.grading.grade import NOTEBOOKS, grade_class
+from common.grading.student_package import ROOT, without_answers, write_tree, write_zip
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 
@@ -31,7 +31,7 @@ def package(tmp_path_factory):
 
 
 def test_no_answer_in_any_file(package):
-    from common.reference import load
+    from common.exercises.reference import load
 
     files = {p: p.read_bytes() for p in package.rglob("*") if p.is_file()}
     assert {p.suffix for p in files} <= {".py", ".ipynb", ".png", ".txt", ".in", ".lock", ".yml", ".sha256", ""}

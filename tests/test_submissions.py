@@ -5,14 +5,14 @@ import os
 import time
 
 import pytest
-
-from common.exercise import RIGHT, WRONG, Verdict
-from common.grade import Grader
-from common.grade_report import write_report
-from common.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
-from common.sandbox import Ended, _remove
-from common.submissions import find_submissions, left_out
 from coursework import code_notebook, hand_in
+
+from common.exercises.exercise import RIGHT, WRONG, Verdict
+from common.grading.grade import Grader
+from common.grading.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
+from common.grading.report import write_report
+from common.grading.sandbox import Ended, _remove
+from common.grading.submissions import find_submissions, left_out
 from RegionDetector.exercises import TASK
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")

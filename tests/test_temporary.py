@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from common.temporary import whole_file
+from common.files import whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
 import os
-from common.temporary import temporary_folder
+from common.files import temporary_folder
 folder = temporary_folder("parrot-")
 (folder / "inside").write_text("x")
 if hasattr(os, "fork"):

@@ -6,11 +6,11 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from colour_people import BLUE, GALLERY, GREEN, LABELS, RED, classifier, colours, patch  # noqa: F401  (the fixture)
-from common.orl import orl_faces
-from TrackDetector import demo
-from TrackDetector.answers import UNKNOWN, unit
-from TrackDetector.classifier import Classifier
 
+from common.orl import orl_faces
+from TrackDetector.classifier import Classifier
+from TrackDetector.demo import people as demo
+from TrackDetector.predictions import UNKNOWN, unit
 
 # --- photos ---------------------------------------------------------------------------------------
 

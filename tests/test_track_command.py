@@ -16,8 +16,8 @@ pytest.importorskip("keras")
 
 from common.orl import orl_faces
 from common.photos import read_photo
-from TrackDetector.command import draw, main, name_faces, open_gallery, read_people
-from TrackDetector.following import follow, link
+from TrackDetector.__main__ import draw, main, name_faces, open_gallery, read_people
+from TrackDetector.films.tracks import follow, link
 from TrackDetector.photos import read_video
 
 PEOPLE, STRANGER = ("ann", "bob", "cleo", "Zoë Åse"), 30
@@ -175,7 +175,7 @@ def test_a_small_gallery_in_which_a_photo_shows_no_face(tmp_path):
 def test_names_that_the_console_has_no_letters_for(files, tmp_path):
     save(tmp_path / "people" / "\u674e\u660e" / "1.png", head(0, 0))
     save(tmp_path / "photo.png", head(0, 1))
-    run = subprocess.run([sys.executable, "-m", "TrackDetector.classifier", "--gallery", str(tmp_path / "people"), str(tmp_path / "photo.png")],
+    run = subprocess.run([sys.executable, "-m", "TrackDetector", "--gallery", str(tmp_path / "people"), str(tmp_path / "photo.png")],
                          capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1], env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert run.returncode == 0 and "\\u674e\\u660e (distance" in run.stdout, run.stderr[-2000:]
 

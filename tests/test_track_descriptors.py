@@ -8,7 +8,7 @@ keras = pytest.importorskip("keras")
 from common.orl import orl_faces
 from TrackDetector import descriptors as d
 from TrackDetector.faces import preprocess_imgs
-from TrackDetector.reference import dlib_descriptors, largest_difference_to_dlib
+from TrackDetector.networks.dlib_reference import dlib_descriptors, largest_difference_to_dlib
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_the_chips_are_as_good_as_dlibs_own(people):
     import dlib
 
     from TrackDetector.descriptors import get_layer_output
-    from TrackDetector.dlib_weights import LANDMARKS_FILE, dlib_file
+    from TrackDetector.networks.dlib_weights import LANDMARKS_FILE, dlib_file
 
     predictor, apart = dlib.shape_predictor(str(dlib_file(LANDMARKS_FILE))), []
     for person in people[:12]:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import graph_people as show
 from common import identification as score
+from common.pictures import people as show
 from TrackDetector.validation import cross_validate, pair_distances
 
 distances = st.lists(st.floats(0, 2, width=32), min_size=1, max_size=60)
 
 
-@pytest.mark.parametrize("module", ["common.identification", "common.graph_people", "TrackDetector.alignment", "TrackDetector.photos", "TrackDetector.descriptors",
+@pytest.mark.parametrize("module", ["common.identification", "common.pictures.people", "TrackDetector.alignment", "TrackDetector.photos", "TrackDetector.descriptors",
                                     "TrackDetector.validation"])
 def test_examples_in_the_docstrings(module):
     assert doctest.testmod(importlib.import_module(module)).failed == 0
@@ -30,7 +30,7 @@ def test_answers_as_predict_gives_them_and_labels_with_the_tables_first_line(cap
 
 
 def test_marks_for_answers_as_predict_gives_them(monkeypatch):
-    from TrackDetector import grading
+    from TrackDetector.checks import measured as grading
     from TrackDetector.exercises import TASK
 
     class Student:

@@ -10,9 +10,10 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from colour_people import BLUE, GALLERY, LABELS, RED, classifier, colours, patch  # noqa: F401  (the fixture)
-from TrackDetector.answers import UNKNOWN
+
 from TrackDetector.classifier import Classifier
 from TrackDetector.gallery import GalleryError, load_gallery
+from TrackDetector.predictions import UNKNOWN
 
 
 def test_save_and_load(colours, tmp_path):

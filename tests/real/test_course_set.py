@@ -3,8 +3,8 @@
 import pytest
 
 from common.photos import photo_shape
-from RegionDetector.fddb import read_folds
-from RegionDetector.prepare import course_scale, split_indices, whole_boxes
+from RegionDetector.fddb.course_set import course_scale, split_indices, whole_boxes
+from RegionDetector.fddb.reading import read_folds
 
 
 @pytest.mark.real

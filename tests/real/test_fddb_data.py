@@ -3,7 +3,7 @@
 import pytest
 
 from common.photos import photo_shape, read_photo
-from RegionDetector import fddb
+from RegionDetector.fddb import reading as fddb
 
 pytestmark = pytest.mark.real
 

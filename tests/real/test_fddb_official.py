@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from RegionDetector.fddb import read_folds
-from RegionDetector.fddb_evaluation import Curve, evaluate
-from RegionDetector.fddb_report import COUNTS, PUBLISHED, read_detections
+from RegionDetector.fddb.evaluation import Curve, evaluate
+from RegionDetector.fddb.reading import read_folds
+from RegionDetector.fddb.report import COUNTS, PUBLISHED, read_detections
 
 EVALUATIONS = Path(__file__).resolve().parents[3] / "shared" / "data" / "fddb_eval"
 

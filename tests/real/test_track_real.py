@@ -11,7 +11,7 @@ from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
 from TrackDetector.faces import preprocess_imgs
 from TrackDetector.get_data import load_image_data, load_strangers, load_video_data
-from TrackDetector.reference import largest_difference_to_dlib
+from TrackDetector.networks.dlib_reference import largest_difference_to_dlib
 
 pytestmark = pytest.mark.real
 

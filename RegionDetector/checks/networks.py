@@ -1,0 +1,200 @@
+"""Checks of the networks: `generate_model`, `generate_fcnn_model`, `copy_weights`."""
+
+import numpy as np
+
+from common.exercises.answer_form import numbers, require, softmax
+
+PATCH, CANVAS = (32, 32, 3), (176, 176, 3)
+
+
+def _network(model, what):
+    require(model is not None, f"{what} returned None; is there a `return`?")
+    require(hasattr(model, "get_weights") and hasattr(model, "predict"), f"{what} should return a Keras model, got {type(model).__name__}")
+    return model
+
+
+def _answer(model, images, what):
+    return numbers(model.predict(np.asarray(images, np.float32), verbose=0), what)
+
+
+def _input_shape(model):
+    """What the model takes, as it says; None if it is a class of the student's own, which only shows when it is used."""
+    shape = getattr(model, "input_shape", None)
+    return tuple(shape)[1:] if isinstance(shape, (tuple, list)) else None
+
+
+def _takes(model, shape, what):
+    """Is this the shape that was asked for? A model that does not say is tried, which also gives it its weights."""
+    said = _input_shape(model)
+    if said is None:
+        _answer(model, np.zeros((1, *shape), np.float32), what)
+        return True
+    return said in (shape, (None, None, 3))
+
+
+def _toy_patches(rng, count):
+    """Bright discs on dark ground, and dark discs on bright ground, with noise."""
+    rows, cols = np.mgrid[:32, :32]
+    Y = rng.permutation(count) % 2
+    X = np.empty((count, 32, 32, 3), np.float32)
+    for patch, label in zip(X, Y):
+        row, col = rng.uniform(12, 20, 2)
+        disc = (np.hypot(rows - row, cols - col) < 9)[..., None]
+        patch[:] = np.where(disc == bool(label), rng.uniform(180, 220), rng.uniform(30, 70)) + rng.normal(0, 12, (32, 32, 3))
+    return np.clip(X, 0, 255), np.eye(2, dtype=np.float32)[Y]
+
+
+def learn_toy(model, X, Y, rate, linear, enough=0.9):
+    """Fit a model for a moment where it lives, until it gets enough of the patches right."""
+    import keras
+
+    loss = keras.losses.CategoricalCrossentropy(from_logits=linear)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate=rate), loss=loss)
+    for _ in range(5):
+        model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+        if share_right(model, X, Y) >= enough:
+            break
+
+
+def share_right(model, X, Y):
+    """How many of the patches a model gets right, in use or in training: batch normalisation needs many more steps to be right in use."""
+    import keras
+
+    right = 0.0
+    for answer in (model.predict(X, verbose=0), model(X, training=True)):
+        answer = answer if isinstance(answer, np.ndarray) else keras.ops.convert_to_numpy(answer)
+        right = max(right, float(np.mean(answer.argmax(-1) == Y.argmax(-1))))
+    return right
+
+
+def check_generate_model(f, kit):
+    """A network from patches (N, 32, 32, 3) to two answers (N, 2) that can learn."""
+    model = _network(f(PATCH), "generate_model")
+    rng = np.random.default_rng(kit.seed)
+    X, Y = _toy_patches(rng, 160)
+    require(_takes(model, PATCH, "the model's answer"), f"asked for patches of shape {PATCH}, the model takes {_input_shape(model)}")
+    out = _answer(model, X[:5], "the model's answer")
+    require(out.ndim == 2, f"five patches gave an answer of shape {out.shape}, expected (5, 2): put Flatten (or a global pooling) "
+                           "before the dense layers")
+    require(out.shape == (5, 2), f"five patches gave an answer of shape {out.shape}, expected (5, 2): "
+                                 "two numbers a patch, not a face and face, as the labels are [1, 0] and [0, 1]")
+    other = f((40, 48, 3))
+    require(_takes(other, (40, 48, 3), "the model's answer"),
+            f"asked for patches of (40, 48, 3), the model takes {_input_shape(other)}: use sample_shape")
+    alone = np.concatenate([_answer(model, X[k : k + 1], "the model's answer") for k in range(3)])
+    require(np.allclose(alone, out[:3], atol=1e-3), "a patch gets another answer when other patches are in the batch: "
+                                                    "softmax over the last axis, not over the batch")
+    linear = not np.allclose(out.sum(axis=1), 1, atol=1e-3)
+    best = 0.0
+    for rate in (2e-3, 3e-4):
+        # who is right before learning, by luck, is asked for the opposite
+        lucky = np.mean(_answer(model, X, "the model's answer").argmax(-1) == Y.argmax(-1)) > 0.5
+        labels = Y[:, ::-1] if lucky else Y
+        kit.run("RegionDetector.checks.networks:learn_toy", model, X, labels, rate, linear)
+        best = max(best, share_right(model, X, labels))  # measured here: what runs beside a student's code may be changed by it
+        if best >= 0.9:
+            return
+        model = f(PATCH)
+    require(False, f"the network cannot learn to tell bright discs from dark ones: {best:.0%} right on the patches it was fitted to. Look at the "
+                   "last activation (softmax or none) and at whether every layer is connected and trainable")
+
+
+def _built(model, shape):
+    """A model that has its weights, as one has that was fitted or used before."""
+    if _input_shape(model) is None:
+        _answer(model, np.zeros((1, *shape), np.float32), "the network's answer")
+    return model
+
+
+def _shake(model, rng):
+    """Give a model strong random weights and biases, so that every one of them shows in the answer; a dense layer gets those of its convolution."""
+    weights = [rng.normal(0, 1.4 / np.sqrt(max(np.prod(w.shape[:-1]), 1)) if w.ndim > 1 else 0.3, w.shape).astype(np.float32)
+               if w.ndim != 1 else np.abs(rng.normal(0, 0.3, w.shape)).astype(np.float32) for w in model.get_weights()]
+    model.set_weights(weights)
+
+
+def _windows(rng, count=12):
+    coarse = rng.uniform(0, 255, (count, 8, 8, 3))
+    return np.repeat(np.repeat(coarse, 4, axis=1), 4, axis=2).astype(np.float32)
+
+
+def _difference(classifier, window_map, X):
+    return float(np.abs(softmax(_answer(classifier, X, "the classifier's answer")) - softmax(window_map.reshape(len(X), -1))).max())
+
+
+def check_generate_fcnn_model(f, kit):
+    """One window gives one answer, a photo a map of them; and it is the classifier's own network."""
+    rng = np.random.default_rng(kit.seed)
+    model = _network(f(CANVAS), "generate_fcnn_model")
+    big = _answer(model, np.zeros((1, *CANVAS), np.float32), "the FCNN's answer").shape if _input_shape(model) in (None, CANVAS, (None, None, 3)) else None
+    shape = (None, *big[1:]) if big else tuple(model.output_shape)
+    require(len(shape) == 4, f"the FCNN's answer to {CANVAS} has shape {shape}, expected a map (N, rows, columns, 2): "
+                             "no Flatten and no Dense on the way, convolutions instead")
+    require(shape[-1] == 2, f"the map has {shape[-1]} channel{'s' if shape[-1] != 1 else ''}, expected 2: not a face and face")
+    small = _network(f(PATCH), "generate_fcnn_model")
+    require(_takes(small, PATCH, "the FCNN's answer"), f"asked for images of {PATCH}, the FCNN takes {_input_shape(small)}: use image_shape")
+    X = _windows(rng)
+    one = _answer(small, X, "the FCNN's answer")
+    require(one.shape[1:3] == (1, 1),
+            f"one window of 32 x 32 gives a map of {one.shape[1]} x {one.shape[2]}, expected 1 x 1: the layer that stands for the first dense "
+            "layer covers its whole map at once, 8 x 8 cells, without padding (padding='valid')")
+    require(big is not None, f"asked for photos of {CANVAS}, the FCNN takes {_input_shape(model)}: use image_shape")
+    require(min(big[1:3]) >= 8, f"a photo of 176 x 176 gives a map of {big[1]} x {big[2]}: it should have one answer for every place of the window")
+    classifier = _built(kit.other("generate_model")(PATCH), PATCH)
+    have, need = small.count_params(), classifier.count_params()
+    require(have == need, f"the FCNN has {have:,} parameters, the classifier {need:,}: they must have the same layers, or the weights cannot be copied")
+    seed = int(rng.integers(1 << 30))
+    _shake(classifier, np.random.default_rng(seed))
+    if [w.size for w in classifier.get_weights()] == [w.size for w in small.get_weights()]:
+        _shake(small, np.random.default_rng(seed))  # the same numbers: no need of copying, which is an exercise of its own
+    else:
+        kit.other("copy_weights")(classifier, small)
+    away = _difference(classifier, _answer(small, X, "the FCNN's answer"), X)
+    require(away < 2e-3, f"with the classifier's weights, the FCNN answers one 32 x 32 window otherwise than the classifier: up to {away:.2f} in the "
+                         "probability of a face. Is every activation and every scaling of the pixels the same in both? (Only the last layer may do without softmax)")
+
+
+def _diagnose_copy(old, before, after, base_after):
+    """Which weights did not arrive, and what seems to have happened to them."""
+    if any(not np.array_equal(a, b) for a, b in zip(old, base_after)):
+        return "the classifier's weights have changed: they are copied in the wrong direction, from the FCNN to the classifier"
+    if all(np.array_equal(a, b) for a, b in zip(before, after)):
+        return "the FCNN still has the weights it was made with: hand them over with fcnn_model.set_weights"
+    if [w.size for w in old] != [w.size for w in after]:
+        return ""
+    wrong = [k for k, (w, v) in enumerate(zip(old, after)) if not np.allclose(w.ravel(), v.ravel())]
+    for k in wrong:
+        same = np.allclose(np.sort(old[k].ravel()), np.sort(after[k].ravel()))
+        if same:
+            return (f"the weight of shape {after[k].shape} has all its numbers, in the wrong order: Flatten counts rows, then columns, "
+                    f"then channels, so {old[k].shape} is reshaped, not transposed")
+    last = len(old) - (2 if old[-1].ndim == 1 else 1)
+    if wrong and min(wrong) >= last:
+        return "the weights of the last layer were not copied"
+    if wrong and all(old[k].ndim == 1 for k in wrong):
+        return f"the biases were not copied (for example that of shape {after[wrong[0]].shape})"
+    if wrong and all(old[k].ndim <= 2 for k in wrong):
+        return f"the weights of the dense layers were not copied (for example {old[wrong[0]].shape} to {after[wrong[0]].shape})"
+    return f"weight number {wrong[0]}, of shape {after[wrong[0]].shape}, is not the classifier's" if wrong else ""
+
+
+def check_copy_weights(f, kit):
+    """After copying, the FCNN answers a window as the classifier does."""
+    rng = np.random.default_rng(kit.seed)
+    classifier, fcnn, small = (_built(kit.other(name)(shape), shape) for name, shape in (
+        ("generate_model", PATCH), ("generate_fcnn_model", CANVAS), ("generate_fcnn_model", PATCH)))
+    _shake(classifier, rng)
+    old, before = classifier.get_weights(), fcnn.get_weights()
+    returned = f(classifier, fcnn)
+    after = fcnn.get_weights()
+    if all(np.array_equal(a, b) for a, b in zip(before, after)) and hasattr(returned, "get_weights"):
+        after = returned.get_weights()
+    small.set_weights(after)
+    base_after = classifier.get_weights()
+    classifier.set_weights(old)
+    X = _windows(rng)
+    away = _difference(classifier, _answer(small, X, "the FCNN's answer"), X)
+    if away >= 2e-3 or any(not np.array_equal(a, b) for a, b in zip(old, base_after)):
+        reason = _diagnose_copy(old, before, after, base_after)
+        require(False, f"after copy_weights the FCNN answers one 32 x 32 window otherwise than the classifier (up to {away:.2f} in the probability of a face)"
+                       + (f": {reason}" if reason else ""))

@@ -1,0 +1,78 @@
+"""The pictures of FDDB_benchmark.ipynb, drawn from stored results."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+from scipy.stats import binomtest
+
+from common.graph import BLUE, GREY, VERMILION
+from RegionDetector.fddb.report import COUNTS, PUBLISHED
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def load(name):
+    """The stored results of that name: fddb, steps or detectors."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def plot_steps(steps, count=500):
+    """What each step brought: share of the faces found at so many false positives."""
+    rates = [step["rates"][str(count)] for step in steps]
+    _, ax = plt.subplots(figsize=(9, 0.5 * len(steps) + 1.2), layout="constrained")
+    bars = ax.barh([step["name"] for step in steps], rates, color=[GREY if step.get("left_out") else BLUE for step in steps])
+    ax.bar_label(bars, [f"{rate:.3f}" + (" (left out)" if step.get("left_out") else "") for rate, step in zip(rates, steps)], padding=4)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1.12), xlabel=f"share of the faces found at {count} false positives (fold 9; scaled to all of FDDB)")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def plot_curve(results, zoom=True):
+    """The discrete curve of the ten folds among published detectors, and the continuous one."""
+    _, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", width_ratios=(3, 2))
+    curve, share = results["curve"], len(results["folds"]) / 10
+    marks = "osD^vP*Xhd<>p"
+    for (label, rates), mark in zip(PUBLISHED.values(), marks):
+        axes[0].plot(COUNTS, rates, mark, ls=":", lw=0.8, ms=5, label=label)
+    for ax, kind in zip(axes, ("discrete", "continuous")):
+        label = "this network, ten folds" if share == 1 else f"this network, {len(results['folds'])} of ten folds, false positives scaled"
+        ax.plot(np.array(curve["false_positives"]) / share, curve[kind], color="black", lw=2.5, label=label)
+        ax.set(xlim=(0, COUNTS[-1]), ylim=(0.3 if zoom else 0, 1), xlabel="false positives in 2,845 photos", title=f"{kind} score")
+        ax.grid(alpha=0.3)
+    axes[0].set_ylabel("share of the faces found (IoU > 0.5)")
+    axes[1].set_ylabel("sum of IoU / faces")
+    axes[0].legend(fontsize="x-small", loc="lower right", ncols=2)
+
+
+def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 1000)):
+    """Share of the faces found, by their size; lines show where the true share may lie (95 %, Wilson)."""
+    pixels, found = np.array(results["faces_by_size"]["pixels"]), np.array(results["faces_by_size"]["found"])
+    _, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
+    names = []
+    for place, (low, high) in enumerate(zip(edges, edges[1:])):
+        here = found[(pixels >= low) & (pixels < high)]
+        names.append(f"{low}–{high}" if high < 1000 else f"from {low}")
+        if len(here):
+            known = binomtest(int(here.sum()), len(here)).proportion_ci(method="wilson")
+            ax.bar(place, here.mean(), color=BLUE)
+            ax.plot([place, place], [known.low, known.high], color="black")
+            ax.text(place, 0.03, f"{len(here)}", ha="center", color="white")
+    ax.set(ylim=(0, 1), xlabel="size of the face in pixels, square root of height times width (in the bars: how many faces)", ylabel="share found")
+    ax.set_xticks(range(len(names)), names)
+
+
+def plot_speed(detectors):
+    """AP against time, one mark a detector; those of the kit are round."""
+    figure, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
+    for name, row in detectors.items():
+        own = name.startswith("ours")
+        # a name runs to the right of its mark; below it, where another mark is in the way
+        crowded = any(1 < other["milliseconds"] / row["milliseconds"] < 8 and abs(other["ap50"] - row["ap50"]) < 0.05 for other in detectors.values())
+        ax.plot(row["milliseconds"], row["ap50"], "o" if own else "s", color=BLUE if own else VERMILION, ms=8)
+        ax.annotate(name, (row["milliseconds"], row["ap50"]), xytext=(7, -14 if crowded else 5), textcoords="offset points", fontsize=9)
+    ax.set(xscale="log", xlabel="median time for a photo of 640 × 480, milliseconds", ylabel="AP at IoU 0.5 (fold 10 of FDDB)", ylim=(0, 1.08), yticks=np.linspace(0, 1, 6))
+    ax.margins(x=0.45)
+    ax.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,1 @@
+"""Any Keras classifier as a fully convolutional network, and its large convolution made quick."""

@@ -1,0 +1,1 @@
+"""Explorers and drawings of the detector."""

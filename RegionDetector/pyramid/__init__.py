@@ -1,0 +1,1 @@
+"""The network that the kit carries: model, samples, training, search at every scale."""

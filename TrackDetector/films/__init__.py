@@ -1,0 +1,1 @@
+"""Faces in films, from frame to frame."""

@@ -1,0 +1,1 @@
+"""Get a file whole and verified, or say why not; unpack it safely."""

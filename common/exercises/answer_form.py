@@ -1,0 +1,93 @@
+"""What checks share: reading a student's answer, whatever its type, and putting a finding into words."""
+
+import numpy as np
+
+from common.exercises.exercise import Wrong
+
+
+def require(condition, message):
+    """Raise `Wrong` with the message unless the condition holds."""
+    if not condition:
+        raise Wrong(message)
+
+
+def one_of(checks):
+    """Pass if one of the checks does; else raise what the first one raises."""
+    fault = None
+    for check in checks:
+        try:
+            return check()
+        except Exception as error:
+            if getattr(error, "plain", False):  # the sandbox is no more
+                raise fault or error
+            fault = fault or error
+    raise fault
+
+
+def numbers(value, what, columns=None):
+    """A student's answer as a float array: lists, tuples, rows or arrays; `Wrong` if it is none.
+
+    Parameters
+    ----------
+    value : object
+    what : str
+        What the message calls it.
+    columns : int, optional
+        The answer must be rows of this many numbers, (N, columns); an empty list is (0, columns).
+    """
+    require(value is not None, f"{what}: got None; is there a `return`?")
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong(f"{what}: expected numbers, got {type(value).__name__} {short(value)}") from None
+    if columns is not None:
+        if array.size == 0:
+            return np.zeros((0, columns))
+        require(array.ndim == 2 and array.shape[1] == columns,
+                f"{what}: expected rows of {columns} numbers, shape (N, {columns}); got shape {array.shape}")
+    require(not np.isnan(array).any(), f"{what}: holds NaN")
+    return array
+
+
+def parts(value, count, what):
+    """A tuple or list of `count` answers, as `return a, b` gives it."""
+    require(value is not None, f"expected {what}, got None; is there a `return`?")
+    several = isinstance(value, np.ndarray) and (value.ndim > 2 or (value.ndim == 1 and value.dtype == object))  # two packed into one array
+    require((isinstance(value, (tuple, list)) or several) and len(value) == count,
+            f"expected {count} answers, {what}; got {type(value).__name__}{f' of {len(value)}' if hasattr(value, '__len__') else ''}")
+    return value
+
+
+def short(value):
+    """A value in at most 60 letters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def box_text(box):
+    """A box as a student would write it.
+
+    Examples
+    --------
+    >>> box_text([1.0, 2.5, 33.0, 34.5])
+    '[1, 2.5, 33, 34.5]'
+    """
+    return "[" + ", ".join(f"{round(float(v), 1):g}" for v in np.ravel(box)) + "]"
+
+
+def overlap(a, b):
+    """IoU of two boxes of four numbers."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    size = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
+    both = size.prod()
+    either = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both
+    return float(both / either) if either > 0 else 0.0
+
+
+def softmax(x):
+    """Probabilities over the last axis; answers that are probabilities already stay as they are."""
+    x = np.asarray(x, float)
+    if (x >= 0).all() and np.allclose(x.sum(axis=-1), 1, atol=1e-3):
+        return x
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)

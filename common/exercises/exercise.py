@@ -1,0 +1,383 @@
+"""Exercises of a notebook: the reference stands in until a student writes the function; checks, hints, marks."""
+
+import dis
+import inspect
+import os
+import re
+import types
+from dataclasses import dataclass, field
+
+from common.exercises import old_keras
+from common.exercises.reference import load, source_of
+
+RIGHT, WRONG, NOT_ATTEMPTED, NOT_YET = "right", "wrong", "not attempted", "cannot be checked yet"
+
+
+class Wrong(Exception):
+    """A check's diagnosis, in the terms of the task."""
+
+
+class Unsolved(Exception):
+    """An exercise without a body was called, and there is no reference to stand in for it."""
+
+    def _render_traceback_(self):
+        # IPython prints this instead of a page of stack
+        return [str(self)]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says: `status` is "right", "wrong", "not attempted" or "cannot be checked yet"."""
+
+    name: str
+    status: str
+    message: str = ""
+    marks: float = 0.0
+
+    def __str__(self):
+        return f"{self.name}: {self.status}{'. ' + self.message if self.message else ''}"
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function (or class) that a student writes.
+
+    Attributes
+    ----------
+    name, section : str
+    marks : float
+    check : callable
+        ``check(f, kit)`` calls `f` on small examples and raises `Wrong`; `kit` gives it the other
+        exercises (`kit.other`), helpers that run where `f` runs (`kit.run`) and `kit.seed`.
+    hints : tuple of str
+    answer : str
+        ``module:function`` of the reference.
+    parts : tuple of str
+        More of the same kind that the reference consists of; a student does not get them. ``module:*`` is all
+        that it uses of a module.
+    shared : tuple of str
+        What the reference calls of its own module, and a student gets as well.
+    uses : tuple of str
+        Exercises that a right answer may call.
+    picture : callable, optional
+        ``picture(reference)`` draws what the reference does, as the target.
+    seconds : int
+        Processor time that its check may take when it is graded.
+    takes : tuple of str
+        Names of the stub's parameters; what takes them by name only, or calls them otherwise, is right as well.
+    """
+
+    name: str
+    section: str
+    marks: float
+    check: object
+    hints: tuple
+    answer: str
+    parts: tuple = ()
+    shared: tuple = ()
+    uses: tuple = ()
+    picture: object = None
+    seconds: int = 20
+    takes: tuple = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """Marks for a measured number: ``steps`` of (at least, marks), the lowest first.
+
+    `needs` are the exercises that must be the student's own for the marks to count; `above` asks
+    for more than the step instead of at least it.
+    """
+
+    name: str
+    section: str
+    what: str
+    steps: tuple
+    needs: tuple = ()
+    above: bool = False
+
+    @property
+    def marks(self):
+        return self.steps[-1][1]
+
+    def earned(self, value):
+        """Marks for a value."""
+        return max([m for least, m in self.steps if (value > least if self.above else value >= least)], default=0.0)
+
+
+def _is_stub_code(code):
+    instructions = [i for i in dis.get_instructions(code) if i.opname not in ("RESUME", "NOP", "CACHE", "PUSH_NULL", "PRECALL")]
+    names = [i.opname for i in instructions]
+    if code.co_names == ("NotImplementedError",):
+        return set(names) <= {"LOAD_GLOBAL", "LOAD_CONST", "CALL", "CALL_FUNCTION", "RAISE_VARARGS"}
+    return not code.co_names and set(names) <= {"LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"} and (
+        # a body of `pass`, `...` or a docstring only: None comes back
+        all(i.argval is None for i in instructions if i.opname in ("LOAD_CONST", "RETURN_CONST"))
+    )
+
+
+def is_stub(f):
+    """Has nobody written the body of this function, or of any method of this class?"""
+    if inspect.isclass(f):
+        methods = [m for c in f.__mro__ for m in vars(c).values() if isinstance(m, types.FunctionType)]  # also those of whom it inherits
+        return all(_is_stub_code(m.__code__) for m in methods)
+    code = getattr(f, "__code__", None)
+    return code is not None and _is_stub_code(code)
+
+
+def describe_error(error):
+    """One line about an exception that a student's function raised, with what to write today if it is about old Keras."""
+    kind = getattr(error, "kind", type(error).__name__)
+    text = " ".join(str(error).split())[:500]
+    advice = old_keras.advice(kind, text)
+    line = getattr(error, "line", "") or _line_of(error)
+    if advice and len(text) > 160:  # numpy, for one, explains at length what the advice says in a line
+        text = text[:157] + "..."
+    if kind == "TypeError" and re.search(r"\w+\(\) (takes|missing) .*positional argument", text) and not line:
+        advice = "The check calls it as the stub says: keep its parameters, in their order"
+    return f"raises {kind}{': ' + text if text else ''}{line}" + (f". {advice}" if advice else "")
+
+
+def _line_of(error):
+    """Which line of the student's code raised."""
+    trace, last = error.__traceback__, ""
+    while trace:
+        if "ipykernel" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename.startswith("<"):
+            last = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name})"
+        trace = trace.tb_next
+    return last
+
+
+@dataclass
+class Local:
+    """Where a check runs in a notebook: in the same process."""
+
+    task: object
+    seed: int = 0
+
+    def other(self, name):
+        """Another exercise's function: the student's, else the reference."""
+        return self.task.current(name)
+
+    def model(self, model):
+        """A Keras model of the check, where the student's function lives."""
+        return model
+
+    def run(self, path, *args):
+        """Call a helper function ``module:name`` where the student's function lives."""
+        return load(path)(*args)
+
+    def trap(self, f, names):
+        """Lay out false answers under global names that an honest function has no business with; a function that takes them away."""
+        methods = [m for c in f.__mro__ for m in vars(c).values() if isinstance(m, types.FunctionType)] if inspect.isclass(f) else [f]
+        spaces = [m.__globals__ for m in methods[:1] if hasattr(m, "__globals__")]
+        before = [(space, {n: space[n] for n in names if n in space}) for space in spaces]
+        for space in spaces:
+            space.update(names)
+
+        def undo():
+            for space, old in before:
+                for name in names:
+                    space.pop(name, None)
+                space.update(old)
+
+        return undo
+
+
+def _either_way(f, takes):
+    """A function that may be called by position and by the names of the stub's parameters, whichever it takes."""
+    def call(*args, **kwargs):
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            text = str(error) if getattr(error, "kind", type(error).__name__) == "TypeError" else ""
+            if "unexpected keyword" in text and tuple(kwargs) == takes[len(args) : len(args) + len(kwargs)]:
+                args, kwargs = (*args, *kwargs.values()), {}
+            elif "positional argument" in text and not set(kwargs) & set(takes[: len(args)]):
+                args, kwargs = (), {**dict(zip(takes, args)), **kwargs}
+            else:
+                raise
+            try:
+                return f(*args, **kwargs)
+            except Exception as other:
+                raise error from other
+
+    return call if takes else f
+
+
+def _answer_of_an_error(exercise, error):
+    kind = getattr(error, "kind", "")
+    if kind == "NotImplementedError":
+        return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
+    if kind == "SystemExit":
+        return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
+    if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
+        return Verdict(exercise.name, WRONG, f"It {error}.")
+    return Verdict(exercise.name, WRONG, f"It {describe_error(error)}.")
+
+
+def judge(exercise, f, kit):
+    """Run the check of an exercise.
+
+    Parameters
+    ----------
+    exercise : Exercise
+    f : callable
+    kit : Local or any object with the same methods
+
+    Returns
+    -------
+    Verdict
+    """
+    try:
+        exercise.check(_either_way(f, exercise.takes), kit)
+    except Wrong as error:
+        return Verdict(exercise.name, WRONG, str(error))
+    except Unsolved as error:
+        return Verdict(exercise.name, NOT_YET, str(error))
+    except NotImplementedError:
+        return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
+    except KeyboardInterrupt:
+        raise
+    except SystemExit:
+        return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
+    except BaseException as error:  # whatever a student's function raises is an answer, not our failure
+        return _answer_of_an_error(exercise, error)
+    return Verdict(exercise.name, RIGHT, "", exercise.marks)
+
+
+@dataclass
+class Task:
+    """The exercises of one notebook, and what the student has done of them.
+
+    Its methods `exercise`, `check`, `hint`, `solution`, `target` and `marks` are what a notebook uses.
+    """
+
+    name: str
+    exercises: tuple
+    scores: tuple = ()
+    own: dict = field(default_factory=dict)
+    verdicts: dict = field(default_factory=dict)
+    hinted: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.by_name = {e.name: e for e in (*self.exercises, *self.scores)}
+
+    def _find(self, f):
+        name = f if isinstance(f, str) else getattr(f, "exercise_name", getattr(f, "__name__", str(f)))
+        if name not in self.by_name:
+            raise ValueError(f"there is no exercise {name!r} in this task; there are {', '.join(self.by_name)}")
+        return self.by_name[name]
+
+    def exercise(self, f):
+        """Decorator of a stub: the reference stands in for it until its body is written.
+
+        Parameters
+        ----------
+        f : function or class
+            Named as an exercise of this task.
+
+        Returns
+        -------
+        function or class
+            `f` itself once it is written; else the reference; else, where there is no reference, a function
+            that raises `Unsolved`.
+        """
+        item = self._find(f.__name__)
+        self.verdicts.pop(item.name, None)
+        if not is_stub(f):
+            self.own[item.name] = f
+            f.exercise_name = item.name
+            return f
+        self.own.pop(item.name, None)
+        reference = load(item.answer)
+        if reference is None:
+            print(f"{item.name}: not written yet")
+            return self._unsolved(item)
+        print(f"{item.name}: not written yet, the reference stands in")
+        return reference
+
+    def _unsolved(self, item):
+        worth = f"{item.marks:g} marks" if item.marks else "optional"
+
+        def unsolved(*args, **kwargs):
+            raise Unsolved(f"The exercise {item.name} ({item.section}, {worth}) is not written yet. Write its body in the cell "
+                           f"that begins with `def {item.name}` or `class {item.name}`, run that cell, and go on from there. "
+                           f"hint({item.name}) helps.")
+
+        unsolved.__name__ = unsolved.exercise_name = item.name
+        return unsolved
+
+    def current(self, name):
+        """The student's function of this name, else the reference, else one that raises `Unsolved`."""
+        item = self.by_name[name]
+        return self.own.get(name) or load(item.answer) or self._unsolved(item)
+
+    def check(self, f, value=None):
+        """Say whether an exercise is right, and if not, why; or how many marks a measured number earns.
+
+        Parameters
+        ----------
+        f : callable or str
+            The function or its name; the name of a score.
+        value : float, optional
+            The number measured, for a score.
+        """
+        item = self._find(f)
+        verdict = self._measure(item, value) if isinstance(item, Score) else self._judge(item, f)
+        self.verdicts[item.name] = verdict
+        print(verdict)
+        if verdict.status != RIGHT and item.marks and os.environ.get("NBGRADER_EXECUTION"):
+            raise AssertionError(str(verdict))  # nbgrader gives the points of a cell that does not raise
+
+    def _judge(self, item, f):
+        mine = self.own.get(item.name)
+        if mine is None and callable(f) and f is not load(item.answer) and not is_stub(f) and not hasattr(f, "exercise_name"):
+            mine = f  # a function without the decorator
+        if mine is None:
+            return Verdict(item.name, NOT_ATTEMPTED, f"{item.marks:g} of ten marks wait here." if item.marks else "Optional.")
+        return judge(item, mine, Local(self))
+
+    def _measure(self, score, value):
+        earned = score.earned(float(value))
+        # a network shows its accuracy by itself; the functions that it needs must be the student's own
+        borrowed = [n for n in score.needs if n not in self.own]
+        least = " / ".join(f"{step:g}" for step, _ in score.steps)
+        text = f"{score.what} {value:.3f}; asked for {'more than' if score.above else 'at least'} {least}"
+        if borrowed:
+            return Verdict(score.name, NOT_ATTEMPTED, f"{text}. Without marks, as the reference stands in for {', '.join(borrowed)}.")
+        return Verdict(score.name, RIGHT if earned else WRONG, f"{text}: {earned:g} of {score.marks:g} marks.", earned)
+
+    def hint(self, f):
+        """Print the next hint of an exercise."""
+        item = self._find(f)
+        hints = getattr(item, "hints", ())
+        number = self.hinted.get(item.name, 0)
+        if not hints:
+            print(f"{item.name}: there is no hint")
+            return
+        print(f"{item.name}, hint {min(number, len(hints) - 1) + 1} of {len(hints)}: {hints[min(number, len(hints) - 1)]}")
+        self.hinted[item.name] = number + 1
+
+    def solution(self, f):
+        """Print the reference's source."""
+        item = self._find(f)
+        print(source_of(item) or f"{item.name}: the reference is not in this package; your instructor has it")
+
+    def target(self, f):
+        """Show what the reference does, as a picture to aim at."""
+        from common.exercises.targets import show_target
+
+        return show_target(self, self._find(f))
+
+    def marks(self):
+        """Print the table of marks and return their sum."""
+        total = 0.0
+        for item in (*self.exercises, *self.scores):
+            verdict = self.verdicts.get(item.name, Verdict(item.name, "not checked yet"))
+            total += verdict.marks
+            if item.marks:
+                print(f"{item.section:24s} {item.name:34s} {verdict.marks:4g} of {item.marks:<4g} {verdict.status}")
+        possible = sum(item.marks for item in (*self.exercises, *self.scores))
+        print(f"{'':24s} {'together':34s} {total:4g} of {possible:<4g}")
+        return total

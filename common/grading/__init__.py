@@ -1,0 +1,1 @@
+"""Submissions in; each in a sandbox; marks and pages out."""

@@ -1,0 +1,389 @@
+"""The grader's side of the sandbox: start it, call into it, end it, and say how it ended.
+
+Nothing that a submission does can say "right": it only answers calls with plain data, and the checks judge that data
+here. Results come over a socket that carries no pickle and whose messages are bounded (`common.grading.codec`).
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from common.grading import codec as wire
+
+MEMORY = 7 << 30  # address space; TensorFlow alone maps three gigabytes
+MOST_OUTPUT = 64 << 20
+MOST_PROCESSES = 40
+MOST_DISK, MOST_FILES = 1 << 30, 20_000
+
+
+class Ended(Exception):
+    """The sandbox is no longer there: it was killed, hung, flooded or left by itself. The message says which."""
+
+    plain = True
+
+
+WORDLESS = {"MemoryError": "it ran out of memory"}  # Python says nothing with these
+
+
+class Raised(Exception):
+    """The student's function raised; `kind`, message and `line` come from the sandbox."""
+
+    def __init__(self, kind, text, line=""):
+        super().__init__(text or WORDLESS.get(kind, kind))
+        self.kind, self.line = kind, line
+
+
+class RemoteObject:
+    """An object in the sandbox: calls and attributes go there. Its class has the name that it has there, so messages read right."""
+
+    def __new__(cls, session, handle):
+        name = handle.kind if handle.kind.isidentifier() and len(handle.kind) <= 60 else "object"
+        return super().__new__(type(name, (cls,), {"__new__": lambda c, *args: object.__new__(c)}))
+
+    def __init__(self, session, handle):
+        self.__dict__.update(session=session, handle=handle)
+
+    def __call__(self, *args, **kwargs):
+        return self.session.request("call", target=self.handle, args=list(args), kwargs=kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            return self.session.request("attr", target=self.handle, name=name)
+        except Raised as error:
+            if error.kind == "AttributeError":
+                raise AttributeError(str(error)) from None
+            raise
+
+    def __repr__(self):
+        return f"<{self.handle.kind}>"
+
+
+class Session:
+    """One exercise in the sandbox."""
+
+    def __init__(self, connection, pid, folder, output, seconds, status=None):
+        self.connection, self.pid, self.folder, self.output = connection, pid, folder, output
+        self.deadline, self.seconds, self.status, self.reason = time.monotonic() + 3 * seconds + 20, seconds, status, None
+        self.stand_ins, self.models = {}, {}
+
+    def _read(self, size):
+        data = bytearray()
+        while len(data) < size:
+            try:
+                part = self._wait(lambda: self.connection.recv(min(size - len(data), 1 << 20)))
+            except BlockingIOError:
+                continue
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+    def _wait(self, receive):
+        """Receive, and look after the sandbox's size while it is at work."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.connection.settimeout(min(left, 0.5))
+        try:
+            return receive()
+        except TimeoutError:
+            processes, memory = self.size()
+            if processes > MOST_PROCESSES:
+                self.fail(f"started more than {MOST_PROCESSES} processes")
+            if memory > MEMORY:
+                self.fail(f"took more than {MEMORY >> 30} GB of memory")
+            if _overfull(self.folder):
+                self.fail(f"wrote more than {MOST_DISK >> 30} GB, or more than {MOST_FILES:,} files")
+            raise BlockingIOError from None
+
+    def _write(self, data):
+        self.connection.settimeout(max(self.deadline - time.monotonic(), 0.1))
+        self.connection.sendall(data)
+
+    def request(self, op, **details):
+        """Ask the sandbox and wait; stand-ins that it asks for are answered on the way.
+
+        Raises
+        ------
+        Raised
+            If the student's code raised.
+        Ended
+            If the process is gone, or too slow.
+        """
+        if self.reason:
+            raise Ended(self.reason)
+        give = lambda handle: RemoteObject(self, handle)  # noqa: E731
+        try:
+            wire.send(self._write, {"op": op, **details}, self._keep)
+            while True:
+                answer = wire.receive(self._read, give)
+                if not isinstance(answer, dict):
+                    raise wire.WireError("an answer that is none")
+                if "stand_in" not in answer:
+                    break
+                wire.send(self._write, self._ask_reference(answer), self._keep)
+        except TimeoutError:
+            self.fail(f"took longer than {3 * self.seconds + 20:.0f} seconds")
+        except (EOFError, OSError):
+            self.fail(self._why_gone())
+        except wire.WireError as error:
+            self.fail(f"sent something that is no answer ({error})")
+        if self.output.exists() and self.output.stat().st_size >= MOST_OUTPUT:
+            self.fail(f"printed more than {MOST_OUTPUT >> 20} MB")
+        if "error" in answer:
+            error = answer["error"] if isinstance(answer["error"], dict) else {}
+            raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200])
+        return answer.get("ok")
+
+    def _keep(self, value):
+        """What goes to the sandbox instead of an object: the number that it has there; a model is built anew there."""
+        if isinstance(value, RemoteObject):
+            return value.handle
+        return self.send_model(value).handle if hasattr(value, "to_json") else wire.pack(value)
+
+    def _ask_reference(self, question):
+        function = self.stand_ins.get(question.get("stand_in"))
+        if function is None:
+            return {"error": "nobody stands in for this function"}
+        try:
+            args, kwargs = [self._local(v) for v in question["args"]], {k: self._local(v) for k, v in question["kwargs"].items()}
+            answer = function(*args, **kwargs)
+            for remote, model in zip((*question["args"], *question["kwargs"].values()), (*args, *kwargs.values())):
+                if isinstance(remote, RemoteObject) and hasattr(model, "set_weights"):
+                    remote.set_weights(model.get_weights())
+            return {"ok": answer}
+        except (Ended, wire.WireError):
+            raise
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _local(self, value):
+        """What the reference can work on: our own model with the weights that it has in the sandbox, a random generator sown from the one there."""
+        if not isinstance(value, RemoteObject):
+            return value
+        if value.handle.number in self.models:
+            model = self.models[value.handle.number]
+            model.set_weights(value.get_weights())
+            return model
+        if value.handle.kind == "Generator":
+            return np.random.default_rng(int(value.integers(1 << 62)))
+        if value.handle.kind == "RandomState":
+            return np.random.RandomState(int(value.randint(1 << 31)))
+        return value
+
+    def _why_gone(self):
+        code = None
+        if self.status is not None:
+            with open(self.status, "rb", closefd=False) as pipe:
+                os.set_blocking(self.status, True)
+                text = pipe.read(16)
+            code = int(text) if text.lstrip(b"-").isdigit() else None
+        code = code - 256 if code is not None and code > 200 else code
+        if self.output.exists() and self.output.stat().st_size >= MOST_OUTPUT:
+            return f"printed more than {MOST_OUTPUT >> 20} MB"
+        if hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU:
+            return f"used more than {self.seconds:.0f} seconds of processor time: is there a loop without an end?"
+        if code is not None and code < 0:
+            return f"its process was killed by signal {-code} (too much memory, or it killed itself)"
+        return "ended the process (os._exit, or a crash) instead of returning an answer"
+
+    def size(self):
+        """Number of processes and bytes of memory of the sandbox; zeros where that cannot be told."""
+        family = _family(self.pid)
+        memory = 0
+        for process in family:
+            with contextlib.suppress(Exception):  # it has gone
+                memory += process.memory_info().rss
+        return len(family), memory
+
+    def fail(self, reason):
+        """End the sandbox and raise `Ended`."""
+        self.reason = reason
+        self.close()
+        raise Ended(reason)
+
+    def close(self):
+        """End whatever still runs, and remove the folder."""
+        self.reason = self.reason or "is over"
+        self.connection.close()
+        _kill_tree(self.pid)
+        if self.status is not None:
+            os.close(self.status)
+            self.status = None
+        _remove(self.folder.parent)
+
+    def send_model(self, model):
+        """A model of the grader's, built anew in the sandbox; a `RemoteObject`."""
+        remote = self.request("model", config=model.to_json(), weights=model.get_weights())
+        self.models[remote.handle.number] = model
+        return remote
+
+
+def _overfull(folder):
+    """Are there more files below a folder, or larger ones, than an exercise may write?"""
+    waiting, files, size = [str(folder)], 0, 0
+    while waiting and files <= MOST_FILES and size <= MOST_DISK:
+        with contextlib.suppress(OSError):  # it has gone, or its path has grown too long: then there are many of them
+            for entry in os.scandir(waiting.pop()):
+                files += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512 if hasattr(os, "fork") else entry.stat(follow_symlinks=False).st_size
+                if files > MOST_FILES:
+                    break
+    return files > MOST_FILES or size > MOST_DISK
+
+
+def _remove(folder):
+    """Remove a folder, however deep somebody has nested it."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
+
+
+def _family(pid):
+    try:
+        import psutil
+
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except Exception:  # psutil is missing, or the process has gone
+        return []
+
+
+def _kill_tree(pid):
+    """Kill a process, its group and everything that it has started."""
+    for process in _family(pid):
+        with contextlib.suppress(Exception):  # it has gone
+            process.kill()
+    for kill in (getattr(os, "killpg", None), os.kill):
+        with contextlib.suppress(OSError):
+            kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM)) if kill else None
+
+
+class Sandbox:
+    """A process that has the large packages loaded and forks one child for each exercise.
+
+    Parameters
+    ----------
+    kit : path-like
+        A copy of the kit without answers; the only part of it that the sandbox may read.
+    slot : int
+        Number of this sandbox among those that run at the same time.
+    """
+
+    def __init__(self, kit, slot=0):
+        self.kit, self.slot, self.process, self.control, self._buffer = Path(kit), slot, None, None, b""
+        self.closed = False
+        self.places = Path(tempfile.mkdtemp(prefix="exercise-"))
+        self.places.chmod(0o755)
+
+    def _line(self):
+        while b"\n" not in self._buffer:
+            part = self.control.recv(4096)
+            if not part:
+                raise Ended("the sandbox does not start; run it by hand: python -m common.grading.sandbox_worker")
+            self._buffer += part
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return json.loads(line)
+
+    def _environment(self):
+        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "KERAS_BACKEND")}
+        return {**keep, "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0",
+                "TF_ENABLE_ONEDNN_OPTS": "0", "OMP_NUM_THREADS": "2", "TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.places),
+                "MPLCONFIGDIR": str(self.places), "KERAS_HOME": str(self.places)}
+
+    def _start(self):
+        ours, theirs = socket.socketpair()
+        ours.settimeout(300)
+        boot = f"import sys; sys.path.insert(0, {str(self.kit)!r}); from common.grading.sandbox_worker import main; main({theirs.fileno()})"
+        self.process = subprocess.Popen([sys.executable, "-I", "-c", boot], pass_fds=[theirs.fileno()], env=self._environment(), cwd=self.places,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        theirs.close()
+        self.control, self._buffer = ours, b""
+        self.as_user = self._line()["user"]
+
+    def open(self, seconds=20, files=()):
+        """Start a child in an empty folder.
+
+        Parameters
+        ----------
+        seconds : float
+            Processor time; the whole session may take three times that and 20 seconds.
+        files : sequence of path-like
+            Copied into the folder.
+
+        Returns
+        -------
+        Session
+        """
+        if self.closed:
+            raise Ended("was stopped with the grading")
+        place = Path(tempfile.mkdtemp(dir=self.places))
+        place.chmod(0o755)
+        folder = place / "work"
+        folder.mkdir()
+        for file in files:
+            shutil.copyfile(file, folder / Path(file).name)
+        options = {"folder": str(folder), "output": str(place / "output.txt"), "seconds": seconds, "memory": MEMORY, "readable": [str(self.kit)], "user": None}
+        if not hasattr(os, "fork"):
+            return self._open_alone(options, folder, seconds)
+        if self.process is None or self.process.poll() is not None:
+            self._start()
+        if self.as_user:
+            options["user"] = self.slot
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, 61_000 + self.slot, 61_000 + self.slot)
+        ours, theirs = socket.socketpair()
+        status, write = os.pipe()
+        socket.send_fds(self.control, [json.dumps(options).encode()], [theirs.fileno(), write])
+        theirs.close()
+        os.close(write)
+        pid = self._line()["pid"]
+        return Session(ours, pid, folder, place / "output.txt", seconds, status)
+
+    def _open_alone(self, options, folder, seconds):
+        """Without fork (Windows): a process for every exercise, found again by a secret number."""
+        listener, token = socket.create_server(("127.0.0.1", 0)), secrets.token_bytes(32)
+        options.update(port=listener.getsockname()[1], token=token.hex())
+        boot = f"import sys; sys.path.insert(0, {str(self.kit)!r}); import json; from common.grading.sandbox_worker import serve_alone; serve_alone(json.loads(sys.argv[1]))"
+        process = subprocess.Popen([sys.executable, "-I", "-c", boot, json.dumps(options)], env=self._environment(), cwd=self.places,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        listener.settimeout(300)
+        with listener:
+            connection, _ = listener.accept()
+            if connection.recv(32) != token:
+                raise Ended("somebody else connected to the sandbox's port")
+        return Session(connection, process.pid, folder, Path(options["output"]), seconds)
+
+    def close(self):
+        """End the process, and whatever it has started, and remove its folders; it is not started again."""
+        self.closed = True
+        if self.process is not None:
+            _kill_tree(self.process.pid)
+            self.process.wait()
+            if self.control is not None:
+                self.control.close()
+            self.process = None
+        _remove(self.places)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()

@@ -1,0 +1,250 @@
+"""Inside the sandbox: take functions from a submission and call them when asked. Knows no right answer and judges nothing.
+
+`main` starts once and imports the large packages; for every exercise it forks a child, which shuts itself in and then serves.
+"""
+
+import builtins
+import contextlib
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+
+from common.grading import codec as wire
+from common.grading.confinement import can_be_another_user, confine, die_with_parent, leave_namespaces
+
+PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skimage.feature", "skimage.transform", "skimage.io", "sklearn.neighbors",
+           "matplotlib.pyplot", "tqdm.auto", "keras", "dlib")
+_PYLAB = ("import numpy, matplotlib\nfrom matplotlib import pylab, mlab, pyplot\nnp = numpy\nplt = pyplot\nfrom pylab import *\nfrom numpy import *\n"
+          "from builtins import sum, min, max, any, all, abs, round, pow, open, range, map, filter\n")
+SUBMISSION = "<submission>"
+
+
+class StandInError(RuntimeError):
+    """The reference, called in place of a missing function, could not answer."""
+
+
+class Server:
+    """Answers the grader's requests, one at a time."""
+
+    def __init__(self, connection):
+        self.connection, self.objects, self.space, self.seed = connection, [], {"__name__": "__main__", "__builtins__": builtins}, 0
+        self.counted = {}
+
+    def read(self, size):
+        """Read exactly `size` bytes."""
+        data = bytearray()
+        while len(data) < size:
+            part = self.connection.recv(min(size - len(data), 1 << 20))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+    def keep(self, value):
+        """Remember an object that is no plain data; the grader gets its number."""
+        self.objects.append(value)
+        return wire.Handle(len(self.objects) - 1, type(value).__name__)
+
+    def give(self, handle):
+        """The object of a number."""
+        return self.objects[handle.number]
+
+    def serve(self):
+        """Answer until the grader hangs up."""
+        while True:
+            try:
+                request = wire.receive(self.read, self.give)
+            except EOFError:
+                return
+            self.answer(request)
+
+    def answer(self, request):
+        """Answer one request."""
+        try:
+            answer = {"ok": getattr(self, "do_" + request.pop("op"))(**request)}
+            data = wire.pack(answer, self.keep)
+        except BaseException as error:  # sys.exit and the like are answers, too
+            data = wire.pack({"error": describe(error)})
+        self.connection.sendall(data)
+
+    def stand_in(self, name):
+        """A function that asks the grader for the reference's answer; the grader may ask back before it knows."""
+        def ask(*args, **kwargs):
+            wire.send(self.connection.sendall, {"stand_in": name, "args": list(args), "kwargs": kwargs}, self.keep)
+            answer = wire.receive(self.read, self.give)
+            while "op" in answer:
+                self.answer(answer)
+                answer = wire.receive(self.read, self.give)
+            if "error" in answer:
+                raise StandInError(answer["error"])
+            return answer["ok"]
+
+        ask.__name__ = name
+        return ask
+
+    # --- what the grader may ask ---
+
+    def do_load(self, statements, stand_ins, pylab, seed, task=""):
+        """Run definitions; those that need a later one are tried again. Returns what failed."""
+        self.seed = seed
+        if task:  # a notebook lies in its task's folder, from where it imports scores, graph and get_data as the published course does
+            sys.path.append(os.path.join(os.path.abspath(__file__).rsplit(os.sep, 3)[0], task))
+        for name in ("exercise", "check", "hint", "solution", "target", "marks", "display"):
+            self.space[name] = lambda f=None, *args, **kwargs: f
+        if pylab:
+            exec(_PYLAB, self.space)
+        missing = {name: self.stand_in(name) for name in stand_ins}
+        self.space.update(missing)
+        waiting, problems = list(statements), {}
+        for _ in range(4):
+            left = []
+            for text in waiting:
+                try:
+                    exec(compile(text, SUBMISSION, "exec"), self.space)
+                    self.space.update(missing)  # before the next definition takes them for its defaults
+                    problems.pop(text, None)
+                except (Exception, SystemExit) as error:
+                    left.append(text)
+                    problems[text] = describe(error)
+            if not left or left == waiting:
+                break
+            waiting = left
+        return [[begins(text), error] for text, error in problems.items()]
+
+    def do_has(self, name):
+        """Is there a function or class of this name?"""
+        return callable(self.space.get(name))
+
+    def do_call(self, target, args, kwargs):
+        """Call a function of the submission by name, or an object."""
+        self.sow()
+        f = self.space[target] if isinstance(target, str) else target
+        return f(*args, **kwargs)
+
+    def do_attr(self, target, name):
+        """An attribute of an object."""
+        return getattr(target, name)
+
+    def do_run(self, path, args):
+        """Call a helper of the kit."""
+        self.sow()
+        module, _, name = path.partition(":")
+        return getattr(importlib.import_module(module), name)(*args)
+
+    def do_model(self, config, weights):
+        """Build a Keras model that the grader sent."""
+        import keras
+
+        model = keras.models.model_from_json(config)
+        model.set_weights(weights)
+        return self.keep(model)
+
+    def do_trap(self, names):
+        """Lay out false answers as global variables."""
+        self.space.update(names)
+
+    def sow(self):
+        """The same random numbers at every call of the same order."""
+        self.seed += 1
+        random.seed(self.seed)
+        sys.modules["numpy"].random.seed(self.seed % 2**32)
+        if "keras" in sys.modules:
+            sys.modules["keras"].utils.set_random_seed(self.seed % 2**32)
+
+
+def begins(statement):
+    """How a statement begins: enough to know it again."""
+    return statement.strip().split("\n")[0][:120]
+
+
+def describe(error):
+    """What the grader gets to know of an exception: class, message, line of the submission."""
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == SUBMISSION]
+    try:
+        text = str(error)[:2000]
+    except BaseException:
+        text = ""
+    return {"kind": type(error).__name__, "text": text, "line": f" (line {lines[-1].lineno} of {lines[-1].name})" if lines else ""}
+
+
+def _serve(connection, options):
+    output = os.open(options["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, number in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, number)
+    confine(options["folder"], options["seconds"], options["memory"], readable=options["readable"], user=options["user"])
+    tempfile.tempdir = None  # look for it again, here
+    server = Server(connection)
+    server.serve()
+
+
+def _child(connection, status, options):
+    """Supervisor of one exercise: a fresh process tree and network where the system has them."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    die_with_parent()  # a grader that is killed leaves nothing behind, not even what sleeps
+    alone = leave_namespaces()
+    first = os.fork()
+    if first == 0:
+        if alone:
+            die_with_parent()
+            second = os.fork()  # the first process of a tree is deaf to many signals, so it only waits
+            if second:
+                connection.close()
+                while True:
+                    pid, code = os.wait()
+                    if pid == second:
+                        os._exit(os.waitstatus_to_exitcode(code) % 256 if code >= 0 else 1)
+        die_with_parent()
+        with contextlib.suppress(BaseException):
+            os.close(status)
+            _serve(connection, options)
+        os._exit(0)
+    connection.close()
+    code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+    with contextlib.suppress(OSError):
+        os.write(status, json.dumps(code).encode())
+    os._exit(0)
+
+
+def main(control_number):
+    """Fork a child for every request that comes over the control socket, until that is closed."""
+    control = socket.socket(fileno=control_number)
+    for name in PRELOAD:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    probe = [sys.modules["numpy"].__file__, sys.executable] if "numpy" in sys.modules else [sys.executable]
+    control.sendall(json.dumps({"user": can_be_another_user(probe)}).encode() + b"\n")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, numbers, _, _ = socket.recv_fds(control, 1 << 16, 2)
+        if not message:
+            return
+        options, (data, status) = json.loads(message), numbers
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _child(socket.socket(fileno=data), status, options)
+        os.close(data)
+        os.close(status)
+        control.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+
+def serve_alone(options):
+    """One exercise in a process of its own, over a local port: for systems without fork."""
+    connection = socket.create_connection(("127.0.0.1", options["port"]))
+    connection.sendall(bytes.fromhex(options["token"]))
+    for name in PRELOAD:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    _serve(connection, options)
+
+
+if __name__ == "__main__":
+    serve_alone(json.loads(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Pictures that are no plain plot: people, explorers that follow a slider, boxes drawn into photos."""
