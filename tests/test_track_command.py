@@ -16,7 +16,10 @@ pytest.importorskip("keras")
 
 from common.orl import orl_faces
 from common.photos import read_photo
-from TrackDetector.__main__ import draw, main, name_faces, open_gallery, read_people
+from common.pictures.drawing import draw
+from TrackDetector.__main__ import main
+from TrackDetector.commands.naming import name_faces
+from TrackDetector.commands.opening import open_gallery, read_people
 from TrackDetector.films.tracks import follow, link
 from TrackDetector.photos import read_video
 

@@ -23,7 +23,7 @@ _LEFT_OUT = {
 }
 _SANDBOX = {"grading.__init__", "grading.sandbox_worker", "grading.confinement", "grading.codec", "grading.weights"}
 # Kept functions that an answer is written in are dropped as well, or ask the student's function
-_DROPPED = {"RegionDetector.samples": {"get_samples"}, "TrackDetector.__main__": {"open_gallery"}}
+_DROPPED = {"RegionDetector.samples": {"get_samples"}, "TrackDetector.commands.opening": {"open_gallery"}}
 _REPLACED = {
     "common.scores": {
         "_curve": '''def _curve(hit, confidence, n_true):
@@ -35,7 +35,7 @@ _REPLACED = {
     return TASK.current("precision_recall_curve")(boxes[n_true:], boxes[:n_true], confidence)
 '''
     },
-    "TrackDetector.__main__": {
+    "TrackDetector.commands.opening": {
         "open_gallery": '''def open_gallery(*args, **settings):
     """Needs the kit's own Classifier."""
     raise NotImplementedError("the kit's Classifier is not in this package: fit your own on the photos of your people, and ask that")
