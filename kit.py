@@ -22,7 +22,7 @@ COMMANDS = {
     "lab": ["-m", "jupyterlab", "--ip=127.0.0.1"],
     "test": ["-m", "pytest"],
     "doctor": ["-m", "common.doctor"],
-    "grade": ["-m", "common.grading.grade"],
+    "grade": ["-m", "common.grading"],
     "student": ["-m", "common.grading.student_package"],
     "fddb": ["-m", "RegionDetector.fddb.folds"],
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from common import device
 from common.exercises.exercise import WRONG, Local, judge
 from common.exercises.reference import source_of
-from common.grading.grade import NOTEBOOKS
+from common.grading.tasks import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -14,9 +14,10 @@ from coursework import code_notebook, hand_in
 from common.exercises.answer_form import numbers
 from common.exercises.exercise import Wrong
 from common.grading import codec as wire
-from common.grading.grade import find_submissions, main
+from common.grading.__main__ import main
 from common.grading.notebook_source import NotebookError, collect, read_cells, without_magics
 from common.grading.sandbox import Ended, Raised, RemoteObject
+from common.grading.submissions import find_submissions
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
 

@@ -13,7 +13,8 @@ import psutil
 import pytest
 from coursework import answer, code_notebook, hand_in, solved
 
-from common.grading.grade import Grader, grade_class
+from common.grading.judging import Grader
+from common.grading.whole_class import grade_class
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 
@@ -70,7 +71,7 @@ def test_fitted_when_asked_where_no_weights_were_handed_in(tmp_path):
 
 
 def start_grading(folder, out):
-    grader = subprocess.Popen([sys.executable, "-m", "common.grading.grade", "--task", "RegionDetector", "--submissions", str(folder), "--out", str(out)],
+    grader = subprocess.Popen([sys.executable, "-m", "common.grading", "--task", "RegionDetector", "--submissions", str(folder), "--out", str(out)],
                               cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # what runs in the background is deaf to Ctrl-C
     # until the first is graded and the others sleep

@@ -12,8 +12,9 @@ import pytest
 from coursework import solved
 
 from common.exercises.reference import answer_names
-from common.grading.grade import NOTEBOOKS, grade_class
 from common.grading.student_package import ROOT, without_answers, write_tree, write_zip
+from common.grading.tasks import NOTEBOOKS
+from common.grading.whole_class import grade_class
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 

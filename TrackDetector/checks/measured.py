@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.exercises.exercise import RIGHT, Wrong
-from common.grading.grade import Remote
+from common.grading.judging import Remote
 from common.grading.sandbox import Ended, Raised
 from TrackDetector.checks.faces import read_names
 

@@ -2,52 +2,32 @@
 
 import csv
 import html
-import re
-import unicodedata
 from urllib.parse import quote
 
-_TURNS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")  # characters that change the direction of writing
+from common.grading.names import cell, markup, safe_name, unlike
+
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}
 td.n,th.n{text-align:right;white-space:nowrap}.right{color:#1a6b2f}.wrong{color:#a3241b}.open{color:#666}a{color:#0b57a4}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}th,td{border-color:#444}a{color:#8ab8f0}.right{color:#7fcf95}.wrong{color:#f0928a}.open{color:#aaa}}"""
 
 
-def _safe(text):
-    """Text of a student's for a page: no markup, and nothing that hides or turns round what stands beside it."""
-    return html.escape("".join("\N{REPLACEMENT CHARACTER}" if unicodedata.bidirectional(c) in _TURNS or unicodedata.category(c) == "Cs" or (c < " " and c not in "\n\t")
-                               else c for c in text))
-
-
 def _page(title, body):
     return (f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-            f"<title>{_safe(title)}</title><style>{_STYLE}</style></head><body><h1>{_safe(title)}</h1>{body}</body></html>")
+            f"<title>{markup(title)}</title><style>{_STYLE}</style></head><body><h1>{markup(title)}</h1>{body}</body></html>")
 
 
 def _files(results):
-    """A page's file name for each student: letters and digits of the name, and a number where two would be the same."""
-    taken, answer = {"index"}, {}
-    for student in (r["student"] for r in results):
-        name = stem = re.sub(r"[^\w.-]", "_", student)[:80]
-        number = 2
-        while name.casefold() in taken:
-            name, number = f"{stem}_{number}", number + 1
-        taken.add(name.casefold())
-        answer[student] = f"{name}.html"
-    return answer
-
-
-def _cell(name):
-    """A name that begins like a formula must not become one in a spreadsheet."""
-    name = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in name)
-    return "'" + name if name.lstrip()[:1] in ("=", "+", "-", "@") else name
+    """A page's file name for each student."""
+    taken = {"index"}
+    return {r["student"]: unlike(safe_name(r["student"]), taken) + ".html" for r in results}
 
 
 def _student_page(task, result):
     rows = "".join(
-        f"<tr><td>{_safe(r['section'])}</td><td><code>{_safe(r['name'])}</code></td><td class='n'>{r['marks']:g} of {r['of']:g}</td>"
+        f"<tr><td>{markup(r['section'])}</td><td><code>{markup(r['name'])}</code></td><td class='n'>{r['marks']:g} of {r['of']:g}</td>"
         f"<td class='{'right' if r['status'] == 'right' else 'wrong' if r['status'] == 'wrong' else 'open'}'>{html.escape(r['status'])}</td>"
-        f"<td>{_safe(r['message'])}</td></tr>" for r in result["rows"])
+        f"<td>{markup(r['message'])}</td></tr>" for r in result["rows"])
     possible = sum(r["of"] for r in result["rows"])
     return _page(f"{task.name}: {result['student']}",
                  f"<p><b>{result['total']:g} of {possible:g} marks.</b> <a href='index.html'>The class</a></p>"
@@ -62,7 +42,7 @@ def write_report(out, task, results):
     out : pathlib.Path
     task : common.exercises.exercise.Task
     results : list of dict
-        From `common.grading.grade.Grader.grade`.
+        From `common.grading.judging.Grader.grade`.
     """
     names, files = [i.name for i in (*task.exercises, *task.scores)], _files(results)
     with open(out / "marks.csv", "w", newline="", encoding="utf-8") as file:
@@ -70,8 +50,8 @@ def write_report(out, task, results):
         table.writerow(["student", *names, "total"])
         for result in results:
             marks = {r["name"]: r["marks"] for r in result["rows"]}
-            table.writerow([_cell(result["student"]), *(f"{marks[n]:g}" for n in names), f"{result['total']:g}"])
-    rows = "".join(f"<tr><td><a href='{quote(files[r['student']])}'>{_safe(r['student'])}</a></td><td class='n'>{r['total']:g}</td><td>"
+            table.writerow([cell(result["student"]), *(f"{marks[n]:g}" for n in names), f"{result['total']:g}"])
+    rows = "".join(f"<tr><td><a href='{quote(files[r['student']])}'>{markup(r['student'])}</a></td><td class='n'>{r['total']:g}</td><td>"
                    + ", ".join(html.escape(x["name"]) for x in r["rows"] if x["of"] and x["marks"] < x["of"]) + "</td></tr>" for r in results)
     share = "".join(f"<tr><td><code>{html.escape(n)}</code></td><td class='n'>{sum(x['marks'] > 0 for r in results for x in r['rows'] if x['name'] == n)} of "
                     f"{len(results)}</td></tr>" for n in names)

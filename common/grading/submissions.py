@@ -1,24 +1,11 @@
 """What a class has handed in: notebooks, with weights beside them, in one folder."""
 
 import hashlib
-import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-TASKS = ("RegionDetector", "TrackDetector")
 WEIGHTS = (".weights.h5", ".keras", ".h5")
 _MOST_WEIGHTS = 1 << 30
-
-
-@lru_cache(maxsize=1)
-def _kit_version():
-    """A number for the checks and all that they call: who is graded by another version may get other marks."""
-    digest = hashlib.sha256()
-    for path in sorted(p for room in ("common", *TASKS) for p in (ROOT / room).rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -29,9 +16,9 @@ class Submission:
     notebook: Path
     weights: tuple = ()
 
-    def digest(self, *more):
-        """Changes when the submission, the way of grading or the kit itself changes."""
-        digest = hashlib.sha256(json.dumps([_kit_version(), *map(str, more)]).encode())
+    def digest(self):
+        """Changes when the submission changes."""
+        digest = hashlib.sha256()
         for path in (self.notebook, *self.weights):
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

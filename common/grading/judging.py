@@ -1,36 +1,18 @@
-"""Grading a class from outside: every function by name, each check on fresh data, in a sandbox.
+"""How one submission is judged: every function by name, each check on fresh data, in a sandbox."""
 
-``python -m common.grading.grade --task RegionDetector --submissions FOLDER --out build/grades`` writes ``marks.csv``, a page for the
-class and one for each student. A submission is a notebook (with ``NAME.weights.h5`` beside it), or a folder with one notebook and a
-file of weights. What was graded already is not graded again, unless the submission has changed.
-"""
-
-import argparse
-import importlib
-import json
-import queue
 import re
-import shutil
-import signal
-import sys
-import tempfile
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from common.console import print_any_name
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
 from common.grading.notebook_source import NotebookError, collect, read_cells
 from common.grading.sandbox import Ended, Raised, RemoteObject, Sandbox
 from common.grading.sandbox_worker import begins
-from common.grading.submissions import ROOT, TASKS, find_submissions, left_out
+from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
 _MOST_ATTEMPTS = 6
-NOTEBOOKS = {"RegionDetector": "Face_Detection.ipynb", "TrackDetector": "Face_Recognition_task.ipynb"}
 
 
 @dataclass
@@ -165,19 +147,34 @@ class Grader:
             verdict = again if again.status == RIGHT or "cannot" in verdict.message or elsewhere else verdict
         return verdict
 
-    def grade(self, submission, data):
-        """Marks of a submission: a dictionary for JSON."""
-        self.verdicts, self.borrowed, self.made = {}, {}, set()
+    def grade(self, submission, data, only=None, old=None):
+        """Marks of a submission: a dictionary for JSON.
+
+        Parameters
+        ----------
+        submission : common.grading.submissions.Submission
+        data : object
+            From the task's `fresh_data`.
+        only : str, optional
+            Judge this exercise (or these scores) alone; the other marks are those of `old`.
+        old : dict, optional
+            What this has returned for the same submission before.
+        """
+        self.borrowed, self.made = {}, set((old or {}).get("made", ()))
+        self.verdicts = {r["name"]: Verdict(r["name"], r["status"], r["message"], r["marks"]) for r in old["rows"]} if only else {}
+        before = dict(self.verdicts)
         try:
             source = collect(read_cells(submission.notebook))
         except NotebookError as error:
             self.verdicts = {n: Verdict(n, WRONG, str(error)) for n in self.task.by_name}
             return self._result(submission)
         for item in _in_order(self.task.exercises):
-            self.verdicts[item.name] = self.check(item, source)
-        measure = importlib.import_module(f"{self.task.name}.grading").measure
+            if only in (None, item.name):
+                self.verdicts[item.name] = self.check(item, source)
+        if only in before and only not in [s.name for s in self.task.scores] and self.verdicts[only].status == before[only].status:
+            return self._result(submission)  # the scores were measured with it as it still is
         try:
-            measured = measure(self, source, submission, data)
+            measured = measured_by(self.task.name).measure(self, source, submission, data)
         except Ended as error:
             measured = {score.name: (None, f"it {error}") for score in self.task.scores}
         except Raised as error:
@@ -192,7 +189,7 @@ class Grader:
     def _result(self, submission):
         rows = [{"name": i.name, "section": i.section, "of": i.marks, "marks": self.verdicts[i.name].marks, "status": self.verdicts[i.name].status,
                  "message": self.verdicts[i.name].message} for i in (*self.task.exercises, *self.task.scores)]
-        return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2)}
+        return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2), "made": sorted(self.made)}
 
 
 def _named(problems, name):
@@ -213,147 +210,3 @@ def _in_order(exercises):
         done.append(ready[0])
         waiting.remove(ready[0])
     return done
-
-
-def grade_class(task_name, submissions, out, jobs=2, seed=2026, train=0, data=None, progress=True):
-    """Grade a folder of submissions.
-
-    Parameters
-    ----------
-    task_name : {"RegionDetector", "TrackDetector"}
-    submissions, out : path-like
-    jobs : int
-        Submissions at a time.
-    seed : int
-        Of the fresh data: the same seed gives the same marks.
-    train : float
-        Seconds for fitting, where no weights were handed in; 0: do not fit.
-    data : path-like, optional
-        Folder of the real data; by default the built-in data.
-    progress : bool
-
-    Returns
-    -------
-    list of dict
-        One for each student; also written to `out` as ``marks.csv`` and pages.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no submission.
-    RuntimeError
-        If the grader itself failed on some; the marks of the others are kept.
-    """
-    from tqdm.auto import tqdm
-
-    from common.grading.report import write_report
-    from common.grading.student_package import write_tree
-
-    task = importlib.import_module(f"{task_name}.exercises").TASK
-    grading = importlib.import_module(f"{task_name}.grading")
-    prelude = collect(read_cells(ROOT / task_name / NOTEBOOKS[task_name]))
-    prelude.statements = [s for s in prelude.statements if not s.startswith(("import sys", "from RegionDetector.exercises", "from TrackDetector.exercises"))]
-    todo, out = find_submissions(submissions), Path(out)
-    (out / "results").mkdir(parents=True, exist_ok=True)
-    results = {}
-    for item in todo:
-        stored = out / "results" / f"{item.name}.json"
-        key = item.digest(task_name, seed, train, data)
-        if stored.is_file():
-            try:
-                old = json.loads(stored.read_text(encoding="utf-8"))
-            except ValueError:
-                old = {}
-            if old.get("key") == key:
-                results[item.name] = old
-    waiting = [item for item in todo if item.name not in results]
-    if waiting:
-        fresh = grading.fresh_data(data, seed)
-        kit = Path(tempfile.mkdtemp(prefix="kit-"))
-        try:
-            write_tree(kit, notebooks=False, sandbox=True)
-            for path in (kit, *kit.rglob("*")):
-                path.chmod(0o755 if path.is_dir() else 0o644)
-            boxes = queue.SimpleQueue()
-            started = [Sandbox(kit, slot) for slot in range(min(jobs, len(waiting)))]
-            for sandbox in started:
-                boxes.put(sandbox)
-
-            stopped = threading.Event()
-
-            def one(item):
-                sandbox = boxes.get()
-                try:
-                    result = Grader(task, prelude, sandbox, seed, train).grade(item, fresh)
-                finally:
-                    boxes.put(sandbox)
-                if stopped.is_set():  # these are the marks of a sandbox that was taken away
-                    return None
-                result["key"] = item.digest(task_name, seed, train, data)
-                part = out / "results" / f"{item.name}.part"
-                part.write_text(json.dumps(result, indent=1), encoding="utf-8")
-                part.replace(out / "results" / f"{item.name}.json")
-                return result
-
-            pool, failed = ThreadPoolExecutor(len(started)), {}
-            try:
-                futures = {pool.submit(one, item): item.name for item in waiting}
-                for future in tqdm(as_completed(futures), "submissions", len(futures), disable=not progress):
-                    if future.exception() is None:
-                        results[futures[future]] = future.result()
-                    else:  # a fault of the grader; the others' marks do not wait for its being mended
-                        failed[futures[future]] = future.exception()
-            except BaseException:
-                stopped.set()
-                raise
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for sandbox in started:
-                    sandbox.close()
-                pool.shutdown()
-        finally:
-            shutil.rmtree(kit, ignore_errors=True)
-        if failed:
-            name, error = next(iter(failed.items()))
-            raise RuntimeError(f"{len(failed)} of {len(todo)} submissions could not be graded ({', '.join(failed)}); the others' marks are kept, and the same "
-                               f"command tries these again. {name}: {type(error).__name__}: {error}") from error
-    answer = [results[item.name] for item in todo]
-    write_report(out, task, answer)
-    return answer
-
-
-def _stop(*_):
-    raise KeyboardInterrupt
-
-
-def main(arguments=None):
-    """The command line; see the module."""
-    parser = argparse.ArgumentParser(description="Grade a folder of submitted notebooks.")
-    parser.add_argument("--task", required=True, choices=TASKS)
-    parser.add_argument("--submissions", required=True, help="folder with NAME.ipynb (and NAME.weights.h5), or with a folder for each student")
-    parser.add_argument("--out", default="build/grades", help="folder for marks.csv and the pages")
-    parser.add_argument("--jobs", type=int, default=2, help="submissions at a time")
-    parser.add_argument("--seed", type=int, default=2026, help="of the fresh data")
-    parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS", help="fit where no weights were handed in, for at most so long")
-    parser.add_argument("--data", help="folder of the real data; by default the built-in data")
-    given = parser.parse_args(arguments)
-    print_any_name()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
-    try:
-        results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data)
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped. What was graded is kept: the same command goes on from there.", file=sys.stderr)
-        return 130
-    for name, reason in left_out(given.submissions).items():
-        print(f"Left out: {name}: {reason}", file=sys.stderr)
-    possible = sum(r["of"] for r in results[0]["rows"])
-    print(f"{len(results)} submissions, {sum(r['total'] for r in results) / len(results):.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,0 +1,98 @@
+"""All that grading one submission after another needs, laid out once: the kit for the sandbox, fresh data, a sandbox for each thread."""
+
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.grading.judging import Grader
+from common.grading.sandbox import Sandbox
+from common.grading.tasks import measured_by, prelude_of, task_of
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a class is graded; what gives other marks belongs in here.
+
+    Attributes
+    ----------
+    task : {"RegionDetector", "TrackDetector"}
+    seed : int
+        Of the fresh data: the same seed gives the same marks.
+    train : float
+        Seconds for fitting, where no weights were handed in; 0: do not fit.
+    data : str or None
+        Folder of the real data; None: the built-in data.
+    """
+
+    task: str
+    seed: int = 2026
+    train: float = 0
+    data: str | None = None
+
+
+class Desk:
+    """A place to grade at: on this machine, or in a worker of a cluster.
+
+    Parameters
+    ----------
+    way : Way
+    """
+
+    def __init__(self, way):
+        from common.grading.student_package import write_tree
+
+        self.way, self.task, self.prelude = way, task_of(way.task), prelude_of(way.task)
+        self.fresh = measured_by(way.task).fresh_data(way.data, way.seed)
+        self._free, self._all, self._lock, self._closed = [], [], threading.Lock(), False
+        self.kit = Path(tempfile.mkdtemp(prefix="kit-"))
+        try:
+            write_tree(self.kit, notebooks=False, sandbox=True)
+            for path in (self.kit, *self.kit.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        except BaseException:
+            self.close()
+            raise
+
+    def _sandbox(self):
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+            self._all.append(Sandbox(self.kit, len(self._all)))
+            return self._all[-1]
+
+    def grade(self, submission, only=None, old=None):
+        """Marks of one submission; any number of threads may ask at a time.
+
+        Parameters
+        ----------
+        submission : common.grading.submissions.Submission
+        only, old
+            See `common.grading.judging.Grader.grade`.
+
+        Returns
+        -------
+        dict or None
+            None if the desk was closed meanwhile: those are the marks of a sandbox that was taken away.
+        """
+        sandbox = self._sandbox()
+        try:
+            result = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old)
+        finally:
+            with self._lock:
+                self._free.append(sandbox)
+        return None if self._closed else result
+
+    def close(self):
+        """End the sandboxes and remove the kit's copy."""
+        self._closed = True
+        for sandbox in self._all:
+            sandbox.close()
+        shutil.rmtree(self.kit, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()

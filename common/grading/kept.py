@@ -1,0 +1,55 @@
+"""Results that are kept from run to run, one file for each submission: what was graded already is not graded again."""
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict
+
+from common.files import whole_file
+from common.grading.names import safe_name
+from common.grading.tasks import kit_version
+
+
+class Kept:
+    """The folder ``results`` beside the pages.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    way : common.grading.desk.Way
+    """
+
+    def __init__(self, folder, way):
+        self.folder = folder
+        self.key = json.dumps([kit_version(), asdict(way)])
+        self.way = json.dumps(asdict(way))
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _path(self, submission):
+        name = safe_name(submission.name)
+        if name != submission.name or name != name.casefold():  # another student's name may come out the same on this disk
+            name += "-" + hashlib.sha256(submission.name.encode()).hexdigest()[:8]
+        return self.folder / f"{name}.json"
+
+    def _read(self, submission):
+        with contextlib.suppress(OSError, ValueError):
+            old = json.loads(self._path(submission).read_text(encoding="utf-8"))
+            if isinstance(old, dict) and old.get("student") == submission.name and old.get("files") == submission.digest() and "rows" in old:
+                return old
+        return None
+
+    def fresh(self, submission):
+        """The result of this very submission by this very kit in this way; None if there is none."""
+        old = self._read(submission)
+        return old if old is not None and old.get("key") == self.key else None
+
+    def earlier(self, submission):
+        """The result of this very submission in this way by whatever kit; None if there is none."""
+        old = self._read(submission)
+        return old if old is not None and old.get("way") == self.way else None
+
+    def keep(self, submission, result):
+        """Write a result, whole or not at all."""
+        result.update(key=self.key, way=self.way, files=submission.digest())
+        with whole_file(self._path(submission)) as file:
+            json.dump(result, file, indent=1)

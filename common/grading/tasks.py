@@ -1,0 +1,60 @@
+"""The two tasks as the grader sees them: their names, notebooks, exercises and scores, and the version of their checks."""
+
+import hashlib
+import importlib
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKS = ("RegionDetector", "TrackDetector")
+NOTEBOOKS = {"RegionDetector": "Face_Detection.ipynb", "TrackDetector": "Face_Recognition_task.ipynb"}
+
+
+def task_of(name):
+    """The exercises and scores of a task.
+
+    Parameters
+    ----------
+    name : {"RegionDetector", "TrackDetector"}
+
+    Returns
+    -------
+    common.exercises.exercise.Task
+    """
+    return importlib.import_module(f"{name}.exercises").TASK
+
+
+def measured_by(name):
+    """The module with a task's `fresh_data` and `measure`."""
+    return importlib.import_module(f"{name}.checks.measured")
+
+
+def cells_of(name):
+    """The code cells of a task's own notebook."""
+    from common.grading.notebook_source import read_cells
+
+    return read_cells(ROOT / name / NOTEBOOKS[name])
+
+
+def prelude_of(name):
+    """What the task's own notebook imports and defines; a submission may rely on it.
+
+    Returns
+    -------
+    common.grading.notebook_source.Source
+    """
+    from common.grading.notebook_source import collect
+
+    source = collect(cells_of(name))
+    kits_own = ("import sys", *(f"from {task}.exercises" for task in TASKS))
+    source.statements = [s for s in source.statements if not s.startswith(kits_own)]
+    return source
+
+
+@lru_cache(maxsize=1)
+def kit_version():
+    """A number for the checks and all that they call: who is graded by another version may get other marks."""
+    digest = hashlib.sha256()
+    for path in sorted(p for room in ("common", *TASKS) for p in (ROOT / room).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
