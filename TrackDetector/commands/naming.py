@@ -109,7 +109,7 @@ def name_faces(file, classifier, every=1, folder=None, taken=None):
         return video_frames(file, every) if is_video else iter([read_photo(file)])
 
     counter = count()
-    tracks = follow((frame for frame, _ in zip(frames(), counter)), classifier, progress=is_video)
+    tracks = follow((frame for frame, _ in zip(frames(), counter)), classifier, progress=is_video, photo=not is_video)
     report = {"file": str(file), "frames": next(counter), "faces": [
         {"name": t.answer.label, "looks_most_like": t.answer.name, "distance": round(t.answer.distance, 4),
          "frames": [n * every for n in t.frames], "boxes": [[round(float(v), 1) for v in box] for box in t.boxes],

@@ -88,7 +88,7 @@ def parted(track, another=ANOTHER):
     return [piece for half in halves for piece in parted(half, another)]
 
 
-def follow(frames, classifier, detector=None, progress=True):
+def follow(frames, classifier, detector=None, progress=True, photo=False):
     """Find and follow every face of a clip, and name each track once.
 
     The descriptors of a track's faces are combined as `classifier.combine` says: the name is that of the
@@ -98,12 +98,15 @@ def follow(frames, classifier, detector=None, progress=True):
     Parameters
     ----------
     frames : iterable of ndarray, shape (H, W, 3), uint8 RGB
-        One frame is a photo. They are looked at one by one, so a generator will do for a long video.
+        They are looked at one by one, so a generator will do for a long video.
     classifier : Classifier
         With a gallery.
     detector : callable, optional
         As in `faces.find_faces`.
     progress : bool
+    photo : bool
+        Whether `frames` holds one photo. It is looked at as large as it is, so that the small faces of a group are found;
+        the frames of a film are shrunk to `FRAME` pixels first.
 
     Returns
     -------
@@ -113,9 +116,8 @@ def follow(frames, classifier, detector=None, progress=True):
     from tqdm.auto import tqdm
 
     tracks, waiting, size = [], [], (input_size(classifier.nn_model)[0] or INPUT_SIZE)
-    is_photo = hasattr(frames, "__len__") and len(frames) < 2
-    for number, frame in enumerate(tqdm(frames, "frames", disable=not progress or is_photo)):
-        faces = find_faces(frame, detector, **({} if is_photo else {"most": FRAME}))
+    for number, frame in enumerate(tqdm(frames, "frames", disable=not progress or photo)):
+        faces = find_faces(frame, detector, **({} if photo else {"most": FRAME}))
         for face, track in zip(faces, link(tracks, [f.box for f in faces], number)):
             waiting.append((track, align(frame, face.landmarks, size)))
         if len(waiting) >= 2 * classifier.batch_size:
