@@ -63,7 +63,7 @@ def find_faces(file, run, min_face=20, threshold=THRESHOLD):
     ----------
     file : path
     run : callable
-        See `pyramid_model.load_pretrained` and `common.inference.compiled`.
+        See `pyramid.model.load_pretrained` and `common.inference.compiled`.
     min_face : float
         Pixels.
     threshold : float

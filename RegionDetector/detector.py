@@ -227,3 +227,7 @@ def detect(fcnn_model, images, image_shapes, threshold, return_decision=True, bo
     boxes, decision = get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape)
     sure = decision >= threshold
     return (boxes[sure], decision[sure]) if return_decision else boxes[sure]
+
+
+if __name__ == "__main__":  # where the command was once; nothing would be worse than doing nothing
+    raise SystemExit("This command has moved: python -m RegionDetector PHOTO...  (--help says more)")

@@ -28,7 +28,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     Parameters
     ----------
     fcnn_model : keras.Model
-        The course's FCNN, for images of any or of a fixed size, or the network of `pyramid_model`, which has learnt
+        The course's FCNN, for images of any or of a fixed size, or the network of `pyramid.model`, which has learnt
         the boxes as well.
     images : sequence of ndarray of uint8, each (H, W, 3)
         Photos of any size.
@@ -37,7 +37,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     box_shape : array_like, shape (2,)
         For the course's FCNN: height and width of a box at the scale at which faces have 32 pixels.
     min_face : float, optional
-        Smallest face to look for, mean of height and width, in pixels. Default 32, or 20 with `pyramid_model`.
+        Smallest face to look for, mean of height and width, in pixels. Default 32, or 20 with `pyramid.model`.
     least : float
         Boxes with a smaller decision function are left out.
     progress : bool
@@ -104,7 +104,7 @@ def _windows(fcnn_model, run, photo, box_shape, min_face, least):
 
 
 def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Search(), closer=False):
-    """Find the faces of one photo with the network of `pyramid_model`.
+    """Find the faces of one photo with the network of `pyramid.model`.
 
     Parameters
     ----------
@@ -119,12 +119,12 @@ def find_ellipses(run, photo, min_face=20, least=-2.0, mirror=False, search=Sear
         Look at the mirror image too and take the mean of the answers; twice the time.
     search : Search
     closer : bool
-        Take a second look at each answer; see `second_look`. The more answers, the longer it takes.
+        Take a second look at each answer; see `rescoring`. The more answers, the longer it takes.
 
     Returns
     -------
     ellipses : ndarray of float, shape (P, 5)
-        In pixels of the photo, as `pyramid_model.read_map` gives them; most certain first.
+        In pixels of the photo, as `pyramid.model.read_map` gives them; most certain first.
     logits : ndarray of float, shape (P,)
     """
     ellipses, logits = [np.zeros((0, 5))], [np.zeros(0)]

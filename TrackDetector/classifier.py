@@ -401,3 +401,7 @@ class Classifier:
                 warnings.warn(f"{others} strangers cannot show a false-accept rate of {false_accept:g}: the threshold may be much too "
                               "lax; hand in photos of more strangers", stacklevel=2)
         return self.threshold
+
+
+if __name__ == "__main__":  # where the command was once; nothing would be worse than doing nothing
+    raise SystemExit("This command has moved: python -m TrackDetector PHOTO...  (--help says more)")

@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 from common.files import from_root
 from common.photos import PhotoError, read_photo
-from TrackDetector.demo import people as demo
+from TrackDetector.demo import people as demo_people
 from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, read_video
 
 SOURCES = (None, "folder", "demo", "lfw", "download")
@@ -63,7 +63,7 @@ def _lfw(home, seed):
         names = [name.replace(" ", "_") for name in data.target_names]
         people = {name: list(photos[data.target == i][:15]) for i, name in enumerate(names) if i % 4}
         strangers = {name: list(photos[data.target == i][:5]) for i, name in enumerate(names) if i % 4 == 0}
-        demo.lay_out(people, strangers, target, seed, training_photos=7)
+        demo_people.lay_out(people, strangers, target, seed, training_photos=7)
     return target
 
 
@@ -117,8 +117,8 @@ def find_data(dir_name, source=None, seed=0):
         from common.downloads.fetching import fetch_unpacked
 
         return fetch_unpacked("Face_Recognition_data", home.parent) / kind, f"{kind}: the course's data, downloaded"
-    people, strangers = demo.orl_people(seed)
-    folder = demo.lay_out(people, strangers, home / f"built-in-{seed}", seed)
+    people, strangers = demo_people.orl_people(seed)
+    folder = demo_people.lay_out(people, strangers, home / f"built-in-{seed}", seed)
     return folder / kind, f"{kind}: the built-in ORL faces ({len(people)} people, {len(strangers)} strangers); clips are simulated from stills"
 
 

@@ -165,9 +165,9 @@ def main(arguments=None):
 
     from common import device
     from common.photos import read_photo
-    from RegionDetector.fddb import reading as fddb
+    from RegionDetector.fddb import reading
 
-    records = fddb.read_folds(fddb.find_fddb(options.fddb), options.fold)
+    records = reading.read_folds(reading.find_fddb(options.fddb), options.fold)
     photos = [read_photo(record.path) for record in records]
     detectors = contestants(options.weights)
     timed = [cv2.resize(photo, SIDE[::-1]) for photo in photos[: options.photos]]

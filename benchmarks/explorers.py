@@ -39,10 +39,10 @@ def detector_fronts():
     import numpy as np
     from skimage.data import astronaut
 
-    from common.pictures import explorers as explore
+    from common.pictures import explorers
     from common.scores import precision_recall_curve
     from RegionDetector import model
-    from RegionDetector.pictures import explorers as looking
+    from RegionDetector.pictures import explorers as region_explorers
 
     keras.utils.set_random_seed(0)
     photo = astronaut()[:352:2, 80:432:2]
@@ -54,11 +54,11 @@ def detector_fronts():
     pred = np.concatenate([true + np.append(0, rng.integers(-4, 5, 4))] * 2)
     pred = np.concatenate([pred, np.column_stack([rng.integers(0, 306, 4000), c := rng.integers(0, 130, (4000, 2)), c + [38, 30]])])
     decision = rng.normal(0, 5, len(pred))
-    found = explore.Detections([photo] * 306, [photo.shape] * 306, pred, true, decision, precision_recall_curve(pred, true, decision))
-    yield "IoU", explore.explore_iou([10, 53, 48, 83], photo)
-    yield "threshold", explore.explore_threshold(found, 4.0)
-    yield "window", looking.explore_window(photo, whole, one)
-    yield "scales", looking.explore_scales(astronaut(), whole, threshold=0.08)
+    found = explorers.Detections([photo] * 306, [photo.shape] * 306, pred, true, decision, precision_recall_curve(pred, true, decision))
+    yield "IoU", explorers.explore_iou([10, 53, 48, 83], photo)
+    yield "threshold", explorers.explore_threshold(found, 4.0)
+    yield "window", region_explorers.explore_window(photo, whole, one)
+    yield "scales", region_explorers.explore_scales(astronaut(), whole, threshold=0.08)
 
 
 def neighbor_front():

@@ -314,15 +314,15 @@ def test_accuracy_is_measured_on_names_of_any_shape():
     """What the predict of scikit-learn gives for one photo is an array of one name."""
     from types import SimpleNamespace
 
-    from TrackDetector.checks import measured as grading
+    from TrackDetector.checks import measured
 
     items = {"1": None, "2": None}
     classifier = SimpleNamespace(fit=lambda *data: None, classify_images=lambda asked: {n: np.array(["p" + n]) for n in asked},
                                  classify_videos=lambda asked: [["p1"]] * len(asked))
     session = SimpleNamespace(request=lambda op, **more: classifier if op == "call" else None, close=lambda: None)
     grader = SimpleNamespace(task=TASK, seed=1, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=RIGHT)}, open=lambda *args: (session, []))
-    answer = grading.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None,
-                             grading.Fresh((items, {}), (items, {"1": "p1", "2": "p2"}), (items, {"1": "p1", "2": "p2"})))
+    answer = measured.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None,
+                             measured.Fresh((items, {}), (items, {"1": "p1", "2": "p2"}), (items, {"1": "p1", "2": "p2"})))
     assert answer == {"image_accuracy": (1.0, "on 2"), "video_accuracy": (0.5, "on 2")}
 
 

@@ -12,8 +12,7 @@ import pytest
 from downloading import a_zip, clean, plain_surroundings, quiet, sha, table  # noqa: F401  (plain_surroundings is a fixture)
 from misbehaving import FINAL, LYING, PASSING, Mirrors
 
-from common.downloads import fetching as download
-from common.downloads import transfer
+from common.downloads import fetching, transfer
 from common.downloads.fetching import DownloadError, fetch
 from common.downloads.sources import Source
 
@@ -110,7 +109,7 @@ def test_a_disk_that_fills_up_halfway_says_where_and_goes_on_later(tmp_path):
     data = a_zip(size=300_000)
     with Mirrors({"data.zip": data}, []) as mirrors:
         run = subprocess.run([sys.executable, "-c", program, mirrors.url(0, "data.zip"), str(tmp_path), sha(data)], capture_output=True,
-                             text=True, cwd=os.path.dirname(os.path.dirname(download.__file__)))
+                             text=True, cwd=os.path.dirname(os.path.dirname(fetching.__file__)))
         assert run.returncode and f"data.zip: cannot be written to {tmp_path}" in run.stderr and "make room" in run.stderr, run.stderr
         assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
         assert mirrors.asked[-1][3] == "bytes=100000-"
@@ -296,7 +295,7 @@ def test_two_processes_load_it_once(tmp_path):
     """)
     with Mirrors({"data.zip": data}, [["drops"] * 3]) as mirrors:
         runs = [subprocess.Popen([sys.executable, "-c", program, mirrors.url(0, "data.zip"), sha(data), str(tmp_path)],
-                                 stdout=subprocess.PIPE, text=True, cwd=os.path.dirname(os.path.dirname(download.__file__)))
+                                 stdout=subprocess.PIPE, text=True, cwd=os.path.dirname(os.path.dirname(fetching.__file__)))
                 for _ in range(3)]
         assert all(str(tmp_path / "data.zip") in run.communicate(timeout=60)[0] for run in runs)
         assert [run.returncode for run in runs] == [0, 0, 0]
@@ -311,7 +310,7 @@ def test_a_killed_process_leaves_no_wrong_file_and_no_lock(tmp_path):
                "fetch('data.zip', sys.argv[2], sources={'data.zip': Source('data.zip', (sys.argv[1],), '0' * 64)}, progress=False)")
     with Mirrors({"data.zip": data}, [["stalls"]], stall=30) as mirrors:
         run = subprocess.Popen([sys.executable, "-c", program, mirrors.url(0, "data.zip"), str(tmp_path)],
-                               cwd=os.path.dirname(os.path.dirname(download.__file__)))
+                               cwd=os.path.dirname(os.path.dirname(fetching.__file__)))
         part = tmp_path / "data.zip.part"
         wait = threading.Event()
         for _ in range(600):
@@ -355,5 +354,5 @@ def test_nothing_reaches_out_at_import():
     program = ("import socket\ndef no(*args, **kw): raise SystemExit('reached out')\n"
                "socket.socket.connect = no; socket.getaddrinfo = no\nimport common.downloads.fetching, common.downloads.sources, common.downloads.archives\nprint('quiet')")
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
-                         cwd=os.path.dirname(os.path.dirname(download.__file__)))
+                         cwd=os.path.dirname(os.path.dirname(fetching.__file__)))
     assert run.stdout == "quiet\n"

@@ -9,7 +9,7 @@ import pytest
 from downloading import a_zip, clean, plain_surroundings, quiet, sha  # noqa: F401  (plain_surroundings is a fixture)
 from misbehaving import Mirrors
 
-from common.downloads import fetching as download
+from common.downloads import fetching
 from common.downloads.fetching import DownloadError, fetch_fddb, fetch_lfw, fetch_unpacked
 from common.downloads.sources import FDDB_ARCHIVES, FDDB_MANIFEST, SOURCES, Source, fddb_addresses, fddb_files
 
@@ -21,7 +21,7 @@ def test_archives_of_the_table_unpack_to_their_place(tmp_path):
         archive.writestr("FaceDetectors-master/TrackDetector/Face_Recognition_data/image_classification/train/y_train.csv", "a")
     repository = file.getvalue()
     with Mirrors({"data.zip": a_zip(1), "original_data.zip": a_zip(2), "master.zip": repository}, []) as mirrors:
-        local = {name: download.replace(SOURCES[name], urls=(mirrors.url(0, remote),), about=1_000_000) for name, remote in (
+        local = {name: fetching.replace(SOURCES[name], urls=(mirrors.url(0, remote),), about=1_000_000) for name, remote in (
             ("data.zip", "data.zip"), ("original_data.zip", "original_data.zip"), ("Face_Recognition_data", "master.zip"))}
         assert fetch_unpacked("data.zip", tmp_path, sources=local, **quiet()) == tmp_path / "data"
         assert fetch_unpacked("original_data.zip", tmp_path, sources=local, **quiet()) == tmp_path / "original" / "data"
@@ -117,7 +117,7 @@ def test_fddb_is_taken_from_its_own_archives_and_every_file_of_them_is_checked(t
     photos = {path.removeprefix("originalPics/"): data for path, data in files.items() if path.startswith("originalPics")}
     lists = {path: data for path, data in files.items() if path.startswith("FDDB-folds")}
     with Mirrors({"FDDB-folds.tgz": tar(lists), "originalPics.tar.gz": tar(photos)}, []) as mirrors:
-        archives = [download.replace(source, urls=(mirrors.url(0, source.name),), about=1_000_000) for source in FDDB_ARCHIVES]
+        archives = [fetching.replace(source, urls=(mirrors.url(0, source.name),), about=1_000_000) for source in FDDB_ARCHIVES]
         with pytest.raises(DownloadError, match="2 of 41 files could not be downloaded"):
             fetch_fddb(tmp_path, files=rows, mirrors=[], archives=archives, **quiet())
         assert not (tmp_path / rows[3][0]).exists() and not (tmp_path / "FDDB-folds").exists()
@@ -138,5 +138,5 @@ def test_the_manifest_is_fddb():
 
 @pytest.mark.real
 def test_the_manifest_matches_the_real_photos(fddb_folder):
-    wrong = [row[0] for row in fddb_files() if not download._same(fddb_folder / row[0], row)]
+    wrong = [row[0] for row in fddb_files() if not fetching._same(fddb_folder / row[0], row)]
     assert not wrong

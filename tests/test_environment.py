@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from committed import committed
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -105,7 +106,7 @@ def test_what_the_kit_imports_is_in_the_table():
              "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel"}
     optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt"}
     imported = {}
-    for path in [*ROOT.glob("common/**/*.py"), *ROOT.glob("RegionDetector/**/*.py"), *ROOT.glob("TrackDetector/**/*.py")]:
+    for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py"):
         for match in re.finditer(r"^\s*(?:import|from)\s+([A-Za-z_0-9]+)(?:\.[\w.]+)?(?=\s|$)", path.read_text(encoding="utf-8"), re.MULTILINE):
             if f"{match[1]}" not in sys.stdlib_module_names:
                 imported.setdefault(match[1], path.name)

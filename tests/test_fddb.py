@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import files as places
-from common import photos
+from common import files, photos
 from common.photos import PhotoError
-from RegionDetector.fddb import reading as fddb
+from RegionDetector.fddb import reading
 
 NAMES = ["2002/08/11/big/img_1", "2002/08/11/big/img_2", "2003/01/01/big/img_3"]
 LIST = (f"{NAMES[0]}\n1\n20.5 10.25 1.5 30 31.5  1\n"
@@ -41,8 +40,8 @@ def test_folder_given_goes_before_the_environment(folder, monkeypatch, tmp_path_
     other = tmp_path_factory.mktemp("other")
     (other / "FDDB-folds").mkdir()
     monkeypatch.setenv("FDDB_DIR", str(other))
-    assert fddb.find_fddb(folder) == folder
-    assert fddb.find_fddb() == other
+    assert reading.find_fddb(folder) == folder
+    assert reading.find_fddb() == other
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -50,23 +49,23 @@ def test_nothing_named_is_none(monkeypatch, value):
     monkeypatch.delenv("FDDB_DIR", raising=False)
     if value is not None:
         monkeypatch.setenv("FDDB_DIR", value)
-    assert fddb.find_fddb() is None
+    assert reading.find_fddb() is None
     with pytest.raises(FileNotFoundError, match="originalPics"):
-        fddb.read_folds(None)
+        reading.read_folds(None)
 
 
 def test_a_named_folder_that_is_not_there_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("FDDB_DIR", str(tmp_path / "slip"))
     with pytest.raises(FileNotFoundError, match="FDDB_DIR says .*slip.*no such folder"):
-        fddb.find_fddb()
+        reading.find_fddb()
     with pytest.raises(FileNotFoundError, match="no folder FDDB-folds.*unpack both"):
-        fddb.find_fddb(tmp_path)
+        reading.find_fddb(tmp_path)
 
 
 # The lists
 
 def test_reads_the_records(folder):
-    records = fddb.read_folds(folder, 1)
+    records = reading.read_folds(folder, 1)
     assert [record.name for record in records] == NAMES
     assert [record.fold for record in records] == [1, 1, 1]
     assert all(record.path.is_file() for record in records)
@@ -79,33 +78,33 @@ def test_photos_beside_the_lists_windows_ends_and_a_photo_without_faces(folder):
         (folder / "originalPics" / year).rename(folder / year)
     (folder / "originalPics").rmdir()
     rewrite(folder, "\ufeff" + LIST.replace("1\n9 9 0 20 20  1\n", "0\n").replace("\n", "\r\n") + "\r\n\r\n")
-    records = fddb.read_folds(folder, [1])
+    records = reading.read_folds(folder, [1])
     assert [record.ellipses.shape for record in records] == [(1, 5), (2, 5), (0, 5)]
     assert records[0].path == folder / f"{NAMES[0]}.jpg"
 
 
 def test_missing_lists_are_counted(folder):
     with pytest.raises(FileNotFoundError, match=r"9 of 10 ellipse lists .*fold-02.*unpack both"):
-        fddb.read_folds(folder)
+        reading.read_folds(folder)
 
 
 @pytest.mark.parametrize("folds", [0, 11, [1, 12], [], "1"])
 def test_folds_out_of_range(folder, folds):
     with pytest.raises(ValueError, match="folds 1 to 10"):
-        fddb.read_folds(folder, folds)
+        reading.read_folds(folder, folds)
 
 
 def test_half_unpacked_photos(folder):
     (folder / f"originalPics/{NAMES[2]}.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=rf"1 of 3 photos are missing .*{NAMES[2]}.*half unpacked"):
-        fddb.read_folds(folder, 1)
+        reading.read_folds(folder, 1)
     with pytest.warns(UserWarning, match="1 of 3 photos are missing"):
-        records = fddb.read_folds(folder, 1, missing="skip")
+        records = reading.read_folds(folder, 1, missing="skip")
     assert [record.name for record in records] == NAMES[:2]
     for name in NAMES[:2]:
         (folder / f"originalPics/{name}.jpg").unlink()
     with pytest.raises(FileNotFoundError, match="3 of 3 photos"):
-        fddb.read_folds(folder, 1, missing="skip")
+        reading.read_folds(folder, 1, missing="skip")
 
 
 @pytest.mark.parametrize("old, new, message", [
@@ -131,14 +130,14 @@ def test_broken_list_names_file_line_and_expectation(folder, old, new, message):
     assert old in LIST
     rewrite(folder, LIST.replace(old, new))
     with pytest.raises(ValueError, match=message) as caught:
-        fddb.read_folds(folder, 1)
+        reading.read_folds(folder, 1)
     assert "FDDB-fold-01-ellipseList.txt" in str(caught.value)
 
 
 def test_a_list_of_noise_is_an_error_not_a_crash(folder):
     (folder / "FDDB-folds/FDDB-fold-01-ellipseList.txt").write_bytes(bytes(range(256)) * 20)
     with pytest.raises(ValueError, match="FDDB-fold-01-ellipseList.txt, line"):
-        fddb.read_folds(folder, 1)
+        reading.read_folds(folder, 1)
 
 
 # Photos
@@ -254,11 +253,11 @@ def test_unreadable_photos_are_named(tmp_path, corners):
 
 def test_a_name_typed_in_the_kits_folder_holds_in_a_notebooks_folder(folder, monkeypatch, tmp_path):
     """``FDDB_DIR=../shared/... make run``: a notebook runs in the folder that it lies in."""
-    monkeypatch.setattr(places, "ROOT", tmp_path / "kit")
+    monkeypatch.setattr(files, "ROOT", tmp_path / "kit")
     for name in ("kit", "kit/RegionDetector"):
         (tmp_path / name).mkdir()
     (tmp_path / "beside").symlink_to(folder)
     monkeypatch.setenv("FDDB_DIR", "../beside")
     for place in ("kit", "kit/RegionDetector"):
         monkeypatch.chdir(tmp_path / place)
-        assert len(fddb.read_folds(fddb.find_fddb(), 1)) == 3
+        assert len(reading.read_folds(reading.find_fddb(), 1)) == 3

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from RegionDetector.fddb import folds as fddb_folds
-from RegionDetector.fddb import plots as benchmark_plots
-from RegionDetector.fddb import reading as fddb
-from RegionDetector.fddb import report as fddb_report
+from RegionDetector.fddb import folds as folds_run
+from RegionDetector.fddb import plots, reading, report
 from RegionDetector.fddb.evaluation import evaluate
 from RegionDetector.pyramid.model import generate_pyramid_model
 from RegionDetector.pyramid.samples import boxed, spread_of
@@ -27,7 +25,7 @@ def made_up_fddb(folder, photos):
     """Ten folds of so many photos each, laid out as FDDB is."""
     rng = np.random.default_rng(0)
     (folder / "FDDB-folds").mkdir(parents=True)
-    for fold in fddb.FOLDS:
+    for fold in reading.FOLDS:
         lines = []
         for number in range(photos):
             name = f"2002/01/{fold:02d}/big/img_{number}"
@@ -48,13 +46,13 @@ def trained(monkeypatch):
         calls.append({record.name for record in records})
         return generate_pyramid_model(normalised=False)
 
-    monkeypatch.setattr(fddb_folds, "fit_pyramid_model", fit)
+    monkeypatch.setattr(folds_run, "fit_pyramid_model", fit)
     return calls
 
 
 def test_a_stopped_run_goes_on(small_fddb, tmp_path, trained, monkeypatch):
     out, looked = tmp_path / "out", []
-    find_in = fddb_folds.find_in
+    find_in = folds_run.find_in
 
     def stops(model, records, **more):
         looked.append(records[0].fold)
@@ -62,12 +60,12 @@ def test_a_stopped_run_goes_on(small_fddb, tmp_path, trained, monkeypatch):
             raise KeyboardInterrupt
         return find_in(model, records, **more)
 
-    monkeypatch.setattr(fddb_folds, "find_in", stops)
+    monkeypatch.setattr(folds_run, "find_in", stops)
     with pytest.raises(KeyboardInterrupt):
-        fddb_folds.run_folds(small_fddb, out, [8, 9, 10])
+        folds_run.run_folds(small_fddb, out, [8, 9, 10])
     assert len(trained) == 2 and not (out / "results.json").exists()
     (out / "fold-07-out.txt").write_text("")  # of a fold that was not asked for
-    curve = fddb_folds.run_folds(small_fddb, out, [8, 9, 10])
+    curve = folds_run.run_folds(small_fddb, out, [8, 9, 10])
     assert len(trained) == 3 and looked == [10, 9, 9, 8], "nothing that was done is done again"
     for fold, names in zip((10, 9, 8), trained):
         assert len(names) == 18 and not any(f"/{fold:02d}/" in name for name in names), "a fold is never trained on when it is the test"
@@ -75,32 +73,32 @@ def test_a_stopped_run_goes_on(small_fddb, tmp_path, trained, monkeypatch):
     results = json.loads((out / "results.json").read_text())
     assert results["folds"] == [8, 9, 10] and results["photos"] == 6 and len(results["faces_by_size"]["found"]) == 6
     with pytest.raises(ValueError, match="another plan"):
-        fddb_folds.run_folds(small_fddb, out, [8], Plan(epochs=3))
+        folds_run.run_folds(small_fddb, out, [8], Plan(epochs=3))
 
 
 def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
     monkeypatch.delenv("FDDB_DIR", raising=False)
-    assert fddb_folds.main(["--folds", "1", "--jobs", "1", "--out", str(tmp_path / "one"), "--fddb", str(small_fddb)]) == 0
+    assert folds_run.main(["--folds", "1", "--jobs", "1", "--out", str(tmp_path / "one"), "--fddb", str(small_fddb)]) == 0
     assert "1 of 10 folds" in capsys.readouterr().out
-    assert fddb_folds.main(["--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
+    assert folds_run.main(["--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert "HeadHunter" in capsys.readouterr().out
-    assert fddb_folds.main(["--final", "--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
+    assert folds_run.main(["--final", "--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert len(trained[-1]) == 20 and (tmp_path / "ten" / "final.weights.h5").exists()
     for wrong, said in ((["--folds", "11", "--fddb", str(small_fddb)], "1 to 10"), ([], "where is FDDB"), (["--fddb", str(tmp_path / "no")], "no such folder")):
-        assert fddb_folds.main([*wrong, "--out", str(tmp_path / "x")]) == 1
+        assert folds_run.main([*wrong, "--out", str(tmp_path / "x")]) == 1
         assert said in capsys.readouterr().err
 
 
 def test_folds_side_by_side(tmp_path, capsys):
     """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
     folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
-    assert fddb_folds.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2).faces == 16
+    assert folds_run.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2).faces == 16
     assert "training: 100%" in capsys.readouterr().err
     assert len(list(out.glob("fold-*.weights.h5"))) == len(list(out.glob("fold-*-out.txt"))) == 2
     (out / "fold-09-out.txt").unlink()
     (out / "fold-09.weights.h5").write_bytes(b"no weights")
     with pytest.raises(OSError, match="fold-09.weights.h5"):
-        fddb_folds.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2)
+        folds_run.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2)
 
 
 ELLIPSES = st.tuples(st.floats(5, 80), st.floats(0.3, 0.97), st.floats(-1.5, 1.5), st.floats(-20, 300), st.floats(-20, 300))
@@ -111,18 +109,18 @@ ELLIPSES = st.tuples(st.floats(5, 80), st.floats(0.3, 0.97), st.floats(-1.5, 1.5
 def test_ellipses_go_into_the_official_format_and_back(numbers):
     major, ratio, angle, x, y = numbers
     row = np.array([[major, major * ratio, angle, x, y]])
-    back = fddb_folds.ellipse_rows(boxed(*spread_of(row)), [0.5])
+    back = folds_run.ellipse_rows(boxed(*spread_of(row)), [0.5])
     np.testing.assert_allclose(back[0, [0, 1, 3, 4]], row[0, [0, 1, 3, 4]], rtol=1e-6, atol=1e-6)
     assert abs(np.sin(back[0, 2] - angle)) < 1e-4 / (1 - ratio)
 
 
 def test_the_truth_itself_scores_full_marks(fddb_folder):
     """FDDB's own ellipses, there and back, are found: all of them, with an IoU near 1."""
-    records = fddb.read_folds(fddb_folder, 10)[:40]
-    detections = {record.name: fddb_folds.ellipse_rows(boxed(*spread_of(record.ellipses)), np.ones(len(record.ellipses))) for record in records}
+    records = reading.read_folds(fddb_folder, 10)[:40]
+    detections = {record.name: folds_run.ellipse_rows(boxed(*spread_of(record.ellipses)), np.ones(len(record.ellipses))) for record in records}
     curve = evaluate(records, detections)
     assert curve.discrete[-1] == 1 and curve.continuous[-1] > 0.97
-    results = fddb_folds.summary(records, detections, curve, Plan())
+    results = folds_run.summary(records, detections, curve, Plan())
     assert results["ap50_boxes"] == 1 and all(results["faces_by_size"]["found"]) and results["rates"]["100"][0] == 1
 
 
@@ -147,6 +145,6 @@ def test_calibration_makes_probabilities():
 
 def test_stored_results_are_of_one_kind():
     for name in ("fddb", "steps", "detectors"):
-        assert benchmark_plots.load(name), name
-    assert all({"name", "why", "rates"} <= set(step) for step in benchmark_plots.load("steps")["steps"])
-    assert all(str(count) in step["rates"] for step in benchmark_plots.load("steps")["steps"] for count in fddb_report.COUNTS)
+        assert plots.load(name), name
+    assert all({"name", "why", "rates"} <= set(step) for step in plots.load("steps")["steps"])
+    assert all(str(count) in step["rates"] for step in plots.load("steps")["steps"] for count in report.COUNTS)

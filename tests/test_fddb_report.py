@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from RegionDetector.fddb import report as fddb_report
+from RegionDetector.fddb import report
 from RegionDetector.fddb.evaluation import Curve
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +44,7 @@ GOOD = f"{NAMES[0]}\n2\n24 20 32 40 0.9\n1 1 5 5 0.2\n{NAMES[1]}\n0\n"
 
 
 def run(capsys, *arguments):
-    status = fddb_report.main(["evaluate", *map(str, arguments)])
+    status = report.main(["evaluate", *map(str, arguments)])
     out, err = capsys.readouterr()
     return status, out, err
 
@@ -53,7 +53,7 @@ def run(capsys, *arguments):
 
 def test_reads_boxes_ellipses_and_photos_without_detections(write):
     path = write(GOOD + f"{NAMES[2]}\n1\n20 15 1.5 40 40 -3e-1\n")
-    detections = fddb_report.read_detections(path)
+    detections = report.read_detections(path)
     assert list(detections) == NAMES[:3]
     np.testing.assert_array_equal(detections[NAMES[0]], [[24, 20, 32, 40, 0.9], [1, 1, 5, 5, 0.2]])
     assert len(detections[NAMES[1]]) == 0
@@ -63,8 +63,8 @@ def test_reads_boxes_ellipses_and_photos_without_detections(write):
 def test_written_detections_are_read_back(tmp_path):
     rows = np.random.default_rng(0).uniform(0, 100, (7, 5))
     detections = {NAMES[0]: rows, NAMES[1]: [], NAMES[2]: [[1, 2, 3, 4, 5, 1e-9]]}
-    fddb_report.write_detections(tmp_path / "fold-01-out.txt", detections)
-    back = fddb_report.read_detections(tmp_path)
+    report.write_detections(tmp_path / "fold-01-out.txt", detections)
+    back = report.read_detections(tmp_path)
     assert list(back) == list(detections)
     np.testing.assert_allclose(back[NAMES[0]], rows, atol=1e-6)
     assert back[NAMES[2]].tolist() == detections[NAMES[2]] and not len(back[NAMES[1]])
@@ -72,8 +72,8 @@ def test_written_detections_are_read_back(tmp_path):
 
 
 def test_boxes_become_left_top_width_height():
-    assert fddb_report.boxes_to_rows([[20, 24, 60, 56]], [0.9]).tolist() == [[24, 20, 32, 40, 0.9]]
-    assert fddb_report.boxes_to_rows([], []).shape == (0, 5)
+    assert report.boxes_to_rows([[20, 24, 60, 56]], [0.9]).tolist() == [[24, 20, 32, 40, 0.9]]
+    assert report.boxes_to_rows([], []).shape == (0, 5)
 
 
 @pytest.mark.parametrize("text, message", [
@@ -90,25 +90,25 @@ def test_boxes_become_left_top_width_height():
 def test_damaged_files_are_refused(write, text, message):
     path = write(text)
     with pytest.raises(ValueError, match=message) as caught:
-        fddb_report.read_detections(path)
+        report.read_detections(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_photo_in_two_files_is_refused(write):
     with pytest.raises(ValueError, match="fold-02-out.txt, line .*second time .*fold-01-out.txt"):
-        fddb_report.read_detections([write(GOOD), write(GOOD, "fold-02-out.txt")])
+        report.read_detections([write(GOOD), write(GOOD, "fold-02-out.txt")])
 
 
 def test_missing_files_and_folders_without_files(tmp_path):
     for path in (tmp_path, tmp_path / "slip.txt"):
         with pytest.raises(FileNotFoundError, match="no detections at .*expected a file"):
-            fddb_report.read_detections(path)
+            report.read_detections(path)
 
 
 def test_bad_rows_are_left_out_and_counted(write):
     path = write(f"{NAMES[0]}\n5\n24 20 32 40 nan\n24 20 32 40 0.9\n24 20 -32 40 0.9\n24 20 32 -40 1\n1e7 0 1 1 1\n")
     with pytest.warns(UserWarning) as caught:
-        detections = fddb_report.read_detections(path)
+        detections = report.read_detections(path)
     assert detections[NAMES[0]].tolist() == [[24, 20, 32, 40, 0.9]]
     messages = sorted(str(warning.message)[:60] for warning in caught)
     assert len(messages) == 3
@@ -202,14 +202,14 @@ def test_plot_takes_the_published_curves_from_a_folder(tmp_path):
     (tmp_path / "pico-DiscROC.txt").write_text("0.9 3000 0.1\n0.7 1000 0.5\n0 0 1.79769e+308\n")
     (tmp_path / "otherDiscROC.txt").write_text("0.8 10 0.1\n")
     curve = Curve(np.array([0.5]), np.array([3]), np.array([1]), np.array([0.7]), 2)
-    axes = fddb_report.plot_curves(curve, tmp_path, name="mine").axes[0]
+    axes = report.plot_curves(curve, tmp_path, name="mine").axes[0]
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
     assert lines == {"otherDiscROC": [[10, 0.8]], "Pico (Markus et al., 2013)": [[1000, 0.7], [0, 0]], "mine": [[3, 0.5]]}
 
 
 def test_table_puts_the_detector_at_its_place():
     curve = Curve(np.array([0.5]), np.array([90]), np.array([87]), np.array([70.0]), 100)
-    lines = fddb_report.table(curve, "mine").splitlines()
+    lines = report.table(curve, "mine").splitlines()
     names = [line[:46].strip() for line in lines]
     assert names.index("> mine") == 2 and names[1].startswith("HeadHunter")
     assert lines[2].split()[2:] == ["0.8700"] * 4 and lines[-1].split()[2:] == ["0.7000"] * 4

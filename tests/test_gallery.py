@@ -5,11 +5,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from committed import committed
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PICTURES = {path.name for path in DOCS.iterdir() if path.suffix in (".png", ".webp", ".svg", ".jpg")}
+PICTURES = {path.name for path in committed("docs/*.png", "docs/*.webp", "docs/*.svg", "docs/*.jpg")}
 
 
 class _Page(HTMLParser):
@@ -72,7 +73,7 @@ def test_the_notebooks_draw_every_picture():
     from common.notebooks import MAIN
 
     drawn = {path.relative_to(ROOT).as_posix(): {f"{tag.removeprefix('docs:')}.webp" for cell in nbformat.read(path, 4).cells
-                                                 for tag in cell.metadata.get("tags", []) if tag.startswith("docs:")} for path in ROOT.glob("*/*.ipynb")}
+                                                 for tag in cell.metadata.get("tags", []) if tag.startswith("docs:")} for path in committed("*.ipynb")}
     assert PICTURES <= set().union(*drawn.values()), "a picture that no notebook draws any more"
     assert set().union(*(drawn[name] for name in MAIN)) <= PICTURES, "make pictures"
 

@@ -13,7 +13,7 @@ from coursework import code_notebook, hand_in
 
 from common.exercises.answer_form import numbers
 from common.exercises.exercise import Wrong
-from common.grading import codec as wire
+from common.grading import codec
 from common.grading.__main__ import main
 from common.grading.notebook_source import NotebookError, collect, read_cells, without_magics
 from common.grading.sandbox import Ended, Raised, RemoteObject
@@ -98,18 +98,18 @@ def test_no_submission(tmp_path, capsys):
 @pytest.mark.parametrize("value", [None, True, 3, -(10**40), 2.5, float("inf"), "ö\x00", [1, (2, "x")], {"a": {1: [None]}, (1, 2): 3.0}, (), np.arange(6).reshape(2, 3),
                                    np.zeros((0, 5)), np.array(3.0), np.array(["a", "bc"]), [np.uint8(3), np.ones(2, "float16")]], ids=repr)
 def test_wire(value):
-    data = wire.pack(value)
+    data = codec.pack(value)
     length, size = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:16], "little")
     assert size == len(data) - 16
-    back = wire.unpack(data[16 : 16 + length], data[16 + length :])
+    back = codec.unpack(data[16 : 16 + length], data[16 + length :])
     np.testing.assert_equal(back, value)
     assert type(back) is type(value) or isinstance(value, np.generic)
 
 
 @pytest.mark.parametrize("header", [b"", b"{", b'{"x": 1}', b'{"a": ["<f8", [1000000], 8000000]}', b'{"a": ["|O", [1], 8]}', b'{"i": "x"}', b'[1]', b"[" * 100_000, b'{}'])
 def test_wire_refuses(header):
-    with pytest.raises(wire.WireError):
-        wire.unpack(header, b"\0" * 8)
+    with pytest.raises(codec.WireError):
+        codec.unpack(header, b"\0" * 8)
 
 
 # --- the sandbox ---

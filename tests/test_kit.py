@@ -88,11 +88,3 @@ def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothin
 def test_the_command_runs_on_its_own():
     done = subprocess.run([sys.executable, str(ROOT / "kit.py"), "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2 and "invalid choice" in done.stderr
-
-
-@pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda path: path.name)
-def test_locks_have_hashes_and_no_addresses(lock):
-    text = lock.read_text()
-    pins = [line for line in text.splitlines() if "==" in line and not line.startswith((" ", "#"))]
-    assert pins and text.count("--hash=sha256:") >= len(pins)
-    assert "://" not in text and "--index" not in text and "--find-links" not in text

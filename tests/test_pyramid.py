@@ -14,7 +14,7 @@ from common.boxes import ellipse_to_box, iou
 from RegionDetector.multiscale import Search, find_ellipses, merged, multiscale_detector
 from RegionDetector.pyramid import model as pyramid_model
 from RegionDetector.pyramid import samples as pyramid_samples
-from RegionDetector.pyramid import scales as pyramid
+from RegionDetector.pyramid import scales as pyramid_scales
 
 SIDES = st.integers(1, 700)
 
@@ -22,12 +22,12 @@ SIDES = st.integers(1, 700)
 @settings(max_examples=60, deadline=None)
 @given(SIDES, SIDES, st.floats(10, 60), st.floats(1.1, 2))
 def test_levels_lie_apart_inside_the_canvas(height, width, min_face, step):
-    scales = pyramid.pyramid_scales((height, width), min_face, step)
+    scales = pyramid_scales.pyramid_scales((height, width), min_face, step)
     if not scales:
         assert min(height, width) < min_face * 1.001
         return
     photo = np.full((height, width, 3), 200, np.uint8)
-    canvas, levels = pyramid.on_one_canvas(photo, scales)
+    canvas, levels = pyramid_scales.on_one_canvas(photo, scales)
     seen = np.zeros(canvas.shape[:2], int)
     for row, col, rows, cols in levels:
         assert row % 16 == col % 16 == 0 and row + rows <= len(canvas) and col + cols <= canvas.shape[1]
@@ -39,14 +39,14 @@ def test_levels_lie_apart_inside_the_canvas(height, width, min_face, step):
 
 def test_a_huge_photo_keeps_memory_bounded():
     with pytest.warns(UserWarning, match="only faces from [0-9]+ pixels"):
-        scales = pyramid.pyramid_scales((10_000, 10_000), 20)
-    assert scales and 10_000**2 * scales[0] ** 2 <= pyramid.MOST
+        scales = pyramid_scales.pyramid_scales((10_000, 10_000), 20)
+    assert scales and 10_000**2 * scales[0] ** 2 <= pyramid_scales.MOST
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert pyramid.pyramid_scales((1, 1), 20) == [] and len(pyramid.pyramid_scales((480, 640), 20)) > 5
+        assert pyramid_scales.pyramid_scales((1, 1), 20) == [] and len(pyramid_scales.pyramid_scales((480, 640), 20)) > 5
     for wrong in ((0, 2), (20, 1)):
         with pytest.raises(ValueError, match="above"):
-            pyramid.pyramid_scales((480, 640), *wrong)
+            pyramid_scales.pyramid_scales((480, 640), *wrong)
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +215,6 @@ def test_a_crop_of_a_photo_wider_than_opencv_can_warp(turn):
     wide = np.zeros((200, 40_000, 3), np.uint8)
     wide[:, 35_000:35_300] = part
     shift = np.array([48, 48]) - turn @ [100, 150]
-    alone = pyramid.warped([part], turn, shift, 96)
-    np.testing.assert_allclose(pyramid.warped([wide], turn, shift - turn @ [0, 35_000], 96).astype(int), alone, atol=2)
-    assert (pyramid.warped([wide], turn, shift + [1e6, 0], 96) == 0).all()
+    alone = pyramid_scales.warped([part], turn, shift, 96)
+    np.testing.assert_allclose(pyramid_scales.warped([wide], turn, shift - turn @ [0, 35_000], 96).astype(int), alone, atol=2)
+    assert (pyramid_scales.warped([wide], turn, shift + [1e6, 0], 96) == 0).all()

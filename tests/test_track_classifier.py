@@ -9,7 +9,7 @@ from colour_people import BLUE, GALLERY, GREEN, LABELS, RED, classifier, colours
 
 from common.orl import orl_faces
 from TrackDetector.classifier import Classifier
-from TrackDetector.demo import people as demo
+from TrackDetector.demo import people as demo_people
 from TrackDetector.predictions import UNKNOWN, unit
 
 # --- photos ---------------------------------------------------------------------------------------
@@ -308,10 +308,10 @@ def test_people_are_named_and_a_clip_with_faceless_frames_too(people):
     c = Classifier().fit(train, {n: n[:3] for n in train})
     assert c.classify_images(test) == {n: n[:3] for n in test}
     assert c.skipped_ == [] and set(c.seconds_) == {"detection", "descriptors", "knn"} and min(c.seconds_.values()) > 0
-    clip = demo.simulate_clip(people["s02-4"], 5)[:10]
+    clip = demo_people.simulate_clip(people["s02-4"], 5)[:10]
     answer = c.classify_videos({"clip": clip}, details=True)["clip"]
     assert answer.name == "s02" and answer.found
-    assert not {number for number, _, _ in answer.frames} & set(demo.FACELESS)
+    assert not {number for number, _, _ in answer.frames} & set(demo_people.FACELESS)
     again = Classifier().fit(train, {n: n[:3] for n in train}).classify_videos({"clip": clip}, details=True)["clip"]
     assert again == answer
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from common.photos import PhotoError, read_photo
 from TrackDetector import get_data
-from TrackDetector.demo import people as demo
+from TrackDetector.demo import people as demo_people
 from TrackDetector.get_data import load_image_data, load_strangers, load_video_data, read_labels
 from TrackDetector.photos import in_numeric_order, read_video
 
@@ -324,17 +324,17 @@ def test_the_simulated_clips(home):
     train, _, videos, labels = load_video_data(home / "video_classification", source="demo")
     assert len(videos) == 30 and all(len(frames) == 20 for frames in videos.values())
     for frames in videos.values():
-        empty, seen = frames[demo.FACELESS[0]], frames[demo.FACELESS[0] + 1]
-        assert np.abs(empty.astype(int) - seen).mean() > 5 and frames[0].shape == (demo.HEIGHT, demo.WIDTH, 3)
+        empty, seen = frames[demo_people.FACELESS[0]], frames[demo_people.FACELESS[0] + 1]
+        assert np.abs(empty.astype(int) - seen).mean() > 5 and frames[0].shape == (demo_people.HEIGHT, demo_people.WIDTH, 3)
 
 
 def test_laid_out_once_and_alike_for_the_same_seed(home, tmp_path):
     stamp = (home / "built-in-0" / "built-in.txt").stat().st_mtime_ns
     load_image_data(home / "image_classification", source="demo", verbose=False)
     assert (home / "built-in-0" / "built-in.txt").stat().st_mtime_ns == stamp
-    people, strangers = demo.orl_people(0)
+    people, strangers = demo_people.orl_people(0)
     few = {name: people[name][:5] for name in list(people)[:2]}
-    one, two, three = (demo.lay_out(few, {}, tmp_path / str(i), seed=i // 2) for i in range(3))
+    one, two, three = (demo_people.lay_out(few, {}, tmp_path / str(i), seed=i // 2) for i in range(3))
     files = sorted(p.relative_to(one) for p in one.rglob("*.*g"))
     assert files and all((one / f).read_bytes() == (two / f).read_bytes() for f in files)
     assert any((one / f).read_bytes() != (three / f).read_bytes() for f in files)
@@ -342,13 +342,13 @@ def test_laid_out_once_and_alike_for_the_same_seed(home, tmp_path):
 
 
 def test_an_older_layout_is_replaced(tmp_path):
-    people, _ = demo.orl_people(0)
+    people, _ = demo_people.orl_people(0)
     few = {"s01": next(iter(people.values()))[:5]}
     folder = tmp_path / "built-in"
     (folder / "image_classification").mkdir(parents=True)
     (folder / "built-in.txt").write_text("0 old")
     (folder / "image_classification" / "junk").write_text("x")
-    demo.lay_out(few, {}, folder)
+    demo_people.lay_out(few, {}, folder)
     assert not (folder / "image_classification" / "junk").exists()
     with open(folder / "image_classification" / "train" / "y_train.csv", newline="") as file:
         assert list(csv.reader(file))[0] == ["filename", "class_id"]
@@ -356,7 +356,7 @@ def test_an_older_layout_is_replaced(tmp_path):
 
 def test_too_few_photos_to_train_and_test_on(tmp_path):
     with pytest.raises(ValueError, match="Ann: expected more than 3"):
-        demo.lay_out({"Ann": [RAMP] * 3}, {}, tmp_path / "x")
+        demo_people.lay_out({"Ann": [RAMP] * 3}, {}, tmp_path / "x")
 
 
 def test_unpack_hands_on(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from common.boxes import iou
 from common.orl import orl_faces
-from TrackDetector import faces as f
+from TrackDetector import faces as faces_module
 from TrackDetector.alignment import PADDING, TEMPLATE, align, find_landmarks, similarity_transform
 from TrackDetector.detectors import cnn_detector, hog_detector, run_detector
 
@@ -61,9 +61,9 @@ def test_landmarks_fall_where_the_network_wants_them(people):
     where = (TEMPLATE + PADDING) / (1 + 2 * PADDING) * 224 - 0.5
     off = []
     for person in people[:10]:
-        face = f.find_face(person)
+        face = faces_module.find_face(person)
         crop = align(person, face.landmarks, 224)
-        off.append(np.abs(find_landmarks(crop, f.find_face(crop).box) - where).mean())
+        off.append(np.abs(find_landmarks(crop, faces_module.find_face(crop).box) - where).mean())
     assert np.mean(off) < 5
 
 
@@ -74,14 +74,14 @@ def test_a_turned_or_zoomed_photo_gives_the_same_crop(people, angle, zoom):
     middle = (photo.shape[1] / 2, photo.shape[0] / 2)
     matrix = cv2.getRotationMatrix2D(middle, angle, 1.0)
     turned = cv2.resize(cv2.warpAffine(photo, matrix, photo.shape[1::-1]), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-    points = f.find_face(photo).landmarks
+    points = faces_module.find_face(photo).landmarks
     moved = ((np.c_[points[:, ::-1], np.ones(5)] @ matrix.T)[:, ::-1] + 0.5) * zoom - 0.5
     crops = [align(image, where).astype(float)[40:184, 40:184] for image, where in ((photo, points), (turned, moved))]
     assert np.abs(crops[0] - crops[1]).mean() < 6
 
 
 def test_crop_has_the_size_and_the_black_of_outside(people):
-    crop = align(people[0], f.find_face(people[0]).landmarks, 96, padding=2.0)
+    crop = align(people[0], faces_module.find_face(people[0]).landmarks, 96, padding=2.0)
     assert crop.shape == (96, 96, 3) and crop.dtype == np.uint8
     assert (crop[:3] == 0).all() and crop[40:56, 40:56].min() > 0
 
@@ -94,7 +94,7 @@ def test_the_chips_are_as_good_as_dlibs_own(people):
 
     predictor, apart = dlib.shape_predictor(str(dlib_file(LANDMARKS_FILE))), []
     for person in people[:12]:
-        top, left, bottom, right = (int(v) for v in f.find_face(person).box)
+        top, left, bottom, right = (int(v) for v in faces_module.find_face(person).box)
         shape = predictor(person, dlib.rectangle(left, top, right - 1, bottom - 1))
         chip = dlib.get_face_chip(person, shape, 150, 0.25)
         mine = align(person, find_landmarks(person, [top, left, bottom, right]), 150)
@@ -104,16 +104,16 @@ def test_the_chips_are_as_good_as_dlibs_own(people):
 
 def test_boxes_are_rows_first_and_half_open(crowd):
     boxes, scores = hog_detector()(crowd)
-    box = boxes[f.choose_face(boxes, crowd.shape)]
+    box = boxes[faces_module.choose_face(boxes, crowd.shape)]
     assert iou([box], [[110, 160, 300, 330]])[0, 0] > 0.5
     assert abs((box[2] - box[0]) - (box[3] - box[1])) <= 1  # dlib's template is square
     assert (np.diff(scores) <= 0).all()
 
 
 def test_the_face_meant_is_large_and_central(crowd):
-    faces = f.find_faces(crowd)
+    faces = faces_module.find_faces(crowd)
     assert len(faces) == 2
-    meant = f.find_face(crowd)
+    meant = faces_module.find_face(crowd)
     assert meant.box[1] < 240 < meant.box[3] and meant.found and meant.how == "detector"
 
 
@@ -122,43 +122,43 @@ def test_the_face_meant_is_large_and_central(crowd):
 def test_of_equal_faces_the_central_one(side, seed):
     away = np.random.default_rng(seed).uniform(30, 140)
     boxes = [[120 + a - side / 2, 120 - side / 2, 120 + a + side / 2, 120 + side / 2] for a in (-away, 1, away)]
-    assert f.choose_face(boxes, (240, 240, 3)) == 1
+    assert faces_module.choose_face(boxes, (240, 240, 3)) == 1
 
 
 def test_of_central_faces_the_large_one():
-    assert f.choose_face([[100, 100, 140, 140], [70, 70, 170, 170]], (240, 240)) == 1
+    assert faces_module.choose_face([[100, 100, 140, 140], [70, 70, 170, 170]], (240, 240)) == 1
     with pytest.raises(ValueError, match="no face"):
-        f.choose_face([], (10, 10))
+        faces_module.choose_face([], (10, 10))
 
 
 def test_no_face_is_said_and_answered_by_the_middle():
     for photo in (np.zeros((120, 160, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)):
-        face = f.find_face(photo)
+        face = faces_module.find_face(photo)
         assert not face.found and face.how == "centre" and face.score == 0
         np.testing.assert_allclose((face.box[:2] + face.box[2:]) / 2, np.array(photo.shape[:2]) / 2)
-    crops, found = f.preprocess_imgs([np.zeros((120, 160, 3), np.uint8)], progress=False)
+    crops, found = faces_module.preprocess_imgs([np.zeros((120, 160, 3), np.uint8)], progress=False)
     assert crops.shape == (1, 224, 224, 3) and found.tolist() == [False]
 
 
 def test_faces_at_the_border_and_in_the_dark_get_a_second_look(people):
     small = cv2.resize(people[4], (46, 56))
-    assert f.find_faces(small, retry=False) == []
-    (face,) = f.find_faces(small)
+    assert faces_module.find_faces(small, retry=False) == []
+    (face,) = faces_module.find_faces(small)
     assert face.how in ("enlarged", "equalised") and (0 <= face.landmarks).all() and (face.landmarks < 56).all()
     dark = (people[5] * 0.06).astype(np.uint8)
-    assert f.find_face(dark).found
+    assert faces_module.find_face(dark).found
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 300, 3), (5, 5, 3), (600, 4, 3), (30, 1000, 3), (1, 9000, 3), (9000, 1, 3)])
 def test_tiny_and_thin_photos(shape):
-    crops, found = f.preprocess_imgs([np.full(shape, 90, np.uint8)], size=32, progress=False)
+    crops, found = faces_module.preprocess_imgs([np.full(shape, 90, np.uint8)], size=32, progress=False)
     assert crops.shape == (1, 32, 32, 3) and not found[0]
 
 
 def test_a_large_photo_is_searched_in_a_smaller_copy(people):
     photo = np.full((2400, 3200, 3), 128, np.uint8)
     photo[600:1720, 1000:1920] = cv2.resize(people[6], (920, 1120))
-    face = f.find_face(photo)
+    face = faces_module.find_face(photo)
     assert face.found and iou([face.box], [[750, 1100, 1600, 1900]])[0, 0] > 0.5
 
 
@@ -167,7 +167,7 @@ def test_every_kind_of_array_of_one_photo_gives_one_answer(people):
     alpha = np.dstack([people[7], np.full(grey.shape, 7, np.uint8)])
     kinds = [people[7], grey, grey[:, :, None], alpha, grey.astype(np.uint16) * 257, people[7] / 255.0, np.asfortranarray(people[7]),
              people[7][:, ::-1][:, ::-1]]
-    crops, found = f.preprocess_imgs(kinds, size=64, progress=False)
+    crops, found = faces_module.preprocess_imgs(kinds, size=64, progress=False)
     assert found.all()
     for crop in crops[1:]:
         np.testing.assert_array_equal(crop, crops[0])
@@ -180,17 +180,17 @@ def test_every_kind_of_array_of_one_photo_gives_one_answer(people):
 ])
 def test_arrays_that_are_no_photo_are_named(image, message):
     with pytest.raises(ValueError, match=message):
-        f.preprocess_imgs({"bad.jpg": image}, progress=False)
+        faces_module.preprocess_imgs({"bad.jpg": image}, progress=False)
 
 
 def test_dictionary_and_list_and_no_photos(people):
-    named, _ = f.preprocess_imgs({"a": people[0], "b": people[1]}, size=50, progress=False)
-    listed, _ = f.preprocess_imgs(people[:2], size=50, progress=False)
+    named, _ = faces_module.preprocess_imgs({"a": people[0], "b": people[1]}, size=50, progress=False)
+    listed, _ = faces_module.preprocess_imgs(people[:2], size=50, progress=False)
     np.testing.assert_array_equal(named, listed)
-    crops, found = f.preprocess_imgs([], progress=False)
+    crops, found = faces_module.preprocess_imgs([], progress=False)
     assert crops.shape == (0, 224, 224, 3) and found.shape == (0,)
     with pytest.raises(ValueError, match="size of the crops"):
-        f.preprocess_imgs(people[:1], size=0)
+        faces_module.preprocess_imgs(people[:1], size=0)
 
 
 def test_a_detector_of_ones_own(people):
@@ -200,35 +200,35 @@ def test_a_detector_of_ones_own(people):
         seen.append(image.shape)
         return [[20, 10, 100, 85]]
 
-    face = f.find_face(people[0], detector=mine)
+    face = faces_module.find_face(people[0], detector=mine)
     assert face.how == "detector" and face.box.tolist() == [20, 10, 100, 85]
-    f.find_face(people[0], detector=mine)
+    faces_module.find_face(people[0], detector=mine)
     assert len(seen) == 2  # nothing of a student's detector is remembered: it may have changed
     boxes, scores = run_detector(lambda image: ([[0, 0, 5, 5]], [0.3]), people[0])
     assert scores.tolist() == [0.3]
-    assert f.find_faces(people[0], detector=lambda image: np.zeros((0, 4))) == []
+    assert faces_module.find_faces(people[0], detector=lambda image: np.zeros((0, 4))) == []
 
 
 @pytest.mark.parametrize("answer", [[[1, 2, 3]], [[0, 1, 2, 3, 4]], ([[0, 0, 5, 5]], [1, 2]), [[0, 0, np.nan, 5]]])
 def test_a_detector_that_answers_nonsense(people, answer):
     with pytest.raises(ValueError):
-        f.find_face(people[0], detector=lambda image: answer)
+        faces_module.find_face(people[0], detector=lambda image: answer)
 
 
 def test_the_same_face_twice_and_remembered(people):
-    first = f.find_face(people[8])
-    f._found_before.clear()
-    again = f.find_face(people[8].copy())
+    first = faces_module.find_face(people[8])
+    faces_module._found_before.clear()
+    again = faces_module.find_face(people[8].copy())
     np.testing.assert_array_equal(first.landmarks, again.landmarks)
-    assert f.find_face(people[8]) is again
+    assert faces_module.find_face(people[8]) is again
     changed = people[8].copy()
     changed[0, 0] ^= 1
-    assert f.find_face(changed) is not again
+    assert faces_module.find_face(changed) is not again
 
 
 def test_the_cnn_detector_finds_the_same_face(people):
     photo = cv2.copyMakeBorder(people[9], 20, 20, 20, 20, cv2.BORDER_REPLICATE)
-    hog, cnn = f.find_face(photo), f.find_face(photo, detector=cnn_detector())
+    hog, cnn = faces_module.find_face(photo), faces_module.find_face(photo, detector=cnn_detector())
     assert cnn.how == "detector" and iou([hog.box], [cnn.box])[0, 0] > 0.5
     assert np.abs(hog.landmarks - cnn.landmarks).mean() < 4
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import identification as score
-from common.pictures import people as show
+from common import identification
+from common.pictures import people as people_plots
 from TrackDetector.validation import cross_validate, pair_distances
 
 distances = st.lists(st.floats(0, 2, width=32), min_size=1, max_size=60)
@@ -25,12 +25,12 @@ def test_examples_in_the_docstrings(module):
 def test_answers_as_predict_gives_them_and_labels_with_the_tables_first_line(capsys):
     answers = {"1.jpg": np.array(["Ann"]), "2.jpg": np.array([["Bob"]]), "3.jpg": np.str_("Bob")}
     labels = {"filename": "class_id", "1.jpg": "Ann", "2.jpg": "Bob", "3.jpg": "Ann"}
-    assert score.check_test(answers, labels) == 2 / 3 and "(2 of 3)" in capsys.readouterr().out
-    assert score.mistakes(answers, {n: who for n, who in labels.items() if n != "filename"}) == [("3.jpg", "Bob", "Ann")]
+    assert identification.check_test(answers, labels) == 2 / 3 and "(2 of 3)" in capsys.readouterr().out
+    assert identification.mistakes(answers, {n: who for n, who in labels.items() if n != "filename"}) == [("3.jpg", "Bob", "Ann")]
 
 
 def test_marks_for_answers_as_predict_gives_them(monkeypatch):
-    from TrackDetector.checks import measured as grading
+    from TrackDetector.checks import measured
     from TrackDetector.exercises import TASK
 
     class Student:
@@ -43,21 +43,21 @@ def test_marks_for_answers_as_predict_gives_them(monkeypatch):
         classify_videos = classify_images
 
     remote = SimpleNamespace(function=lambda name: lambda model: Student(), run=lambda *args: None)
-    monkeypatch.setattr(grading, "Remote", lambda *args: remote)
-    grader = SimpleNamespace(task=TASK, seed=0, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=grading.RIGHT)},
+    monkeypatch.setattr(measured, "Remote", lambda *args: remote)
+    grader = SimpleNamespace(task=TASK, seed=0, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=measured.RIGHT)},
                              open=lambda *args: (SimpleNamespace(close=lambda: None), []))
     photos = {"1": None, "2": None}, {"1": "Ann", "2": "Bob"}
-    answer = grading.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None, grading.Fresh(photos, photos, photos))
+    answer = measured.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None, measured.Fresh(photos, photos, photos))
     assert answer == {"image_accuracy": (0.5, "on 2"), "video_accuracy": (0.5, "on 2")}
 
 
 def test_accuracy_and_mistakes(capsys):
     truth = {"a": "Ann", "b": "Bob", "c": "Ann"}
     answers = {"c": "Bob", "b": "Bob", "a": "Ann"}
-    assert score.accuracy(answers, truth) == score.check_test(answers, truth) == pytest.approx(2 / 3)
+    assert identification.accuracy(answers, truth) == identification.check_test(answers, truth) == pytest.approx(2 / 3)
     assert "0.6667 (2 of 3)" in capsys.readouterr().out
-    assert score.mistakes(answers, truth) == [("c", "Bob", "Ann")]
-    assert score.accuracy(np.array(["x", "y"]), ["x", "z"]) == 0.5
+    assert identification.mistakes(answers, truth) == [("c", "Bob", "Ann")]
+    assert identification.accuracy(np.array(["x", "y"]), ["x", "z"]) == 0.5
 
 
 @pytest.mark.parametrize("answers, truth, message", [
@@ -66,7 +66,7 @@ def test_accuracy_and_mistakes(capsys):
 ])
 def test_answers_that_do_not_fit_the_labels(answers, truth, message):
     with pytest.raises(ValueError, match=message):
-        score.accuracy(answers, truth)
+        identification.accuracy(answers, truth)
 
 
 @settings(deadline=None)
@@ -75,34 +75,34 @@ def test_confusion_is_scikit_learns(pairs):
     from sklearn.metrics import confusion_matrix
 
     predicted, truth = zip(*pairs)
-    labels, counts = score.confusion_matrix([*predicted, "e", "f"], [*truth, "e", "f"])  # scikit-learn warns of one label alone
+    labels, counts = identification.confusion_matrix([*predicted, "e", "f"], [*truth, "e", "f"])  # scikit-learn warns of one label alone
     np.testing.assert_array_equal(counts, confusion_matrix([*truth, "e", "f"], [*predicted, "e", "f"], labels=labels))
-    assert np.trace(counts) - 2 == pytest.approx(score.accuracy(predicted, truth) * len(pairs))
+    assert np.trace(counts) - 2 == pytest.approx(identification.accuracy(predicted, truth) * len(pairs))
 
 
 @settings(deadline=None)
 @given(distances, distances, st.integers(0, 100))
 def test_the_accept_curve_is_what_counting_says(known, strangers, seed):
     correct = np.random.default_rng(seed).random(len(known)) < 0.8
-    far, car, thresholds = score.accept_curve(known, correct, strangers)
+    far, car, thresholds = identification.accept_curve(known, correct, strangers)
     assert far[0] == car[0] == 0 and far[-1] == 1 and car[-1] == pytest.approx(correct.mean())
     assert (np.diff(far) >= 0).all() and (np.diff(car) >= 0).all() and (np.diff(thresholds) > 0).all()
     for i in range(len(thresholds)):
-        assert (car[i], far[i]) == pytest.approx(score.accept_rates(known, correct, strangers, thresholds[i]))
+        assert (car[i], far[i]) == pytest.approx(identification.accept_rates(known, correct, strangers, thresholds[i]))
 
 
 @settings(deadline=None)
 @given(distances, st.floats(0, 0.99))
 def test_the_threshold_is_the_greatest_that_keeps_the_rate(strangers, rate):
-    threshold, strangers = score.threshold_at_false_accept(strangers, rate), np.sort(np.array(strangers, float))
+    threshold, strangers = identification.threshold_at_false_accept(strangers, rate), np.sort(np.array(strangers, float))
     assert np.mean(strangers <= threshold) <= rate + 1e-9
     above = strangers[strangers > threshold][0]  # one more stranger (or more, if several are equally far) would be too many
     assert np.mean(strangers <= above) > rate - 1e-9
 
 
 @pytest.mark.parametrize("call", [
-    lambda: score.threshold_at_false_accept([], 0.1), lambda: score.threshold_at_false_accept([0.1], 1.0), lambda: score.threshold_at_false_accept([np.nan], 0.1),
-    lambda: score.accept_curve([0.1], [True, False], [0.2]), lambda: score.accept_curve([], [], [0.2]), lambda: score.wilson_interval(3, 2), lambda: score.wilson_interval(0, 0),
+    lambda: identification.threshold_at_false_accept([], 0.1), lambda: identification.threshold_at_false_accept([0.1], 1.0), lambda: identification.threshold_at_false_accept([np.nan], 0.1),
+    lambda: identification.accept_curve([0.1], [True, False], [0.2]), lambda: identification.accept_curve([], [], [0.2]), lambda: identification.wilson_interval(3, 2), lambda: identification.wilson_interval(0, 0),
 ])
 def test_scores_of_nothing(call):
     with pytest.raises(ValueError):
@@ -113,7 +113,7 @@ def test_scores_of_nothing(call):
 @given(st.integers(1, 500), st.floats(0, 1))
 def test_the_interval_holds_the_rate(trials, share):
     hits = round(share * trials)
-    low, high = score.wilson_interval(hits, trials)
+    low, high = identification.wilson_interval(hits, trials)
     assert 0 <= low <= hits / trials + 1e-12 and hits / trials - 1e-12 <= high <= 1 and low < high
 
 
@@ -178,28 +178,28 @@ def titles(figure):
 
 
 def test_people_with_their_names():
-    assert titles(show.visualize({"1": PHOTO, "2": PHOTO}, {"1": "Ann", "2": "Bob_Long"})) == ["Ann", "Bob Long"]
-    assert len(pictures(show.visualize([PHOTO] * 50, most=10))) == 10
+    assert titles(people_plots.visualize({"1": PHOTO, "2": PHOTO}, {"1": "Ann", "2": "Bob_Long"})) == ["Ann", "Bob Long"]
+    assert len(pictures(people_plots.visualize([PHOTO] * 50, most=10))) == 10
 
 
 def test_found_faces_have_a_box_and_stay_inside_the_photo():
-    axes = pictures(show.visualize_faces([PHOTO, PHOTO], [[Box, Box], []], ["two", "none"]))
+    axes = pictures(people_plots.visualize_faces([PHOTO, PHOTO], [[Box, Box], []], ["two", "none"]))
     assert [len(ax.patches) for ax in axes] == [2, 0] and axes[0].get_xlim() == (-0.5, 19.5)
 
 
 def test_before_and_after():
-    assert len(pictures(show.visualize_alignment([PHOTO] * 3, [PHOTO] * 3, np.zeros((5, 2))))) == 6
+    assert len(pictures(people_plots.visualize_alignment([PHOTO] * 3, [PHOTO] * 3, np.zeros((5, 2))))) == 6
 
 
 def test_right_and_wrong_neighbours_differ_by_sign_and_by_colour():
-    axes = pictures(show.visualize_neighbors([[(PHOTO, "Ann", 0), (PHOTO, "Ann", 0.25), (PHOTO, "Bob", 0.5)], [(PHOTO, "Bob", 0)]]))
+    axes = pictures(people_plots.visualize_neighbors([[(PHOTO, "Ann", 0), (PHOTO, "Ann", 0.25), (PHOTO, "Bob", 0.5)], [(PHOTO, "Bob", 0)]]))
     assert [ax.get_title() for ax in axes] == ["Ann", "✓ Ann\n0.25", "✗ Bob\n0.50", "Bob"]
-    assert [ax.title.get_color() for ax in axes[1:3]] == [show.SAME, show.OTHER]
+    assert [ax.title.get_color() for ax in axes[1:3]] == [people_plots.SAME, people_plots.OTHER]
 
 
 def test_a_film_strip_shows_every_vote():
     votes = [(0, "Ann", 0.2), (2, "Bob", 0.4)]
-    figure = show.visualize_film([([PHOTO] * 3, votes, "Ann", "Ann"), ([PHOTO], [], "Bob", "Ann")])
+    figure = people_plots.visualize_film([([PHOTO] * 3, votes, "Ann", "Ann"), ([PHOTO], [], "Bob", "Ann")])
     assert titles(figure) == ["✓ Ann\n0.20", "no face", "✗ Bob\n0.40", "no face"]
     assert "it is Ann" in figure.axes[3].get_ylabel() and "right" in figure.axes[0].get_ylabel()
 
@@ -207,17 +207,17 @@ def test_a_film_strip_shows_every_vote():
 def test_a_confusion_of_many_people_shows_those_with_mistakes():
     counts = np.diag(np.full(30, 5))
     counts[3, 7] = 1
-    figure = show.plot_confusion([f"p{i}" for i in range(30)], counts)
+    figure = people_plots.plot_confusion([f"p{i}" for i in range(30)], counts)
     (ax,) = pictures(figure)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["p3", "p7"]
-    assert "all 150 answers" in show.plot_confusion([f"p{i}" for i in range(30)], np.diag(np.full(30, 5))).axes[0].texts[0].get_text()
-    assert len(pictures(show.plot_confusion(["a", "b"], np.eye(2, dtype=int)))) == 1
+    assert "all 150 answers" in people_plots.plot_confusion([f"p{i}" for i in range(30)], np.diag(np.full(30, 5))).axes[0].texts[0].get_text()
+    assert len(pictures(people_plots.plot_confusion(["a", "b"], np.eye(2, dtype=int)))) == 1
 
 
 def test_curves_and_maps():
     rng = np.random.default_rng(0)
-    figures = [show.plot_distances(rng.random(50), 1 + rng.random(80), 0.9), show.plot_choice([1, 3], {"a": [0.9, 1.0], "b": [0.8, 0.7]}),
-               show.plot_accept_curve([0, 0.5, 1], [0.2, 0.9, 1.0], (0.5, 0.9)), show.visualize_descriptors(rng.random((20, 5)), ["a", "b"] * 10)]
+    figures = [people_plots.plot_distances(rng.random(50), 1 + rng.random(80), 0.9), people_plots.plot_choice([1, 3], {"a": [0.9, 1.0], "b": [0.8, 0.7]}),
+               people_plots.plot_accept_curve([0, 0.5, 1], [0.2, 0.9, 1.0], (0.5, 0.9)), people_plots.visualize_descriptors(rng.random((20, 5)), ["a", "b"] * 10)]
     for figure in figures:
         pictures(figure)
         assert figure.axes[0].get_title()
@@ -228,8 +228,8 @@ def test_curves_and_maps():
 
 def test_names_with_dollar_signs_can_be_drawn():
     image, name = np.zeros((20, 20, 3), np.uint8), "$a^$"
-    figures = [show.visualize([image], [name], title=name), show.visualize_neighbors([[(image, name, 0), (image, name, 0.5)]], title=name),
-               show.plot_confusion([name, "b"], np.array([[2, 1], [0, 2]])), show.visualize_film([([image] * 2, [(0, name, 0.3)], name, "b")], title=name),
-               show.visualize_descriptors(np.random.default_rng(0).normal(size=(8, 4)), [name] * 4 + ["b"] * 4)]  # fmt: skip
+    figures = [people_plots.visualize([image], [name], title=name), people_plots.visualize_neighbors([[(image, name, 0), (image, name, 0.5)]], title=name),
+               people_plots.plot_confusion([name, "b"], np.array([[2, 1], [0, 2]])), people_plots.visualize_film([([image] * 2, [(0, name, 0.3)], name, "b")], title=name),
+               people_plots.visualize_descriptors(np.random.default_rng(0).normal(size=(8, 4)), [name] * 4 + ["b"] * 4)]  # fmt: skip
     for figure in figures:
         figure.canvas.draw()

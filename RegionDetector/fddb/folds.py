@@ -21,8 +21,7 @@ from tqdm.auto import tqdm
 
 from common.inference import compiled
 from common.photos import read_photo
-from RegionDetector.fddb import reading as fddb
-from RegionDetector.fddb import report as fddb_report
+from RegionDetector.fddb import reading, report
 from RegionDetector.fddb.evaluation import evaluate
 from RegionDetector.multiscale import find_ellipses
 from RegionDetector.pyramid.model import load_pretrained
@@ -38,7 +37,7 @@ def ellipse_rows(ellipses, scores):
     Parameters
     ----------
     ellipses : ndarray of float, shape (N, 5)
-        As `pyramid_model.read_map` gives them.
+        As `pyramid.model.read_map` gives them.
     scores : array_like, shape (N,)
 
     Returns
@@ -64,7 +63,7 @@ def find_in(model, records):
     return found
 
 
-def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan(), jobs=1):
+def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     """Train on nine folds and look in the tenth, for every fold asked for that is not done yet, the last one first.
 
     Parameters
@@ -96,8 +95,8 @@ def run_folds(folder, out, folds=fddb.FOLDS, plan=Plan(), jobs=1):
     train = [fold for fold in left if not _weights(out, fold).exists()]
     with tqdm(total=len(train) * plan.epochs, unit="epoch", smoothing=0.1, desc="training", disable=not left) as bar:
         _do_folds(jobs, [(folder, out, fold, plan) for fold in left], bar)
-    records = [record for fold in folds for record in fddb.read_folds(folder, fold)]
-    detections = fddb_report.read_detections([_detections(out, fold) for fold in folds])
+    records = [record for fold in folds for record in reading.read_folds(folder, fold)]
+    detections = report.read_detections([_detections(out, fold) for fold in folds])
     curve = evaluate(records, detections, progress=True)
     (out / "results.json").write_text(json.dumps(summary(records, detections, curve, plan)), encoding="utf-8")
     return curve
@@ -117,11 +116,11 @@ def do_fold(folder, out, fold, plan, tick):
     Fold 0 is none: all photos are trained on, and there are none left to look in.
     """
     if not _weights(out, fold).exists():
-        others = [record for other in fddb.FOLDS if other != fold for record in fddb.read_folds(folder, other)]
+        others = [record for other in reading.FOLDS if other != fold for record in reading.read_folds(folder, other)]
         save_whole(fit_pyramid_model(others, plan, [_ticking(tick)], verbose=False), _weights(out, fold))
     if fold:
-        found = find_in(load_pretrained(_weights(out, fold)), fddb.read_folds(folder, fold))
-        fddb_report.write_detections(_detections(out, fold), found)
+        found = find_in(load_pretrained(_weights(out, fold)), reading.read_folds(folder, fold))
+        report.write_detections(_detections(out, fold), found)
 
 
 def _ticking(tick):
@@ -174,7 +173,7 @@ def summary(records, detections, curve, plan, false_alarms=1000):
     ----------
     records : sequence of FddbPhoto
     detections : dict
-        See `fddb_evaluation.evaluate`; ellipses.
+        See `fddb.evaluation.evaluate`; ellipses.
     curve : Curve
     plan : Plan
     false_alarms : int
@@ -190,7 +189,7 @@ def summary(records, detections, curve, plan, false_alarms=1000):
     from common.scores import best_match, detector_scores
 
     folds = sorted({record.fold for record in records})
-    allowed = false_alarms * len(folds) / len(fddb.FOLDS)
+    allowed = false_alarms * len(folds) / len(reading.FOLDS)
     passing = curve.thresholds[curve.false_positives <= allowed]
     threshold = float(passing.min()) if len(passing) else np.inf
     rows = [np.asarray(detections.get(record.name, np.zeros((0, 6)))).reshape(-1, 6) for record in records]
@@ -203,7 +202,7 @@ def summary(records, detections, curve, plan, false_alarms=1000):
     some = np.unique(np.linspace(0, len(curve.thresholds) - 1, 400).astype(int))
     return {
         "plan": asdict(plan), "device": device.describe(), "folds": folds, "photos": len(records), "faces": curve.faces,
-        "rates": {str(count): [round(rate, 4) for rate in curve.rates_at(round(count * len(folds) / 10))] for count in fddb_report.COUNTS},
+        "rates": {str(count): [round(rate, 4) for rate in curve.rates_at(round(count * len(folds) / 10))] for count in report.COUNTS},
         "ap50_boxes": detector_scores(pred, true, scores)["ap50"],
         "curve": {"false_positives": curve.false_positives[some].tolist(), "discrete": curve.discrete[some].round(5).tolist(),
                   "continuous": curve.continuous[some].round(5).tolist()},
@@ -241,9 +240,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     plan = Plan(epochs=options.epochs, seed=options.seed)
     try:
-        folder = fddb.find_fddb(options.fddb)
+        folder = reading.find_fddb(options.fddb)
         if folder is None:
-            raise FileNotFoundError(f"where is FDDB? Name its folder with --fddb or FDDB_DIR; {fddb.WHERE_FROM}.")
+            raise FileNotFoundError(f"where is FDDB? Name its folder with --fddb or FDDB_DIR; {reading.WHERE_FROM}.")
         if not 1 <= options.folds <= 10:
             raise ValueError(f"--folds is 1 to 10, not {options.folds}")
         jobs = options.jobs or _jobs()
@@ -251,12 +250,12 @@ def main(arguments=None):
             return _final(folder, Path(options.out), plan, jobs)
         curve = run_folds(folder, options.out, range(11 - options.folds, 11), plan, jobs)
     except (OSError, ValueError) as error:
-        print(f"fddb_folds: {error}", file=sys.stderr)
+        print(f"fddb.folds: {error}", file=sys.stderr)
         return 1
     share = options.folds / 10
-    print(fddb_report.table(curve, "this network, ten folds") if options.folds == 10 else
+    print(report.table(curve, "this network, ten folds") if options.folds == 10 else
           "\n".join(f"discrete rate {curve.rates_at(round(count * share))[0]:.4f} at {count * share:.0f} false positives ({options.folds} of 10 folds)"
-                    for count in fddb_report.COUNTS))
+                    for count in report.COUNTS))
     return 0
 
 

@@ -7,7 +7,7 @@ ellipse. Its home is http://vis-www.cs.umass.edu/fddb/; unpacked, it lies as ::
     originalPics/2002/08/11/big/img_591.jpg …
 
 ``python -m RegionDetector.fddb evaluate DETECTIONS...`` scores detections by the official rules (see
-`fddb_evaluation` for the rules and `fddb_report` for the command).
+`fddb.evaluation` for the rules and `fddb.report` for the command).
 
 References
 ----------

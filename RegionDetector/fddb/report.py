@@ -51,7 +51,7 @@ def read_detections(paths):
     Returns
     -------
     dict of str to ndarray of float, shape (N, 5) or (N, 6)
-        The detections by the photo's name; see `fddb_evaluation.evaluate`.
+        The detections by the photo's name; see `fddb.evaluation.evaluate`.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def write_detections(path, detections):
     path : str or path
         The file; it is written aside and then renamed, so that a broken run leaves the old one whole.
     detections : dict of str to array_like, shape (N, 5) or (N, 6)
-        See `fddb_evaluation.evaluate`. The official program wants all photos of a fold in the order of its list, those
+        See `fddb.evaluation.evaluate`. The official program wants all photos of a fold in the order of its list, those
         without detections too.
     """
     lines = []

@@ -1,4 +1,4 @@
-"""Training crops for `pyramid_model`: faces turned, shifted and scaled in photos of FDDB, and places without faces."""
+"""Training crops for `pyramid.model`: faces turned, shifted and scaled in photos of FDDB, and places without faces."""
 
 import cv2
 import numpy as np
@@ -66,7 +66,7 @@ def spread_of(ellipses):
 
 
 def boxed(middles, spreads):
-    """Ellipses as `pyramid_model.read_map` gives them, (N, 5)."""
+    """Ellipses as `pyramid.model.read_map` gives them, (N, 5)."""
     half = np.sqrt(np.stack([spreads[:, 0, 0], spreads[:, 1, 1]], axis=1))
     return np.column_stack([middles, half, spreads[:, 0, 1] / half.prod(axis=1)])
 
@@ -77,7 +77,7 @@ def size(spread):
 
 
 def targets(middles, spreads, side=CROP):
-    """What the network should answer on a crop; see `pyramid_model.detection_loss`.
+    """What the network should answer on a crop; see `pyramid.model.detection_loss`.
 
     Parameters
     ----------

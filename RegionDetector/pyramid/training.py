@@ -1,4 +1,4 @@
-"""Training the network of `pyramid_model` on photos of FDDB, and nothing else."""
+"""Training the network of `pyramid.model` on photos of FDDB, and nothing else."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Plan:
         Photos that are searched for false alarms.
     seed : int
     widths : tuple of int
-        See `pyramid_model.generate_pyramid_model`.
+        See `pyramid.model.generate_pyramid_model`.
     """
 
     epochs: int = 24

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.grading import codec as wire
+from common.grading import codec
 
 MEMORY = 7 << 30  # address space; TensorFlow alone maps three gigabytes
 MOST_OUTPUT = 64 << 20
@@ -127,19 +127,19 @@ class Session:
             raise Ended(self.reason)
         give = lambda handle: RemoteObject(self, handle)  # noqa: E731
         try:
-            wire.send(self._write, {"op": op, **details}, self._keep)
+            codec.send(self._write, {"op": op, **details}, self._keep)
             while True:
-                answer = wire.receive(self._read, give)
+                answer = codec.receive(self._read, give)
                 if not isinstance(answer, dict):
-                    raise wire.WireError("an answer that is none")
+                    raise codec.WireError("an answer that is none")
                 if "stand_in" not in answer:
                     break
-                wire.send(self._write, self._ask_reference(answer), self._keep)
+                codec.send(self._write, self._ask_reference(answer), self._keep)
         except TimeoutError:
             self.fail(f"took longer than {3 * self.seconds + 20:.0f} seconds")
         except (EOFError, OSError):
             self.fail(self._why_gone())
-        except wire.WireError as error:
+        except codec.WireError as error:
             self.fail(f"sent something that is no answer ({error})")
         if self.output.exists() and self.output.stat().st_size >= MOST_OUTPUT:
             self.fail(f"printed more than {MOST_OUTPUT >> 20} MB")
@@ -152,7 +152,7 @@ class Session:
         """What goes to the sandbox instead of an object: the number that it has there; a model is built anew there."""
         if isinstance(value, RemoteObject):
             return value.handle
-        return self.send_model(value).handle if hasattr(value, "to_json") else wire.pack(value)
+        return self.send_model(value).handle if hasattr(value, "to_json") else codec.pack(value)
 
     def _ask_reference(self, question):
         function = self.stand_ins.get(question.get("stand_in"))
@@ -165,7 +165,7 @@ class Session:
                 if isinstance(remote, RemoteObject) and hasattr(model, "set_weights"):
                     remote.set_weights(model.get_weights())
             return {"ok": answer}
-        except (Ended, wire.WireError):
+        except (Ended, codec.WireError):
             raise
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import traceback
 
-from common.grading import codec as wire
+from common.grading import codec
 from common.grading.confinement import can_be_another_user, confine, die_with_parent, leave_namespaces
 
 PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skimage.feature", "skimage.transform", "skimage.io", "sklearn.neighbors",
@@ -49,7 +49,7 @@ class Server:
     def keep(self, value):
         """Remember an object that is no plain data; the grader gets its number."""
         self.objects.append(value)
-        return wire.Handle(len(self.objects) - 1, type(value).__name__)
+        return codec.Handle(len(self.objects) - 1, type(value).__name__)
 
     def give(self, handle):
         """The object of a number."""
@@ -59,7 +59,7 @@ class Server:
         """Answer until the grader hangs up."""
         while True:
             try:
-                request = wire.receive(self.read, self.give)
+                request = codec.receive(self.read, self.give)
             except EOFError:
                 return
             self.answer(request)
@@ -68,19 +68,19 @@ class Server:
         """Answer one request."""
         try:
             answer = {"ok": getattr(self, "do_" + request.pop("op"))(**request)}
-            data = wire.pack(answer, self.keep)
+            data = codec.pack(answer, self.keep)
         except BaseException as error:  # sys.exit and the like are answers, too
-            data = wire.pack({"error": describe(error)})
+            data = codec.pack({"error": describe(error)})
         self.connection.sendall(data)
 
     def stand_in(self, name):
         """A function that asks the grader for the reference's answer; the grader may ask back before it knows."""
         def ask(*args, **kwargs):
-            wire.send(self.connection.sendall, {"stand_in": name, "args": list(args), "kwargs": kwargs}, self.keep)
-            answer = wire.receive(self.read, self.give)
+            codec.send(self.connection.sendall, {"stand_in": name, "args": list(args), "kwargs": kwargs}, self.keep)
+            answer = codec.receive(self.read, self.give)
             while "op" in answer:
                 self.answer(answer)
-                answer = wire.receive(self.read, self.give)
+                answer = codec.receive(self.read, self.give)
             if "error" in answer:
                 raise StandInError(answer["error"])
             return answer["ok"]

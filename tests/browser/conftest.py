@@ -1,28 +1,17 @@
 """A JupyterLab of its own, on a copy of the kit, and a browser that sees nothing but it."""
 
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from committed import ROOT, committed
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "browser: drives JupyterLab in a browser (make test-browser)")
 
 
-def committed():
-    """The files of the kit, as a student gets them."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode == 0:
-        return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
-    return [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts]
-
-
 def notebooks():
-    return sorted(name for name in committed() if name.endswith(".ipynb"))
+    return [path.relative_to(ROOT).as_posix() for path in committed("*.ipynb")]
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +29,9 @@ def browser():
 def kit(tmp_path_factory):
     """A copy of the kit: a notebook that is run here is saved here, and the real one stays as it is."""
     copy = tmp_path_factory.mktemp("browser") / "kit"
-    for name in committed():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, copy / name)
+    for path in committed("*"):
+        (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy / path.relative_to(ROOT))
     return copy
 
 

@@ -19,34 +19,34 @@ import sys
 sys.path.insert(0, {root!r})
 import numpy as np
 from skimage.data import astronaut
-from common.pictures import explorers as explore
+from common.pictures import explorers
 from common.scores import precision_recall_curve
 photo = astronaut()[:352:2, 80:432:2]
 """
 CELLS = {
-    "iou": "front = explore.explore_iou([10, 53, 48, 83], photo)",
+    "iou": "front = explorers.explore_iou([10, 53, 48, 83], photo)",
     "threshold": """
 rng = np.random.default_rng(0)
 corner = rng.integers(0, 130, (20, 2))
 true = np.column_stack([np.sort(rng.integers(0, 4, 20)), corner, corner + [38, 30]])
 pred = np.concatenate([true[:16] + [0, 2, 3, 2, 3], true[3:12] + [0, 40, 20, 40, 20]])
 decision = rng.normal(3, 3, 25)
-found = explore.Detections([photo] * 4, [photo.shape] * 4, pred, true, decision, precision_recall_curve(pred, true, decision))
-front = explore.explore_threshold(found, 2.0)""",
+found = explorers.Detections([photo] * 4, [photo.shape] * 4, pred, true, decision, precision_recall_curve(pred, true, decision))
+front = explorers.explore_threshold(found, 2.0)""",
     "window": """
 import keras
 from RegionDetector import model
-from RegionDetector.pictures import explorers as looking
+from RegionDetector.pictures import explorers as region_explorers
 keras.utils.set_random_seed(0)
 whole, one = model.generate_fcnn_model(photo.shape), model.generate_fcnn_model((32, 32, 3))
 one.set_weights(whole.get_weights())
-front = looking.explore_window(photo, whole, one)""",
+front = region_explorers.explore_window(photo, whole, one)""",
     "scales": """
 import keras
 from RegionDetector import model
-from RegionDetector.pictures import explorers as looking
+from RegionDetector.pictures import explorers as region_explorers
 keras.utils.set_random_seed(0)
-front = looking.explore_scales(photo, model.generate_fcnn_model(photo.shape), threshold=0.05)""",
+front = region_explorers.explore_scales(photo, model.generate_fcnn_model(photo.shape), threshold=0.05)""",
     "neighbors": """
 import keras
 from TrackDetector.classifier import Classifier

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from common.notebooks import ROOT, run_notebook, save_pictures, write_page
-from common.pictures import explorers as explore
+from common.pictures import explorers
 
 EXPLORER = f"""import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
 from tqdm.auto import tqdm
-from common.pictures import explorers as explore
+from common.pictures import explorers
 for _ in tqdm(range(3)): pass
-explore.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))"""
+explorers.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))"""
 PLOTS = "from matplotlib import pyplot as plt\nfor width in (3, 5):\n    plt.figure(figsize=(width, 2)); plt.plot([0, 1])\nplt.show()"
 
 
@@ -37,7 +37,7 @@ def test_an_explorer_is_a_picture_with_words_in_a_page(executed, tmp_path):
     body = page[page.index("<body") :]
     assert "widget-view+json" not in body and "html-manager" not in page  # would have to be fetched from a network
     found = re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([^"]+)"', body)
-    twin = explore.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))
+    twin = explorers.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))
     alt, data = next((alt, data) for alt, data in found if "IoU" in alt)
     assert alt == twin.label
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), np.asarray(Image.open(io.BytesIO(twin.image.value))))

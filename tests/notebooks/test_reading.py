@@ -1,13 +1,12 @@
 """What makes a notebook readable: contents that lead somewhere, words that are explained, hints that are folded away."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
+from committed import committed
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(ROOT.glob("*/*.ipynb"))
+NOTEBOOKS = committed("*.ipynb")
 
 
 def texts(path):

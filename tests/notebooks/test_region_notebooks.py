@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from committed import committed
 
 from common import device
 from common.notebooks import MAIN, NotebookFailed, flat, run_notebook, write_page
@@ -83,7 +84,7 @@ def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(tmp_path):
         run_notebook(path, tmp_path / "out.ipynb", {"SEED": 1})
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*/*.ipynb")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", committed("*.ipynb"), ids=lambda path: path.name)
 def test_notebooks_are_committed_clean(path):
     notebook = nbformat.read(path, 4)
     nbformat.validate(notebook)

@@ -3,13 +3,13 @@
 import pytest
 
 from common.photos import photo_shape, read_photo
-from RegionDetector.fddb import reading as fddb
+from RegionDetector.fddb import reading
 
 pytestmark = pytest.mark.real
 
 
 def test_counts(fddb_folder):
-    records = fddb.read_folds(fddb_folder)
+    records = reading.read_folds(fddb_folder)
     assert len(records) == 2845
     assert sum(len(record.ellipses) for record in records) == 5171
     assert len({record.name for record in records}) == 2845
@@ -17,7 +17,7 @@ def test_counts(fddb_folder):
 
 
 def test_photos_are_rgb_and_of_the_shape_their_header_says(fddb_folder):
-    for record in fddb.read_folds(fddb_folder, 1)[::10]:
+    for record in reading.read_folds(fddb_folder, 1)[::10]:
         photo = read_photo(record.path)
         assert photo.ndim == 3 and photo.shape[2] == 3
         assert photo.shape[:2] == photo_shape(record.path)

@@ -43,7 +43,7 @@ def answers(classifier, photos):
 def test_the_data_are_whole(photos, folder):
     assert [len(part) for part in photos] == [632, 632, 597, 597] and len(set(photos[3].values())) == 79
     train, _, videos, labels = load_video_data(folder / "video_classification", source="folder")
-    assert len(videos) == len(labels) == 101 and {len(frames) for frames in videos.values()} == {5}
+    assert len(videos) == len(labels) == 96 and {len(frames) for frames in videos.values()} == {5}
     assert len(load_strangers(folder / "image_classification", source="folder")[0]) == 200
 
 
@@ -60,9 +60,8 @@ def test_images(answers, photos):
 def test_videos(folder):
     train, labels, videos, truth = load_video_data(folder / "video_classification", source="folder")
     clips = Classifier().fit(train, labels).classify_videos(videos, details=True)
-    # five clips (6, 9, 77, 78, 79) show somebody else than their label says: 96 of 101 can be right
-    assert accuracy({name: clip.name for name, clip in clips.items()}, truth) >= 0.94
-    assert sum(len(clip.frames) for clip in clips.values()) >= 500
+    assert accuracy({name: clip.name for name, clip in clips.items()}, truth) >= 0.98
+    assert sum(len(clip.frames) for clip in clips.values()) >= 475
 
 
 def test_strangers(classifier, answers, photos, folder):

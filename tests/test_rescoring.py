@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from RegionDetector.pyramid import rescoring as second_look
+from RegionDetector.pyramid import rescoring, scales
 from RegionDetector.pyramid import samples as pyramid_samples
-from RegionDetector.pyramid import scales as pyramid
 from RegionDetector.pyramid.model import STRIDE, as_target
 
 SURE, FAINT = 5.0, -9.0
@@ -38,11 +37,11 @@ def test_a_second_look_mends_place_size_and_tilt(angle, radius, ratio, down, rig
     cv2.ellipse(photo, (round(16 * 149.8), round(16 * 120.2)), (round(16 * radius), round(16 * radius * ratio)), np.degrees(face[0, 2]), 0, 360, (255,) * 3, -1, shift=4)
     truth = pyramid_samples.boxed(*pyramid_samples.spread_of(face))
     guess = truth * [1, 1, larger, larger, 0] + np.array([down, right, 0, 0, 0]) * radius
-    found, logits = second_look.look_again(perfect, photo, guess, np.array([1.0]), share=1)
+    found, logits = rescoring.look_again(perfect, photo, guess, np.array([1.0]), share=1)
     np.testing.assert_allclose(found[0, :4], truth[0, :4], atol=0.03 * radius + 0.3)
     assert abs(found[0, 4] - truth[0, 4]) < 0.06
     assert logits[0] == pytest.approx(SURE)
-    half, logits = second_look.look_again(perfect, photo, guess, np.array([1.0]), share=0.5)
+    half, logits = rescoring.look_again(perfect, photo, guess, np.array([1.0]), share=0.5)
     np.testing.assert_allclose(half, (found + guess) / 2)
     assert logits[0] == pytest.approx((SURE + 1) / 2)
 
@@ -51,11 +50,11 @@ def test_what_is_not_there_sinks_below_what_is():
     photo = np.zeros((200, 200, 3), np.uint8)
     cv2.circle(photo, (60, 60), 20, (255,) * 3, -1)
     guesses = np.array([[150.0, 150, 25, 20, 0], [60.0, 60, 20, 20, 0]])
-    found, logits = second_look.look_again(perfect, photo, guesses, np.array([3.0, 2.0]))
+    found, logits = rescoring.look_again(perfect, photo, guesses, np.array([3.0, 2.0]))
     np.testing.assert_allclose(found[0, :2], [60, 60], atol=1.5)
     np.testing.assert_array_equal(found[1], guesses[0])
-    assert logits.tolist() == pytest.approx([(2 + SURE) / 2, (3 + second_look.NOTHING) / 2])
-    nothing = second_look.look_again(perfect, photo, np.zeros((0, 5)), np.zeros(0))
+    assert logits.tolist() == pytest.approx([(2 + SURE) / 2, (3 + rescoring.NOTHING) / 2])
+    nothing = rescoring.look_again(perfect, photo, np.zeros((0, 5)), np.zeros(0))
     assert nothing[0].shape == (0, 5) and nothing[1].shape == (0,)
 
 
@@ -67,8 +66,8 @@ def test_of_very_many_answers_the_surest_are_looked_at():
         return np.full((len(crops), 12, 12, 6), -3, np.float32)
 
     many = np.tile([150.0, 150, 20, 15, 0], (500, 1))
-    _, logits = second_look.look_again(run, photo, many, np.linspace(9, 0, 500))
-    assert sum(calls) <= second_look.MOST * 6 + second_look.BATCH and len(logits) == 500
+    _, logits = rescoring.look_again(run, photo, many, np.linspace(9, 0, 500))
+    assert sum(calls) <= rescoring.MOST * 6 + rescoring.BATCH and len(logits) == 500
     assert (np.diff(logits) <= 0).all()
 
 
@@ -82,6 +81,6 @@ def test_cut_out_of_any_level_a_point_lies_where_the_map_says(height, width, sca
     photo[row : row + side, col : col + side] = 255
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag([1, -1])
     shift = np.array([40.0, 55.0]) - turn @ spot
-    crop = pyramid.warped(pyramid.halves(photo), turn, shift, 96)[..., 0].astype(float)
+    crop = scales.warped(scales.halves(photo), turn, shift, 96)[..., 0].astype(float)
     seen = (np.stack(np.indices(crop.shape), axis=-1) + 0.5).reshape(-1, 2).T @ crop.ravel() / crop.sum()
     np.testing.assert_allclose(seen, turn @ (np.array([row, col]) + side / 2) + shift, atol=0.5 + 0.5 * scale)

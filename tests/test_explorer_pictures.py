@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from common.boxes import iou_score
-from common.pictures import explorers as explore
+from common.pictures import explorers
 from common.scores import best_match, precision_recall_curve
-from RegionDetector import model as networks
-from RegionDetector.pictures import explorers as looking
+from RegionDetector.model import copy_weights, generate_fcnn_model, generate_model
+from RegionDetector.pictures import explorers as region_explorers
 from RegionDetector.pictures.drawings import plot_conversion, plot_receptive_field, receptive_fields
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (120, 150, 3), dtype=np.uint8)
@@ -44,7 +44,7 @@ def detections():
     invented = np.column_stack([rng.integers(0, 6, 15), corner, corner + [34, 28]])
     pred, decision = np.concatenate([shaken, invented]), rng.normal(2, 3, 37).round(1)  # rounded: some are equal
     curve = precision_recall_curve(pred, true, decision)
-    return explore.Detections([PHOTO] * 6, [PHOTO.shape] * 6, pred, true, decision, curve)
+    return explorers.Detections([PHOTO] * 6, [PHOTO.shape] * 6, pred, true, decision, curve)
 
 
 # --- overlap ----------------------------------------------------------------------------------------------------
@@ -53,33 +53,33 @@ def detections():
 @pytest.mark.parametrize("found, hits", [([0, 0, 40, 40], (True, True, True)), ([20, 0, 60, 40], (True, False, False)), ([40, 40, 80, 80], (False,) * 3)])
 def test_the_overlap_is_the_scores_own(found, hits):
     true = [0, 0, 40, 40]
-    figure = explore.draw_iou(true, found)
+    figure = explorers.draw_iou(true, found)
     said = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
     assert f"IoU {iou_score(true, found):.3f}" in said
     assert said.count("✓ hit") == sum(hits) and said.count("✗ no hit") == 3 - sum(hits)
-    assert all((f"a hit at {least}" in figure.get_label()) == hit for least, hit in zip(explore.OVERLAPS, hits))
+    assert all((f"a hit at {least}" in figure.get_label()) == hit for least, hit in zip(explorers.OVERLAPS, hits))
 
 
 def test_an_iou_of_exactly_the_threshold_is_no_hit():
-    assert "no hit at 0.5" in explore.draw_iou([0, 0, 10, 20], [0, 0, 10, 10]).get_label()
+    assert "no hit at 0.5" in explorers.draw_iou([0, 0, 10, 20], [0, 0, 10, 10]).get_label()
 
 
 def test_boxes_that_leave_the_photo_are_drawn_all_the_same():
     true = [80, 110, 118, 148]
-    front = explore.explore_iou(true, PHOTO)
+    front = explorers.explore_iou(true, PHOTO)
     for name, value in {"top": 119, "left": 149, "tall": 120, "wide": 150}.items():
         front.controls[name].value = value
         top, left, tall, wide = (control.value for control in front.controls.values())
-        assert same_picture(front, explore.draw_iou(true, [top, left, top + tall, left + wide], PHOTO))
+        assert same_picture(front, explorers.draw_iou(true, [top, left, top + tall, left + wide], PHOTO))
     assert f"{iou_score([80, 110, 118, 148], [119, 149, 239, 299]):.3f}" in front.label
 
 
 def test_no_slider_begins_outside_its_range():
     tiny = np.zeros((6, 5, 3), np.uint8)
     for true, photo in (([0, 0, 6, 5], tiny), ([-4, 130, 140, 170], PHOTO)):
-        front = explore.explore_iou(true, photo)
+        front = explorers.explore_iou(true, photo)
         top, left, tall, wide = (control.value for control in front.controls.values())
-        assert same_picture(front, explore.draw_iou(true, [top, left, top + tall, left + wide], photo))
+        assert same_picture(front, explorers.draw_iou(true, [top, left, top + tall, left + wide], photo))
 
 
 # --- threshold --------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_the_counts_agree_with_the_scores_at_every_threshold(detections):
         kept = d.decision >= threshold
         matched, missed, invented = best_match(d.pred[kept], d.true, d.decision[kept])
         assert [len(each) for each in d.at(threshold)] == [len(matched), len(invented), len(missed)]
-        shown = explore.draw_threshold(d, threshold, 2)
+        shown = explorers.draw_threshold(d, threshold, 2)
         assert f"{len(matched)} hits, {len(invented)} false alarms and {len(missed)} missed faces" in shown.get_label()
         recall = len(matched) / len(d.true)
         precision = len(matched) / kept.sum() if kept.any() else 1
@@ -106,7 +106,7 @@ def test_the_boxes_on_a_photo_are_those_of_that_photo(detections):
     hits, invented, missed = every[0]
     from matplotlib.patches import Ellipse, Rectangle
 
-    drawn = explore.draw_threshold(d, 1.0, 0).axes[0].patches
+    drawn = explorers.draw_threshold(d, 1.0, 0).axes[0].patches
     assert sum(isinstance(patch, Ellipse) for patch in drawn) == len(missed)
     styles = [patch.get_linestyle() for patch in drawn if isinstance(patch, Rectangle)]
     assert (styles.count("-"), styles.count("--")) == (len(hits), len(invented))
@@ -115,9 +115,9 @@ def test_the_boxes_on_a_photo_are_those_of_that_photo(detections):
 def test_on_a_crowded_photo_the_surest_boxes_are_labelled(detections):
     d = detections
     together = d.pred * [0, 1, 1, 1, 1]
-    crowded = explore.Detections([PHOTO], [PHOTO.shape], together, d.true * [0, 1, 1, 1, 1], np.arange(37) / 10, (d.precision, d.recall, d.thresholds))
+    crowded = explorers.Detections([PHOTO], [PHOTO.shape], together, d.true * [0, 1, 1, 1, 1], np.arange(37) / 10, (d.precision, d.recall, d.thresholds))
     for threshold, labelled in ((0.0, np.arange(29, 37)), (3.3, [33, 34, 35, 36]), (9.0, [])):
-        ax = explore.draw_threshold(crowded, threshold, 0).axes[0]
+        ax = explorers.draw_threshold(crowded, threshold, 0).axes[0]
         assert sorted(text.get_text() for text in ax.texts) == [f"{each / 10:.1f}" for each in labelled]
         assert len(ax.patches) == sum(len(part) for part in crowded.at(threshold, 0))
 
@@ -129,31 +129,31 @@ def test_the_photos_with_most_mistakes_come_first(detections):
 
 
 def test_a_slider_redraws_and_the_picture_is_the_twins(detections):
-    front, order = explore.explore_threshold(detections, 1.0), detections.worst_first(1.0)
+    front, order = explorers.explore_threshold(detections, 1.0), detections.worst_first(1.0)
     before = front.image.value
     front.controls["threshold"].value = 4.0
     assert front.image.value != before and "threshold 4.00" in front.label and front.label in front.words.value
-    assert same_picture(front, explore.draw_threshold(detections, 4.0, order[0]))
+    assert same_picture(front, explorers.draw_threshold(detections, 4.0, order[0]))
     front.controls["rank"].value = 6
-    assert f"Photo {order[5]} shows" in front.label and same_picture(front, explore.draw_threshold(detections, 4.0, order[5]))
+    assert f"Photo {order[5]} shows" in front.label and same_picture(front, explorers.draw_threshold(detections, 4.0, order[5]))
 
 
 def test_a_state_leaves_nothing_behind_when_the_next_one_comes(detections):
     """Photos of other shapes, with more boxes and with fewer, there and back."""
     d, shapes = detections, [(130, 130), (130, 300), (400, 130), (140, 160), (130, 210), (250, 130)]
     photos = [np.random.default_rng(7).integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
-    various = explore.Detections(photos, shapes, d.pred, d.true, d.decision, (d.precision, d.recall, d.thresholds))
-    front, order = explore.explore_threshold(various, 1.0), various.worst_first(1.0)
+    various = explorers.Detections(photos, shapes, d.pred, d.true, d.decision, (d.precision, d.recall, d.thresholds))
+    front, order = explorers.explore_threshold(various, 1.0), various.worst_first(1.0)
     begin = front.image.value
     for threshold, rank in ((-5.0, 1), (-5.0, 3), (1.0, 5), (1.0, 2), (9.0, 4)):
         front.controls["threshold"].value, front.controls["rank"].value = threshold, rank
-        assert same_picture(front, explore.draw_threshold(various, front.controls["threshold"].value, order[rank - 1]))
+        assert same_picture(front, explorers.draw_threshold(various, front.controls["threshold"].value, order[rank - 1]))
     front.controls["threshold"].value, front.controls["rank"].value = 1.0, 1
     assert np.array_equal(pixels(front.image.value), pixels(begin))
 
 
 def test_where_no_kernel_is_alive_the_picture_and_its_words_stand_in(detections):
-    front = explore.explore_threshold(detections, 1.0)
+    front = explorers.explore_threshold(detections, 1.0)
     data, metadata = front._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert np.array_equal(pixels(base64.b64decode(data["image/png"])), pixels(front.image.value))
@@ -161,7 +161,7 @@ def test_where_no_kernel_is_alive_the_picture_and_its_words_stand_in(detections)
 
 
 def test_figures_can_be_read_on_a_dark_page(detections):
-    for figure in (explore.draw_iou([0, 0, 9, 9], [1, 1, 9, 9]), explore.draw_threshold(detections, 1.0, 0)):
+    for figure in (explorers.draw_iou([0, 0, 9, 9], [1, 1, 9, 9]), explorers.draw_threshold(detections, 1.0, 0)):
         assert (whole(figure)[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
         assert figure.get_facecolor() == (1, 1, 1, 1)
 
@@ -178,16 +178,16 @@ def weights(model, seed=0):
 @pytest.fixture(scope="module")
 def twins():
     """A classifier, the FCNN for photos and the one for a single window, with the same weights."""
-    classifier = weights(networks.generate_model())
-    fcnn, one = networks.generate_fcnn_model((96, 128, 3)), networks.generate_fcnn_model((32, 32, 3))
+    classifier = weights(generate_model())
+    fcnn, one = generate_fcnn_model((96, 128, 3)), generate_fcnn_model((32, 32, 3))
     for model in (fcnn, one):
-        networks.copy_weights(classifier, model)
+        copy_weights(classifier, model)
     return classifier, fcnn, one
 
 
 def test_the_window_alone_is_the_classifiers_answer(twins):
     classifier, fcnn, one = twins
-    windows = looking.Windows(PHOTO[:96, :128], fcnn, one, (80, 100))
+    windows = region_explorers.Windows(PHOTO[:96, :128], fcnn, one, (80, 100))
     assert windows.stride == 4 and tuple(windows.cells) == (13, 18) and windows.rim == 3
     for cell in ((0, 0), (12, 17), (5, 9)):
         top, left = 4 * cell[0], 4 * cell[1]
@@ -199,9 +199,9 @@ def test_the_window_alone_is_the_classifiers_answer(twins):
 
 def test_on_a_photo_of_one_window_the_cell_says_exactly_the_same(twins):
     _, _, one = twins
-    windows = looking.Windows(PHOTO[:32, :32], one, one)
+    windows = region_explorers.Windows(PHOTO[:32, :32], one, one)
     assert np.allclose(windows.here((0, 0)), windows.alone((0, 0)), atol=1e-5)
-    assert looking.draw_window(windows, 0, 0).get_label()
+    assert region_explorers.draw_window(windows, 0, 0).get_label()
 
 
 def test_the_cell_is_that_of_the_window(twins):
@@ -209,21 +209,21 @@ def test_the_cell_is_that_of_the_window(twins):
     _, fcnn, one = twins
     photo = np.full((96, 128, 3), 127, np.uint8)  # nearly 0 for the network, as padding is
     photo[36:60, 48:72] = PHOTO[:24, :24]
-    windows = looking.Windows(photo, fcnn, one)
+    windows = region_explorers.Windows(photo, fcnn, one)
     gaps = {cell: np.abs(windows.here(cell) - windows.alone((8, 11))).max() for cell in ((8, 11), (9, 11), (8, 12), (11, 8))}
     assert gaps[8, 11] < 0.1 * min(gap for cell, gap in gaps.items() if cell != (8, 11))
-    said = looking.draw_window(windows, 8, 11).get_label()
+    said = region_explorers.draw_window(windows, 8, 11).get_label()
     assert "from pixel (32, 44)" in said and f"Cell (8, 11) of the heat map says {np.subtract(*windows.here((8, 11))[::-1]):.2f}" in said
 
 
 def test_the_window_is_moved_by_sliders(twins):
     _, fcnn, one = twins
-    front = looking.explore_window(PHOTO[:96, :128], fcnn, one, (80, 100))
+    front = region_explorers.explore_window(PHOTO[:96, :128], fcnn, one, (80, 100))
     before = front.image.value
     row = front.controls["row"]
     row.value = (row.value + 1) % (row.max + 1)
-    windows = looking.Windows(PHOTO[:96, :128], fcnn, one, (80, 100))
-    assert front.image.value != before and same_picture(front, looking.draw_window(windows, row.value, front.controls["col"].value))
+    windows = region_explorers.Windows(PHOTO[:96, :128], fcnn, one, (80, 100))
+    assert front.image.value != before and same_picture(front, region_explorers.draw_window(windows, row.value, front.controls["col"].value))
     assert (front.controls["row"].max, front.controls["col"].max) == (12, 17)
 
 
@@ -245,7 +245,7 @@ def test_a_face_answers_at_the_level_where_it_fills_the_window(bright_spots):
     photo = np.zeros((200, 260, 3), np.uint8)
     photo[20:50, 20:50] = 255  # 30 pixels
     photo[70:170, 120:220] = 255  # 100 pixels
-    pyramid = looking.Pyramid(photo, bright_spots, threshold=2.0, min_face=32)
+    pyramid = region_explorers.Pyramid(photo, bright_spots, threshold=2.0, min_face=32)
     sizes = np.array([32 / level.factor for level in pyramid.levels])
     assert sizes[0] == 32 and np.allclose(sizes[1:] / sizes[:-1], 2 ** (1 / 3))
     from common.boxes import iou
@@ -255,7 +255,7 @@ def test_a_face_answers_at_the_level_where_it_fills_the_window(bright_spots):
     assert overlap.max(axis=1).min() > 0.5
     assert sizes[np.nanargmax(pyramid.answers[:, small])] < 45 and 80 < sizes[np.nanargmax(pyramid.answers[:, large])] < 160
     assert np.isnan(pyramid.answers[-1, small])
-    first = looking.draw_scale(pyramid, 0)
+    first = region_explorers.draw_scale(pyramid, 0)
     assert f"box {small + 1} with" in first.get_label() and f"box {large + 1} with" not in first.get_label()
     best = [pyramid.answers[:, face] for face in range(len(pyramid.faces))]
     assert all(np.nanmax(values) >= 2.0 for values in best)
@@ -264,13 +264,13 @@ def test_a_face_answers_at_the_level_where_it_fills_the_window(bright_spots):
 def test_the_level_is_chosen_by_a_slider(bright_spots, capsys):
     photo = np.zeros((120, 120, 3), np.uint8)
     photo[20:60, 20:60] = 255
-    front, pyramid = looking.explore_scales(photo, bright_spots, 2.0), looking.Pyramid(photo, bright_spots, 2.0)
+    front, pyramid = region_explorers.explore_scales(photo, bright_spots, 2.0), region_explorers.Pyramid(photo, bright_spots, 2.0)
     assert front.controls["level"].max == 6
     for level in range(1, 7):
         front.controls["level"].value = level
-        assert f"Level {level} of 6" in front.label and same_picture(front, looking.draw_scale(pyramid, level - 1))
-    assert looking.explore_scales(np.zeros((20, 20, 3), np.uint8), bright_spots) is None and "smaller than a face" in capsys.readouterr().out
-    empty = looking.explore_scales(np.zeros((64, 64, 3), np.uint8), bright_spots, 2.0)
+        assert f"Level {level} of 6" in front.label and same_picture(front, region_explorers.draw_scale(pyramid, level - 1))
+    assert region_explorers.explore_scales(np.zeros((20, 20, 3), np.uint8), bright_spots) is None and "smaller than a face" in capsys.readouterr().out
+    empty = region_explorers.explore_scales(np.zeros((64, 64, 3), np.uint8), bright_spots, 2.0)
     assert "no box" in empty.label
 
 
@@ -279,7 +279,7 @@ def test_the_level_is_chosen_by_a_slider(bright_spots, capsys):
 
 def test_the_receptive_field_is_what_the_network_sees():
     """Change one row of pixels after the other: those that move a cell are those that the drawing says."""
-    fcnn = weights(networks.generate_fcnn_model((80, 80, 3)))
+    fcnn = weights(generate_fcnn_model((80, 80, 3)))
     field = receptive_fields(fcnn)[-1]
     assert (field.size, field.stride, field.begin) == (38, 4, -3)
     rng = np.random.default_rng(1)

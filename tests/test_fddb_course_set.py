@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from RegionDetector import get_data
-from RegionDetector.fddb import course_set as prepare
+from RegionDetector.fddb import course_set
 from RegionDetector.fddb.course_archive import read_numbers
 from RegionDetector.fddb.course_set import course_scale, load_split, on_canvas, prepare_fddb, save_split, split_indices, whole_boxes
 from RegionDetector.get_data import data_name, load_dataset
@@ -110,7 +110,7 @@ def test_a_cache_with_a_single_wrong_bit_is_no_error(tmp_path):
 def test_a_failed_second_run_loses_nothing(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     save_split(path, np.ones((1, 2, 2, 3)), np.zeros((0, 5)), np.ones((1, 3)), lists="a")
-    monkeypatch.setattr(prepare.np, "savez", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(course_set.np, "savez", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save_split(path, np.zeros((1, 2, 2, 3)), np.zeros((0, 5)), np.ones((1, 3)), lists="a")
     assert load_split(path, lists="a")[0].all() and load_split(path, lists="b") is None and os.listdir(tmp_path) == ["x.npz"]
