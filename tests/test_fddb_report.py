@@ -60,6 +60,37 @@ def test_reads_boxes_ellipses_and_photos_without_detections(write):
     np.testing.assert_array_equal(detections[NAMES[2]], [[20, 15, 1.5, 40, 40, -0.3]])
 
 
+@pytest.mark.parametrize("data", [
+    GOOD.replace("\n", "\r\n").encode() + b"\x1a", GOOD.replace("\n", "\r\n").encode() + b"\x1a" * 40 + b"\r\n", GOOD.encode() + b"\x1a\n\x1a",
+    b"\xef\xbb\xbf" + GOOD.encode(), GOOD.encode("utf-16"), b"\xfe\xff" + GOOD.encode("utf-16-be"), GOOD.replace("\n", "  \t\n \n\n").encode(),
+    ("  " + GOOD.rstrip("\n")).encode(), GOOD.replace("\n", "\r").encode(),
+], ids=["DOS", "filled block", "marks", "UTF-8 mark", "UTF-16 mark", "UTF-16 big end", "blanks", "no last line end", "old Mac"])
+def test_what_other_systems_leave_in_a_list_is_no_fault(tmp_path, data):
+    path = tmp_path / "fold-01-out.txt"
+    path.write_bytes(data)
+    detections = fddb_report.read_detections(path)
+    assert list(detections) == NAMES[:2] and not len(detections[NAMES[1]])
+    assert detections[NAMES[0]].tolist() == [[24, 20, 32, 40, 0.9], [1, 1, 5, 5, 0.2]]
+
+
+def test_joined_lists_keep_their_marks_in_the_middle(tmp_path):
+    first, second = GOOD, GOOD.replace("img_1", "img_3").replace("img_2", "img_4")
+    (tmp_path / "fold-01-out.txt").write_bytes(b"\x1a".join(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode() for text in (first, second)) + b"\x1a")
+    assert list(fddb_report.read_detections(tmp_path)) == NAMES
+
+
+def test_an_end_mark_inside_a_row_is_still_refused(tmp_path):
+    (tmp_path / "fold-01-out.txt").write_bytes(GOOD.replace("5 0.2", "5\x1a 0.2").encode())
+    with pytest.raises(ValueError, match="line 4: expected detection 2 of 2"):
+        fddb_report.read_detections(tmp_path)
+
+
+def test_a_published_file_of_DOS_is_scored(folder, tmp_path, capsys):
+    (tmp_path / "fold-01-out.txt").write_bytes(GOOD.replace("\n", "\r\n").encode() + b"\x1a")
+    status, out, _ = run(capsys, tmp_path / "fold-01-out.txt", "--fddb", folder)
+    assert status == 0 and "2 photos, 2 faces, 2 detections; folds 1\n" in out
+
+
 def test_written_detections_are_read_back(tmp_path):
     rows = np.random.default_rng(0).uniform(0, 100, (7, 5))
     detections = {NAMES[0]: rows, NAMES[1]: [], NAMES[2]: [[1, 2, 3, 4, 5, 1e-9]]}

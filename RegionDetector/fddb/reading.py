@@ -15,6 +15,7 @@ V. Jain and E. Learned-Miller, *FDDB: A Benchmark for Face Detection in Unconstr
 Massachusetts, Amherst, technical report UM-CS-2010-009, 2010.
 """
 
+import codecs
 import os
 import warnings
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def read_blocks(path, columns, what):
     Parameters
     ----------
     path : str or path
-        The file. Blank lines and Windows line ends are let pass.
+        The file. Blank lines, trailing spaces, the line ends of any system, byte-order marks and the mark with which DOS ends a file are let pass.
     columns : collection of int
         How many numbers a line may have. Within one photo all lines have the same.
     what : str
@@ -169,7 +170,7 @@ def read_blocks(path, columns, what):
         At a broken line or a wrong count; names file, line and what was expected.
     """
     path = Path(path)
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    text = _text(path)
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     widths = " or ".join(str(width) for width in sorted(columns))
     at = 0
@@ -199,6 +200,16 @@ def read_blocks(path, columns, what):
         at += 2 + count
 
 
+def _text(path):
+    """The text of a list, whichever system wrote it: without byte-order marks, and with a line end for DOS's end of file (0x1A).
+
+    Lists of several folds that were joined have such marks in their middle too.
+    """
+    data = path.read_bytes()
+    text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8", errors="replace")
+    return text.replace("\ufeff", "").replace("\x1a", "\n")
+
+
 def _read_whole_list(path):
     """The blocks of an ellipse list, checked against the fold's list of names where that lies beside it."""
     blocks = list(read_blocks(path, (5, 6), "ellipse"))
@@ -210,7 +221,7 @@ def _read_whole_list(path):
         raise ValueError(f"{path} lists {len(twice)} photos more than once ({_first(twice)}); expected each once")
     beside = path.with_name(path.name.replace("-ellipseList", ""))
     if beside.is_file():
-        without = [name for name in beside.read_text().split() if name not in set(names)]
+        without = [name for name in _text(beside).split() if name not in set(names)]
         if without:
             raise ValueError(f"{path} lacks {len(without)} photos that {beside.name} names ({_first(without)}); it is "
                              f"cut off: {WHERE_FROM}.")
