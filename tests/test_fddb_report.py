@@ -68,7 +68,7 @@ def test_reads_boxes_ellipses_and_photos_without_detections(write):
 def test_what_other_systems_leave_in_a_list_is_no_fault(tmp_path, data):
     path = tmp_path / "fold-01-out.txt"
     path.write_bytes(data)
-    detections = fddb_report.read_detections(path)
+    detections = report.read_detections(path)
     assert list(detections) == NAMES[:2] and not len(detections[NAMES[1]])
     assert detections[NAMES[0]].tolist() == [[24, 20, 32, 40, 0.9], [1, 1, 5, 5, 0.2]]
 
@@ -76,13 +76,13 @@ def test_what_other_systems_leave_in_a_list_is_no_fault(tmp_path, data):
 def test_joined_lists_keep_their_marks_in_the_middle(tmp_path):
     first, second = GOOD, GOOD.replace("img_1", "img_3").replace("img_2", "img_4")
     (tmp_path / "fold-01-out.txt").write_bytes(b"\x1a".join(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode() for text in (first, second)) + b"\x1a")
-    assert list(fddb_report.read_detections(tmp_path)) == NAMES
+    assert list(report.read_detections(tmp_path)) == NAMES
 
 
 def test_an_end_mark_inside_a_row_is_still_refused(tmp_path):
     (tmp_path / "fold-01-out.txt").write_bytes(GOOD.replace("5 0.2", "5\x1a 0.2").encode())
     with pytest.raises(ValueError, match="line 4: expected detection 2 of 2"):
-        fddb_report.read_detections(tmp_path)
+        report.read_detections(tmp_path)
 
 
 def test_a_published_file_of_DOS_is_scored(folder, tmp_path, capsys):
