@@ -150,7 +150,7 @@ def test_hostile_functions_change_nothing_but_their_own_marks(sandbox, kind, sai
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Landlock and namespaces are Linux's")
 def test_the_system_itself_refuses(sandbox):
     """Below Python, past its audit hook: the reference cannot be opened, nobody else be killed."""
-    text = f"import ctypes\ndef f():\n    c = ctypes.CDLL(None)\n    return c.open({str(thirty.REFERENCE).encode()!r}, 0), c.open(b'/usr', 0), c.open(b'/etc/forged', 65, 0o600)"
+    text = f"import ctypes\ndef f():\n    c = ctypes.CDLL(None)\n    return c.open({str(thirty.REFERENCE).encode()!r}, 0), c.open(b'/usr/lib', 0), c.open(b'/etc/forged', 65, 0o600)"
     reference, system, forged = ask(sandbox, text)
     assert reference == -1 and system > 0 and forged == -1
     try:

@@ -1,11 +1,12 @@
 """Shutting a process in: its own empty folder, no network, bounded memory, processors, files and processes.
 
 What the system allows is used, and `confine` says what that was. Linux: namespaces (network, processes), Landlock (files, also
-without root; M. Salaün, "Landlock: unprivileged access control", docs.kernel.org), seccomp (system calls), another user where we are
-root. macOS: limits only. Windows: nothing here; the time limit and the end of the whole process tree are the caller's. Everywhere: a Python
-audit hook that refuses files outside, connections, and looking into other processes.
+without root; M. Salaün, "Landlock: unprivileged access control", docs.kernel.org), seccomp (system calls); where we are root, another
+user in a file system of his own. macOS: limits only. Windows: nothing here; the time limit and the end of the whole process tree are the
+caller's. Everywhere: a Python audit hook that refuses files outside, connections, and looking into other processes.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -13,7 +14,9 @@ import struct
 import sys
 from pathlib import Path
 
-_NEWNET, _NEWPID, _NEWUSER, _NEWIPC = 0x40000000, 0x20000000, 0x10000000, 0x08000000
+from common.grading import private_root
+
+_NEWNET, _NEWPID, _NEWUSER, _NEWIPC, _NEWNS = 0x40000000, 0x20000000, 0x10000000, 0x08000000, 0x00020000
 _FIRST_USER = 61_000
 _READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, list a folder
 _ALL = (1 << 13) - 1  # what Landlock's first version knows
@@ -44,11 +47,11 @@ def _libc():
     return ctypes.CDLL(None, use_errno=True)
 
 
-def leave_namespaces():
-    """Enter a process tree and a network of one's own; only the next child is in the process tree. True if it worked."""
+def leave_namespaces(tree=False):
+    """Enter a process tree and a network of one's own, and what is mounted, if asked; only the next child is in the process tree. True if it worked."""
     if not sys.platform.startswith("linux"):
         return False
-    wanted = _NEWNET | _NEWPID | _NEWIPC
+    wanted = _NEWNET | _NEWPID | _NEWIPC | (_NEWNS if tree else 0)
     return _libc().unshare(wanted if os.getuid() == 0 else wanted | _NEWUSER) == 0
 
 
@@ -176,31 +179,59 @@ def _refuse_outside(readable, writable):
     sys.addaudithook(hook)
 
 
-def readable_folders(extra=()):
-    """What any Python program reads: the system's libraries, Python and its packages, and `extra`."""
-    system = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/dev", "/sys", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
-              "/opt", "/System", "/Library", os.environ.get("SYSTEMROOT", "")]
-    packages = [p for p in sys.path if p and ("site-packages" in p or "dist-packages" in p)]
-    return [p for p in {*system, sys.prefix, sys.base_prefix, *packages, *map(str, extra)} if p and os.path.exists(p)]
+def become(user):
+    """Be a user who owns nothing, for good."""
+    os.setgroups([])
+    os.setresgid(*[_FIRST_USER + user] * 3)
+    os.setresuid(*[_FIRST_USER + user] * 3)
+    if sys.platform.startswith("linux"):
+        _libc().prctl(4, 1, 0, 0, 0)  # who becomes another user may no longer look into his own /proc/self, as honest programs do
 
 
-def can_be_another_user(paths, slot=0):
-    """May we become somebody who owns nothing, and could that user still read `paths`?"""
-    if not hasattr(os, "fork") or os.getuid() != 0:
-        return False
+def _tried(steps):
+    """Do the steps in a child; True if all of them went through and the last one said yes."""
     child = os.fork()
     if child == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(_FIRST_USER + slot, _FIRST_USER + slot, _FIRST_USER + slot)
-            os.setresuid(_FIRST_USER + slot, _FIRST_USER + slot, _FIRST_USER + slot)
-            os._exit(0 if all(os.access(p, os.R_OK) for p in paths) else 1)
-        except BaseException:
-            os._exit(1)
+        with contextlib.suppress(BaseException):
+            os._exit(0 if steps() else 1)
+        os._exit(1)
     return os.waitpid(child, 0)[1] == 0
 
 
-def confine(folder, seconds, memory, file_size=64 << 20, processes=128, readable=(), user=None):
+def what_root_may(files, readable, folder):
+    """How far this system lets root shut a process in.
+
+    Parameters
+    ----------
+    files : sequence of path-like
+        What the sandbox must be able to read.
+    readable : sequence of path-like
+        As for `confine`.
+    folder : path-like
+        An empty folder to try it in.
+
+    Returns
+    -------
+    user, tree : bool
+        May it become a user who owns nothing, and still read these files? In a file system of its own (`common.grading.private_root`)?
+    """
+    if not hasattr(os, "fork") or os.getuid() != 0:
+        return False, False
+
+    def reads():
+        become(0)
+        return all(os.access(p, os.R_OK) for p in files)
+
+    def in_a_tree():
+        if not leave_namespaces(tree=True):
+            return False
+        return _tried(lambda: private_root.enter(folder, private_root.readable_paths(readable), (), _FIRST_USER) or reads())  # the child is in the process tree
+
+    tree = sys.platform.startswith("linux") and os.uname().machine in private_root.PIVOT_ROOT and _tried(in_a_tree)
+    return tree or _tried(reads), tree
+
+
+def confine(folder, seconds, memory, file_size=64 << 20, processes=128, readable=(), user=None, root=None):
     """Shut the current process in, for good.
 
     Parameters
@@ -217,6 +248,8 @@ def confine(folder, seconds, memory, file_size=64 << 20, processes=128, readable
         Folders that it may read besides Python's own.
     user : int, optional
         Number added to the first of the users who own nothing; only as root.
+    root : path-like, optional
+        An empty folder in which a file system of its own is put together; only as root, and in a namespace of its own.
 
     Returns
     -------
@@ -227,23 +260,26 @@ def confine(folder, seconds, memory, file_size=64 << 20, processes=128, readable
     for name in [n for n in os.environ if n not in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") and not n.startswith(("TF_", "KERAS_", "MPL", "OMP_", "PYTHON"))]:
         del os.environ[name]
     os.environ.update(HOME=folder, TMPDIR=folder, MPLCONFIGDIR=folder, XDG_CACHE_HOME=folder, KERAS_HOME=folder)
+    done, as_root = ["limits", "audit hook"], hasattr(os, "getuid") and os.getuid() == 0
+    folders, writable = private_root.readable_paths(readable), [folder, "/dev/null"]
+    if root is not None:
+        private_root.enter(root, folders, [folder], _FIRST_USER + (user or 0))
+        folders += private_root.stand_in_files()
+        writable.append(private_root.SHARED)
+        done.append("a file system of its own")
     os.chdir(folder)
-    done, root = ["limits", "audit hook"], hasattr(os, "getuid") and os.getuid() == 0
-    if user is not None and root:
-        os.setgroups([])
-        os.setresgid(*[_FIRST_USER + user] * 3)
-        os.setresuid(*[_FIRST_USER + user] * 3)
+    if user is not None and as_root:
+        become(user)
         die_with_parent()  # who becomes another user must ask for it anew
         done.append("another user")
     elif hasattr(os, "getuid"):
         processes += _processes_of_user()
     _limits(seconds, memory, processes, file_size)
-    if root and user is None and drop_capabilities():
+    if as_root and user is None and drop_capabilities():
         done.append("no capabilities")
-    folders = readable_folders(readable)
-    if landlock(folders, [folder, "/dev/null"]):
+    if landlock(folders, writable):
         done.append("Landlock")
     if refuse_calls():
         done.append("seccomp")
-    _refuse_outside([*folders, folder], [folder, "/dev/null"])
+    _refuse_outside([*folders, *writable], writable)
     return done

@@ -49,8 +49,6 @@ class Desk:
         self.kit = Path(tempfile.mkdtemp(prefix="kit-"))
         try:
             write_tree(self.kit, notebooks=False, sandbox=True)
-            for path in (self.kit, *self.kit.rglob("*")):
-                path.chmod(0o755 if path.is_dir() else 0o644)
         except BaseException:
             self.close()
             raise

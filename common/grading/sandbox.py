@@ -316,7 +316,8 @@ class Sandbox:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         theirs.close()
         self.control, self._buffer = ours, b""
-        self.as_user = self._line()["user"]
+        able = self._line()
+        self.as_user, self.in_a_tree = able["user"], able["tree"]
 
     def open(self, seconds=20, files=()):
         """Start a child in an empty folder.
@@ -340,11 +341,14 @@ class Sandbox:
         folder.mkdir()
         for file in files:
             shutil.copyfile(file, folder / Path(file).name)
-        options = {"folder": str(folder), "output": str(place / "output.txt"), "seconds": seconds, "memory": MEMORY, "readable": [str(self.kit)], "user": None}
+        options = {"folder": str(folder), "output": str(place / "output.txt"), "seconds": seconds, "memory": MEMORY, "readable": [str(self.kit)], "user": None, "root": None}
         if not hasattr(os, "fork"):
             return self._open_alone(options, folder, seconds)
         if self.process is None or self.process.poll() is not None:
             self._start()
+        if self.in_a_tree:
+            (place / "root").mkdir()
+            options["root"] = str(place / "root")
         if self.as_user:
             options["user"] = self.slot
             for path in (folder, *folder.iterdir()):

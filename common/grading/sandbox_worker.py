@@ -16,7 +16,7 @@ import tempfile
 import traceback
 
 from common.grading import codec
-from common.grading.confinement import can_be_another_user, confine, die_with_parent, leave_namespaces
+from common.grading.confinement import confine, die_with_parent, leave_namespaces, what_root_may
 
 PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skimage.feature", "skimage.transform", "skimage.io", "sklearn.neighbors",
            "matplotlib.pyplot", "tqdm.auto", "keras", "dlib")
@@ -178,7 +178,7 @@ def _serve(connection, options):
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, number in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, number)
-    confine(options["folder"], options["seconds"], options["memory"], readable=options["readable"], user=options["user"])
+    confine(options["folder"], options["seconds"], options["memory"], readable=options["readable"], user=options["user"], root=options["root"])
     tempfile.tempdir = None  # look for it again, here
     server = Server(connection)
     server.serve()
@@ -189,7 +189,7 @@ def _child(connection, status, options):
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     die_with_parent()  # a grader that is killed leaves nothing behind, not even what sleeps
-    alone = leave_namespaces()
+    alone = leave_namespaces(options["root"] is not None)
     first = os.fork()
     if first == 0:
         if alone:
@@ -219,8 +219,9 @@ def main(control_number):
     for name in PRELOAD:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    probe = [sys.modules["numpy"].__file__, sys.executable] if "numpy" in sys.modules else [sys.executable]
-    control.sendall(json.dumps({"user": can_be_another_user(probe)}).encode() + b"\n")
+    probe = [sys.executable, __file__, *(module.__file__ for name, module in sys.modules.items() if name in PRELOAD and module.__file__)]
+    user, tree = what_root_may(probe, [os.path.abspath(__file__).rsplit(os.sep, 3)[0]], tempfile.mkdtemp(dir=os.getcwd()))
+    control.sendall(json.dumps({"user": user, "tree": tree}).encode() + b"\n")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         message, numbers, _, _ = socket.recv_fds(control, 1 << 16, 2)
