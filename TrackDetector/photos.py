@@ -1,12 +1,11 @@
 """Images as RGB arrays, videos frame by frame, files in numeric order."""
 
-import re
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from common.photos import PHOTO_SUFFIXES, PhotoError
+from common.photos import PHOTO_SUFFIXES, PhotoError, in_numeric_order
 
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".mts", ".m2ts", ".mjpeg"}
 
@@ -50,20 +49,6 @@ def as_rgb(image, name="image"):
         raise ValueError(f"{name}: expected uint8 from 0 to 255, got {image.dtype}")
     image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
     return np.ascontiguousarray(image)
-
-
-def in_numeric_order(paths):
-    """Sort paths by the numbers in their names, so that frame 10 comes after frame 9 and not after 1.
-
-    Examples
-    --------
-    >>> [p.name for p in in_numeric_order([Path("10.jpg"), Path("9.jpg"), Path("1.jpg")])]
-    ['1.jpg', '9.jpg', '10.jpg']
-    """
-    def key(path):
-        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", path.name) if part]
-
-    return sorted(map(Path, paths), key=key)
 
 
 def photos_in(folder):

@@ -1,11 +1,14 @@
 """Reading photos of any usual kind as RGB arrays, or saying which file is bad and why."""
 
+import io
+import re
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
 
@@ -22,8 +25,9 @@ class PhotoError(OSError, ValueError):
 def read_photo(path):
     """Read a photo of any usual kind as 8-bit RGB, the right way up.
 
-    Grey, palette, CMYK and 16-bit photos are converted, transparent parts are laid on white, the rotation that the
-    camera noted (EXIF) is carried out, and of an animation the first frame is taken.
+    Grey, palette and CMYK photos are converted; values of 10 to 16 bits and floats are scaled to 8 bits (`_eight_bits`);
+    transparent parts are laid on white, the rotation that the camera noted (EXIF) is carried out, and of an animation
+    the first frame is taken.
 
     Parameters
     ----------
@@ -35,24 +39,100 @@ def read_photo(path):
     ndarray of uint8, shape (H, W, 3)
         RGB.
 
+    Warns
+    -----
+    UserWarning
+        If a JPEG is cut short and at least half of it is there: the rest is grey.
+
     Raises
     ------
     PhotoError
         If the file is missing, empty, damaged, cut short, unreasonably large or no picture.
     """
-    with _opened(path) as image:
-        image.load()
+    try:
+        with _opened(path) as image:
+            return _upright(image, path)
+    except PhotoError as error:
+        whole = _mended(path, str(error))
+        if whole is None:
+            raise
+        return whole
+
+
+def _upright(image, path):
+    """A photo that Pillow has opened, as 8-bit RGB the right way up."""
+    deep = image.mode in ("RGB", "RGBA") and "16" in str(image.tile[0][3] if image.tile else "")
+    if deep:  # Pillow would keep the upper eight bits
         turn = TURNS.get(_orientation(image))
-        if turn is not None:
-            image = image.transpose(turn)
-        if image.mode.startswith(("I", "F")):
-            return np.repeat(_eight_bits(np.asarray(image))[..., None], 3, axis=2)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image)
-        # A copy: an array that shares PIL's memory is read-only.
-        return np.array(image.convert("RGB"))
+        image = Image.fromarray(_by_opencv(path))
+    else:
+        image.load()  # which turns a TIFF
+        turn = TURNS.get(_orientation(image))
+    greatest = _greatest(image)
+    if turn is not None:
+        image = image.transpose(turn)
+    if image.mode.startswith(("I", "F")):
+        return np.repeat(_eight_bits(np.asarray(image), greatest)[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    # A copy: an array that shares PIL's memory is read-only.
+    return np.array(image.convert("RGB"))
+
+
+def _mended(path, reason):
+    """What can be read all the same: a JPEG that lacks its last bytes, a TIFF of a kind that Pillow does not know. None if nothing can."""
+    with suppress(OSError, ValueError):
+        with open(path, "rb") as file:
+            start = file.read(4)
+            if start.startswith(b"\xff\xd8\xff") and "truncated" in reason:
+                file.seek(0)
+                return _cut_short(file.read() + b"\xff\xd9", path)  # with the mark of its end, the decoder fills what is missing with grey
+        if start in (b"II*\0", b"MM\0*"):
+            return _by_opencv(path)
+    return None
+
+
+def _cut_short(data, path):
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            image.load()
+            pixels = np.asarray(image)
+            flat = (pixels == pixels[-1:, :1]).reshape(len(pixels), -1).all(axis=1)
+            missing = len(flat) if flat.all() else int(np.argmin(flat[::-1]))
+            if missing > len(flat) / 2:
+                return None
+            whole = _upright(image, path)
+    except Exception:  # it is damaged elsewhere, too
+        return None
+    lost = f"the lowest {max(1, round(100 * missing / len(flat)))} % of it are missing" if missing else "something of it is missing"
+    warnings.warn(f"{path}: cut short, {lost}; read as far as it goes", stacklevel=3)
+    return whole
+
+
+def _by_opencv(path):
+    """A TIFF or PNG of more than eight bits a colour, as uint8 (H, W, 3)."""
+    import cv2
+
+    data = np.fromfile(path, np.uint8)
+    if data[:2].tobytes() in (b"II", b"MM"):
+        with io.BytesIO(data.tobytes()) as file:
+            notes = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            file.seek(notes.next)
+            notes.load(file)
+        if notes.get(256, 0) * notes.get(257, 0) > Image.MAX_IMAGE_PIXELS * 2:  # as Pillow does
+            raise PhotoError(f"{path}: claims to have more pixels than any photo")
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim not in (2, 3):
+        raise PhotoError(f"{path}: cannot be decoded")
+    image = image[..., None] if image.ndim == 2 else image
+    colours, shade = image[:, :, :3][:, :, ::-1], image[:, :, 3:4]
+    colours = _eight_bits(colours)
+    if shade.size:
+        opaque = shade / (np.iinfo(shade.dtype).max if shade.dtype.kind == "u" else 1)
+        colours = np.rint(colours * opaque + 255 * (1 - opaque)).astype(np.uint8)
+    return np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else np.ascontiguousarray(colours)
 
 
 def photo_shape(path):
@@ -73,12 +153,15 @@ def photo_shape(path):
     PhotoError
         If the file is missing or no picture.
     """
-    with _opened(path) as image:
-        if image.format == "TIFF":
-            image.load()  # Pillow turns these itself, then
-        width, height = image.size
-        # EXIF orientations 5 to 8 turn the photo by a quarter.
-        return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
+    try:
+        with _opened(path) as image:
+            if image.format == "TIFF":
+                image.load()  # Pillow turns these itself, then
+            width, height = image.size
+            # EXIF orientations 5 to 8 turn the photo by a quarter.
+            return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
+    except PhotoError:
+        return read_photo(path).shape[:2]  # of a kind that Pillow does not know, perhaps
 
 
 def _orientation(image):
@@ -89,8 +172,14 @@ def _orientation(image):
         return 1
 
 
+@cache
 def _formats():
-    """The formats that Pillow knows by `PHOTO_SUFFIXES`. Others go to programs outside, PostScript for one."""
+    """The formats that Pillow and its plugin for HEIF know by `PHOTO_SUFFIXES`. Others go to programs outside, PostScript for one."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    if ".avif" not in Image.registered_extensions():  # Pillow reads it itself from 11.3 on
+        pillow_heif.register_avif_opener()
     return sorted({name for suffix, name in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES})
 
 
@@ -101,34 +190,76 @@ def _opened(path):
     if not path.is_file():
         raise PhotoError(f"{path}: no such file")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns at 89 megapixels and refuses at 179; the warning would only frighten.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=_formats())
-        with image:
-            yield image
+        with open(path, "rb") as file:  # by its name, Pillow 13 would map an uncompressed TIFF that lies on its side into the wrong shape
+            with warnings.catch_warnings():
+                # Pillow warns at 89 megapixels and refuses at 179; the warning would only frighten.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = Image.open(file, formats=_formats())
+            with image:
+                yield image
     except Exception as error:
-        reason = str(error).replace(str(path), path.name) or type(error).__name__
-        if _is_heic(path):
-            reason = "it is a HEIC, as iPhones take them, which Pillow does not read"
+        reason = re.sub(r"<_io\.\w+ name=(.*)>", r"\1", str(error)).replace(str(path), path.name) or type(error).__name__
         raise PhotoError(f"{path}: cannot be read as a photo ({reason}): replace it with a whole JPEG or PNG, or leave it out") from None
 
 
-def _is_heic(path):
-    try:
-        with open(path, "rb") as file:
-            start = file.read(12)
-    except OSError:
-        return False
-    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+def _greatest(image):
+    """White, as a grey TIFF may say (MaxSampleValue); else None."""
+    with suppress(AttributeError, LookupError, TypeError, ValueError):
+        return float(np.max(image.tag_v2[281]))
+    return None
 
 
-def _eight_bits(grey):
-    """16-bit, 32-bit or floating grey values as uint8; floats up to 1 are taken as shares of white."""
-    grey = np.nan_to_num(grey.astype(np.float64))
-    top = grey.max(initial=0)
-    if top <= 1 and (grey != np.rint(grey)).any():
-        grey = grey * 255
-    elif top > 255:
-        grey = grey / 257
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+def _eight_bits(values, greatest=None):
+    """Grey levels or colours of any type as uint8.
+
+    Whole numbers use 8, 10, 12, 14, 16 or 32 bits: the fewest that hold the greatest of them, since scanners and cameras
+    put 12 bits into 16. Floats from 0 to 1 are shares of white, from -1 to 1 as well, from black; others are taken as
+    whole numbers. What is not finite is black, or white where it is infinite.
+
+    Parameters
+    ----------
+    values : ndarray
+        Of any shape and type.
+    greatest : float, optional
+        White, where the file tells.
+
+    Returns
+    -------
+    ndarray of uint8
+
+    Examples
+    --------
+    >>> _eight_bits(np.array([0, 2048, 4095], np.uint16)).tolist(), _eight_bits(np.array([-1.0, 0, 1, np.nan])).tolist()
+    ([0, 128, 255], [0, 128, 255, 0])
+    """
+    if values.dtype == np.uint8:
+        return values
+    floats = values.dtype.kind == "f"
+    finite = values[np.isfinite(values)] if floats else values
+    low, top = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if low < 0:  # -1 to 1, or of no convention: from the darkest to the brightest
+        low, top = (-1.0, 1.0) if floats and low >= -1 and top <= 1 else (low, top)
+    elif floats and top <= 2:  # a little more than 1 where a photo was sharpened or made larger
+        low, top = 0.0, 1.0
+    else:
+        low, top = 0.0, next((white for white in (255, 1023, 4095, 16383, 65535) if top <= white), top)
+    if greatest and low == 0 and finite.max(initial=0) <= greatest < 65535:  # what says 65535 may not have meant it
+        top = greatest
+    with np.errstate(invalid="ignore", over="ignore"):
+        shares = (values.astype(np.float64) - low) / max(top - low, 1e-300)
+    shares = np.clip(np.nan_to_num(shares, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+    return np.rint(shares * 255).astype(np.uint8)
+
+
+def in_numeric_order(paths):
+    """Sort paths by the numbers in their names, so that frame 10 comes after frame 9 and not after 1.
+
+    Examples
+    --------
+    >>> [p.name for p in in_numeric_order([Path("10.jpg"), Path("9.jpg"), Path("1.jpg")])]
+    ['1.jpg', '9.jpg', '10.jpg']
+    """
+    def key(path):
+        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", path.name) if part]
+
+    return sorted(map(Path, paths), key=key)

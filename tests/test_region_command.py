@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from common import console
 from common.boxes import iou
 from RegionDetector import __main__ as command
 from RegionDetector.pyramid import model as pyramid_model
@@ -42,6 +41,8 @@ def test_a_folder_with_a_damaged_photo(folder, tmp_path, capsys):
     assert answers["broken.jpg"]["boxes"] == [] and "broken.jpg" in answers["broken.jpg"]["error"]
     assert "1 of 3 photos could not be read or drawn" in capsys.readouterr().err
     for name, size in (("a.png", 1.0), ("more/a.jpg", 0.5)):
+        assert (answers[name]["height"], answers[name]["width"]) == (512 * size, 512 * size)
+        assert answers[name]["box_order"] == "min_row min_col max_row max_col probability"
         best = np.array(answers[name]["boxes"][0])
         assert best[4] > 0.8 and iou([best[:4]], ASTRONAUT * size)[0, 0] > 0.5, name
         assert (best[:4] >= 0).all() and (best[:4] <= 512 * size).all()
@@ -113,9 +114,25 @@ def test_a_full_disk_loses_no_answers_of_before(folder, tmp_path, capsys, monkey
     def full(*args, **more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(console.json, "dumps", full)
-    assert command.main([str(folder / "more"), "--json", str(out)]) == 2
-    assert "No space left" in capsys.readouterr().err and out.read_text() == before and list(tmp_path.glob(".*")) == []
+    with monkeypatch.context() as patched:
+        patched.setattr(command.ANSWERS.__class__, "write", lambda self, out: full)
+        assert command.main([str(folder / "more"), "--json", str(out)]) == 2
+    part = tmp_path / "out.json.part.jsonl"
+    told = capsys.readouterr().err
+    assert "No space left" in told and str(part) in told and out.read_text() == before and list(tmp_path.glob(".*")) == []
+    monkeypatch.setattr(command, "asker", lambda *_, **__: pytest.fail("it was answered before"))
+    assert command.main([str(folder / "more"), "--json", str(out)]) == 0
+    assert out.read_text() == before and not part.exists()
+
+
+def test_a_disk_too_full_for_a_copy_ends_the_work(folder, tmp_path, capsys, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(command, "write_drawn", full)
+    out = tmp_path / "out.jsonl"
+    assert command.main([str(folder), "--json", str(out), "--draw", str(tmp_path / "drawn")]) == 2
+    assert "No space left" in capsys.readouterr().err and out.read_text() == ""
 
 
 def test_its_own_copies_are_no_photos(folder, tmp_path):

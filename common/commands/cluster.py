@@ -1,0 +1,145 @@
+"""Work shared out by Dask: over the cores of this machine, or over many machines. Dask is an extra (requirements-cluster.lock)."""
+
+import importlib
+import os
+import sys
+from contextlib import contextmanager
+from functools import lru_cache
+
+from common.commands.journal import stamp
+from common.commands.run import attempt
+
+AHEAD = 4  # files that wait at each worker's door, so that none is idle; the others wait here
+
+
+class ClusterError(OSError):
+    """There is no cluster, or it was lost; the message says what to do."""
+
+
+@contextmanager
+def connected(address="local", workers=None):
+    """A client of a Dask scheduler.
+
+    Parameters
+    ----------
+    address : str
+        ``tcp://host:port``, the file that a scheduler wrote, or "local": workers on this machine, as many as there are cores.
+    workers : int, optional
+        So many, if it is "local".
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ClusterError
+        If Dask is not installed, or nobody answers at the address.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise ClusterError("--cluster needs Dask: python -m pip install --require-hashes -r requirements-cluster.lock") from None
+    from common.device import cores
+
+    local = None
+    try:
+        if address == "local":
+            # bound to this machine; one thread each: the networks use the cores themselves
+            local = LocalCluster(n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0)
+            client = Client(local)
+        elif os.path.isfile(address):
+            client = Client(scheduler_file=address, timeout=20)
+        else:
+            client = Client(address, timeout=20)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ClusterError(f"--cluster {address}: no scheduler answers ({error}); expected tcp://HOST:PORT, as `dask scheduler` prints it") from None
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)
+        if local is not None:
+            local.close(timeout=5)
+
+
+@lru_cache(maxsize=2)
+def _asker(module, settings):
+    """The function that answers, made once in each worker: it loads a network."""
+    return importlib.import_module(module).asker(**dict(settings))
+
+
+def _answer(path, module, settings, file, name):
+    """One answer, made in a worker."""
+    for place in reversed(path):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    return attempt(_asker(module, settings), file, name)
+
+
+def shared_out(address, module, **settings):
+    """A function like `run.one_by_one` that asks the workers of a cluster.
+
+    A worker that dies costs nothing but time: what it had in hand is given to another. A file at which several workers
+    die gets an error.
+
+    Parameters
+    ----------
+    address : str
+        See `connected`.
+    module : str
+        Its ``asker(**settings)`` makes the function that answers about one file.
+    **settings
+        Plain values that can be hashed and sent.
+
+    Returns
+    -------
+    callable
+        From (files with names, stops) to an iterable of (file, answer), as they come.
+    """
+    def ask(todo, stops):
+        todo = list(todo)
+        if not todo:
+            return
+        with connected(address) as client:
+            yield from _as_they_come(client, module, tuple(settings.items()), todo, stops)
+
+    return ask
+
+
+def _as_they_come(client, module, settings, todo, stops):
+    from distributed import CancelledError, as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.scheduler import KilledWorker
+
+    path, left, pending = [each for each in sys.path if each], iter(todo), {}
+
+    def submit():
+        for file, name in left:
+            future = client.submit(_answer, path, module, settings, file, name, pure=False)
+            pending[future.key] = file, stamp(file)
+            return future
+        return None
+
+    try:
+        room = AHEAD * max(1, len(client.scheduler_info()["workers"]))
+        first = [future for future in (submit() for _ in range(min(room, len(todo)))) if future is not None]
+        waiting = as_completed(first)
+        for future in waiting:
+            file, mark = pending.pop(future.key)
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                answer = {"error": f"{file}: every worker that looked at it died"}
+            elif error is not None:
+                raise ClusterError(f"--cluster: a worker cannot do the work ({type(error).__name__}: {error})")
+            else:
+                answer = future.result()
+            future.release()
+            with stops.held():
+                yield file, {**answer, "stamp": mark}
+            following = submit()
+            if following is not None:
+                waiting.add(following)
+    except (CancelledError, FutureCancelledError, TimeoutError, OSError) as error:
+        if isinstance(error, ClusterError):
+            raise
+        raise ClusterError(f"--cluster: the scheduler was lost ({type(error).__name__}: {error})") from None

@@ -1,0 +1,136 @@
+"""The files that somebody means: those named, and those in the folders named and in the folders below."""
+
+import os
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from common.photos import in_numeric_order
+
+
+@dataclass
+class Inputs:
+    """What there is to look at.
+
+    Attributes
+    ----------
+    files : list of (pathlib.Path, str)
+        Each file once, and what to call it: no two have the same name, so that their copies do not overwrite one another.
+    others : collections.Counter
+        Files in the folders that are left out, by their ending.
+    copies : int
+        Files left out because a command has drawn them.
+    again : int
+        How many times a file was named or found that had been before.
+    empty : list of pathlib.Path
+        Folders in which there is nothing to look at.
+    """
+
+    files: list = field(default_factory=list)
+    others: Counter = field(default_factory=Counter)
+    copies: int = 0
+    again: int = 0
+    empty: list = field(default_factory=list)
+
+    def say(self, kind):
+        """Tell on standard error what was left out; `kind` is "photo", or "photo or video"."""
+        for folder in self.empty:
+            print(f"note: no {kind} in {folder}", file=sys.stderr)
+        if self.others:
+            kinds = ", ".join(f"{number:,} {ending or 'without an ending'}" for ending, number in self.others.most_common(4))
+            more = ", ..." * (len(self.others) > 4)
+            print(f"note: left out {_counted(self.others.total(), 'file')} of other kinds ({kinds}{more})", file=sys.stderr)
+        if self.copies:
+            print(f"note: left out {_counted(self.copies, 'copy', 'copies')} that a command has drawn", file=sys.stderr)
+        if self.again:
+            print(f"note: {_counted(self.again, 'file')} named more than once; each is looked at once", file=sys.stderr)
+
+
+def _counted(number, one, many=None):
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _below(folder):
+    """Files of a folder and of the folders below, in numeric order; a folder that may not be listed is given instead of its files.
+
+    Hidden ones are left out. Links to folders are followed, but into no folder twice.
+    """
+    been = set()
+
+    def walk(place):
+        where = os.path.realpath(place)
+        if where in been:
+            return
+        been.add(where)
+        try:
+            with os.scandir(place) as listed:
+                names = [entry.name for entry in listed if not entry.name.startswith(".")]
+        except OSError:  # opening it says why
+            yield Path(place)
+            return
+        for path in in_numeric_order(Path(place, name) for name in names):
+            if os.path.isdir(path):
+                yield from walk(path)
+            else:
+                yield path
+
+    return walk(folder)
+
+
+def _is_film_stream(path):
+    """An MPEG transport stream begins with a G; a program in TypeScript, whose name ends alike, hardly ever does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1) == b"G"
+    except OSError:
+        return True  # opening it says why
+
+
+def find_inputs(paths, suffixes, drawn=()):
+    """List the files that are meant.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        Files and folders. A file is taken as it is, whatever its name ends with.
+    suffixes : set of str
+        What the names of files in folders must end with, in small letters.
+    drawn : tuple of str
+        What comes before the ending of copies that commands draw; in folders such files are left out.
+
+    Returns
+    -------
+    Inputs
+    """
+    found, seen, names = Inputs(), set(), set()
+
+    def take(file, name):
+        where = os.path.normcase(os.path.realpath(file))
+        if where in seen:
+            found.again += 1
+            return
+        seen.add(where)
+        numbered = (name if number == 1 else f"{number}/{name}" for number in count(1))
+        name = next(each for each in numbered if each.casefold() not in names)
+        names.add(name.casefold())
+        found.files.append((file, name))
+
+    for path in paths:
+        if not os.path.isdir(path):  # False, and no error, for what may not be looked into or is too long to be a name
+            take(path, path.name)
+            continue
+        any_here = False
+        for file in _below(path):
+            suffix = file.suffix.lower()
+            if file.stem.endswith(drawn) and suffix in suffixes:
+                found.copies += 1
+            elif not os.path.isdir(file) and (suffix not in suffixes or suffix == ".ts" and not _is_film_stream(file)):
+                found.others[suffix] += 1
+            else:
+                any_here = True
+                take(file, str(file.relative_to(path)) if file != path else path.name)
+        if not any_here:
+            found.empty.append(path)
+    return found

@@ -1,0 +1,224 @@
+"""Answers kept as they come, one line of JSON each; a second run reads what the first has answered, and goes on."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from common.downloads.locks import only_one
+from common.files import temporary_folder, whole_file
+
+UNFINISHED = ".part.jsonl"  # what comes behind the name of a file that is made whole at the end
+EVERY_SECONDS = 1.0  # so often the disk is told to keep what it was given
+
+
+class JournalError(OSError):
+    """The answers cannot be kept; the message says where, why and what to do."""
+
+
+def printable(name):
+    """A file's name as text that every reader takes.
+
+    Bytes that are no UTF-8 become ``\\xff``, lone halves of a letter ``\\ud800``.
+
+    Parameters
+    ----------
+    name : str or path
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> printable("caf\\udce9.jpg")
+    'caf\\\\xe9.jpg'
+    """
+    def escape(match):
+        number = ord(match[0])
+        return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
+
+    return re.sub("[\ud800-\udfff]", escape, os.fspath(name))
+
+
+def for_any_reader(value):
+    """The same answer, with every text in it `printable`, and None for numbers that JSON does not know."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(key): for_any_reader(each) for key, each in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return [for_any_reader(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def stamp(file):
+    """Size and time of a file, by which a second run knows that it is another; None where there is none."""
+    try:
+        known = os.stat(file)
+    except (OSError, ValueError):
+        return None
+    return f"{known.st_size}-{known.st_mtime_ns}"
+
+
+def settings_mark(settings):
+    """A short mark of what the answers depend on, apart from the files: answers with another mark belong to another run."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "backslashreplace")).hexdigest()[:12]
+
+
+class Journal:
+    """The answers made so far, in a file of JSON Lines that grows by whole lines only.
+
+    Parameters
+    ----------
+    path : path
+        What ``--out`` names. If it ends in .jsonl, that is the journal; else the journal lies beside it until it is made whole.
+        What is no plain file, such as ``/dev/stdout``, is written at the end, and there is no going on.
+    key : str
+        What an answer calls its file: "image" or "file".
+    mark : str
+        See `settings_mark`.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Of the journal itself.
+    answered : dict of str to (str or None, int, int)
+        File to its stamp, and where its line begins and ends.
+    failed : set of str
+        Files whose answer is that they could not be read, or their copies not be written.
+
+    Raises
+    ------
+    JournalError
+        If it cannot be opened, holds something else, or answers that were made with other settings.
+    """
+
+    def __init__(self, path, key, mark):
+        self.out, self.key, self.mark, self.answered, self.failed = Path(path), key, mark, {}, set()
+        if self.out.exists() and not self.out.is_file():
+            self.path = temporary_folder() / "answers.jsonl"
+        elif self.out.suffix.lower() in (".jsonl", ".ndjson"):
+            self.path = Path(os.path.realpath(self.out))  # a link stays a link
+        else:
+            self.path = self.out.with_name(self.out.name + UNFINISHED)
+        with ExitStack() as opened:
+            try:
+                opened.enter_context(only_one(self.path.with_name(f".{self.path.name}.lock"), f"waiting for another run, which writes {self.path}"))
+                self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+            except OSError as error:
+                raise JournalError(f"{self.path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
+            opened.callback(os.close, self._file)
+            self.end, self._kept = self._read(), time.monotonic()
+            os.ftruncate(self._file, self.end)
+            self._opened = opened.pop_all()
+
+    def _read(self):
+        """Take in what is there; returns where the last whole line ends."""
+        place, begin = 0, b'{"%s": ' % self.key.encode()
+        with open(self.path, "rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    if not place and line[: len(begin)] != begin[: len(line)]:
+                        self._strange()
+                    break  # the run before was ended while it wrote this; the file is asked about again
+                try:
+                    answer = json.loads(line)
+                    mark = (answer[self.key], answer["settings"])[1]
+                except (ValueError, TypeError, KeyError, RecursionError):
+                    self._strange()
+                if mark != self.mark:
+                    raise JournalError(f"{self.path}: holds answers that were made with other settings or another gallery; "
+                                       "delete it, name another file, or use the settings of then")
+                self._remember(answer, place, place + len(line))
+                place += len(line)
+        return place
+
+    def _remember(self, answer, start, end):
+        file = answer[self.key]
+        self.answered[file] = answer.get("stamp"), start, end
+        (self.failed.add if "error" in answer or "not_drawn" in answer else self.failed.discard)(file)
+
+    def _strange(self):
+        raise JournalError(f"{self.path}: holds something else than answers of this command; name another file")
+
+    def has(self, file):
+        """Whether a file, as it is now, has its answer."""
+        known = self.answered.get(printable(file))
+        return known is not None and known[0] == stamp(file)
+
+    def add(self, file, answer):
+        """Keep one answer.
+
+        Parameters
+        ----------
+        file : path
+        answer : dict
+            What JSON can hold.
+
+        Raises
+        ------
+        JournalError
+            If the disk is full, for example: what was kept before is whole.
+        """
+        whole = for_any_reader({self.key: os.fspath(file), **answer, "settings": self.mark})
+        line = (json.dumps(whole) + "\n").encode("ascii")
+        try:
+            os.lseek(self._file, self.end, os.SEEK_SET)
+            done = 0
+            while done < len(line):
+                done += os.write(self._file, line[done:])
+            if time.monotonic() - self._kept > EVERY_SECONDS:
+                os.fsync(self._file)
+                self._kept = time.monotonic()
+        except OSError as error:
+            os.ftruncate(self._file, self.end)
+            raise JournalError(f"{self.path}: cannot be written any more ({error.strerror or error}); the {len(self.answered):,} answers before are in it, "
+                               "and the same command goes on from there") from None
+        self._remember(whole, self.end, self.end + len(line))
+        self.end += len(line)
+
+    def answers(self, first=()):
+        """Every answer, read from the file: those of the files in `first` in their order, then all others."""
+        order = dict.fromkeys(map(printable, first))
+        for name in [*(name for name in order if name in self.answered), *(name for name in self.answered if name not in order)]:
+            _, start, end = self.answered[name]
+            os.lseek(self._file, start, os.SEEK_SET)
+            answer = json.loads(os.read(self._file, end - start))
+            yield {part: value for part, value in answer.items() if part != "settings"}
+
+    def make_whole(self, files, write):
+        """Write what ``--out`` names from the journal, which is removed then.
+
+        Parameters
+        ----------
+        files : sequence of path
+            Their order is that of the answers.
+        write : callable
+            Takes an open text file and the answers.
+
+        Raises
+        ------
+        JournalError
+            If it cannot be written; the journal stays, and an old file as well.
+        """
+        if self.path == Path(os.path.realpath(self.out)):
+            return
+        try:
+            with whole_file(self.out) as file:
+                write(file, self.answers(files))
+        except OSError as error:
+            raise JournalError(f"{self.out}: cannot be written ({error.strerror or error}); the {len(self.answered):,} answers are in {self.path}, "
+                               "and the same command goes on from there") from None
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def close(self):
+        """Let go of the file; what is in it stays."""
+        if not self.end and self.path != Path(os.path.realpath(self.out)):
+            self.path.unlink(missing_ok=True)
+        self._opened.close()

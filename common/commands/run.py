@@ -1,0 +1,217 @@
+"""Asking about every file that has no answer yet: the loop that the commands share."""
+
+import errno
+import os
+import sys
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from common.commands.journal import Journal, JournalError, settings_mark, stamp
+from common.commands.stops import Stop
+from common.commands.tables import write_csv, write_json
+from common.console import prepare_outputs
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FEW = 20  # files up to here need no bar
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How a command puts its answers.
+
+    Attributes
+    ----------
+    key : str
+        What an answer calls its file.
+    things : str
+        What the files are, for people: "photos".
+    line : callable
+        From an answer to what is printed.
+    columns, rows
+        See `tables.write_csv`.
+    head : dict, optional
+        See `tables.write_json`.
+    nothing : dict
+        What stands in an answer beside its error.
+    """
+
+    key: str
+    things: str
+    line: object
+    columns: tuple
+    rows: object
+    head: dict | None = None
+    nothing: dict = field(default_factory=dict)
+
+    def write(self, out):
+        """The function that writes a file named `out` whole."""
+        if Path(out).suffix.lower() == ".csv":
+            return lambda file, answers: write_csv(file, answers, self.columns, self.rows)
+        return lambda file, answers: write_json(file, answers, self.head)
+
+
+def add_options(parser, copies):
+    """Options that the commands share; `copies` says what `--draw` writes."""
+    parser.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT",
+                        help="write the answers to a file: .json and .csv are made whole at the end; .jsonl grows by one line for each file as it is "
+                        "answered. Stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels "
+                        "of the upright photo, rows first, counted from 0 at its top left corner")
+    parser.add_argument("--draw", type=Path, metavar="FOLDER", help=copies)
+    parser.add_argument("--cluster", nargs="?", const="local", metavar="ADDRESS",
+                        help="share the work by Dask (requirements-cluster.lock): the address of a scheduler, tcp://..., whose workers see the same files; "
+                        "without one, workers on this machine")
+
+
+def check_outputs(options, inputs, **more):
+    """Refuse outputs that cannot be written, or would be written over what is read; `more` are other options with files.
+
+    Raises
+    ------
+    ValueError
+    """
+    prepare_outputs({"--out": options.out, **more}, options.draw, inputs)
+
+
+def attempt(ask, file, name, check=lambda: None):
+    """What there is to say about one file, whatever is wrong with it: a bad file costs one answer.
+
+    Parameters
+    ----------
+    ask : callable
+        Takes the file, what to call it and `check`; returns an answer.
+    check : callable
+        Called now and then in long work; raises `Stop` if it shall end.
+
+    Returns
+    -------
+    dict
+        The answer with `stamp` and, if there is something to note, `notes`; or `error`.
+
+    Raises
+    ------
+    OSError
+        If the disk is full: that is no fault of the file.
+    """
+    mark = stamp(file)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        try:
+            if os.path.isdir(file):
+                os.listdir(file)
+                raise OSError(f"{file}: expected a photo or a film, got a folder")
+            answer = ask(file, name, check)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            answer = {"error": str(error)}
+        except Exception as error:  # a damaged file may set off anything in a decoder, OpenCV or dlib
+            answer = {"error": f"{file}: {type(error).__name__}: {error}"}
+    notes = list(dict.fromkeys(str(each.message) for each in told))
+    return {"stamp": mark, **answer, **({"notes": notes} if notes else {})}
+
+
+def one_by_one(make):
+    """A way to ask: here, in order. What is in hand is finished before a stop, a film up to its next frame.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the function that answers about one file; called when there is a file to ask about.
+
+    Returns
+    -------
+    callable
+        From (files with names, stops) to an iterable of (file, answer).
+    """
+    def ask(todo, stops):
+        def check():
+            if stops.signal is not None:
+                raise Stop(stops.signal)
+
+        about = make() if todo else None
+        for file, name in todo:
+            with stops.held():
+                yield file, attempt(about, file, name, check)
+
+    return ask
+
+
+def answer_all(found, ask, answers, options, settings, stops):
+    """Ask about all files, print and keep each answer as it comes, and make the file of answers whole at the end.
+
+    Parameters
+    ----------
+    found : inputs.Inputs
+    ask : callable
+        From (files with names, stops) to an iterable of (file, answer): `one_by_one`, or `cluster.shared_out`.
+    answers : Answers
+    options : argparse.Namespace
+        With `out`.
+    settings : dict
+        What the answers depend on, apart from the files.
+    stops : stops.Stops
+
+    Returns
+    -------
+    int
+        Exit code: 0; 1 if a file could not be read or drawn; 2 if the answers cannot be kept.
+    """
+    journal, todo, total, failed = None, found.files, len(found.files), 0
+    done = 0
+    try:
+        if options.out is not None:
+            journal = Journal(options.out, answers.key, settings_mark(settings))
+            todo = [each for each in todo if not journal.has(each[0])]
+            done = total - len(todo)
+            if done:
+                print(f"note: {done:,} of {total:,} {answers.things} were answered before, in {journal.path}; going on with the others", file=sys.stderr)
+        with tqdm(total=total, initial=done, desc=answers.things, disable=total < _FEW) as bar:
+            for file, answer in ask(todo, stops):
+                if "error" in answer:
+                    answer = {**answer, **answers.nothing}
+                if journal is not None:
+                    journal.add(file, answer)
+                done += 1
+                failed += "error" in answer or "not_drawn" in answer
+                _say(file, answer, answers)
+                bar.update()
+        if journal is not None:
+            journal.make_whole([file for file, _ in found.files], answers.write(options.out))
+            failed = len(journal.failed)
+    except (Stop, BrokenPipeError):
+        _say_kept(done, total, answers, journal, "stopped")
+        raise
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if not isinstance(error, JournalError):
+            _say_kept(done, total, answers, journal, "ended")
+        return 2
+    finally:
+        if journal is not None:
+            journal.close()
+    if failed:
+        print(f"{failed:,} of {total:,} {answers.things} could not be read or drawn", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _say(file, answer, answers):
+    for note in answer.get("notes", ()):
+        tqdm.write(f"note: {file}: {note}", file=sys.stderr)
+    if "error" in answer:
+        tqdm.write(f"skipped: {answer['error']}", file=sys.stderr)
+        return
+    tqdm.write(answers.line(answer | {answers.key: str(file)}), file=sys.stdout)
+    if "not_drawn" in answer:
+        tqdm.write(f"not drawn: {answer['not_drawn']}", file=sys.stderr)
+
+
+def _say_kept(done, total, answers, journal, how):
+    try:
+        where = f"; the answers are in {journal.path}, and the same command goes on from there" if journal is not None else ""
+        print(f"{how} after {done:,} of {total:,} {answers.things}{where}", file=sys.stderr)
+    except OSError:  # nobody reads along
+        pass

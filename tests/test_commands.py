@@ -1,0 +1,215 @@
+"""What the commands share: files in, answers out as they come, stops at any moment, going on."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from common.commands.inputs import find_inputs
+from common.commands.journal import Journal, JournalError, for_any_reader, printable
+
+ROOT = Path(__file__).resolve().parents[1]
+STAND_IN = f"""
+import os, sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from RegionDetector import __main__ as command
+
+def asker(folder=None, **settings):  # instead of the network; says in a file of its own what it was asked
+    log = os.open(os.environ["ASKED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def ask(file, name, check):
+        if os.environ.get("SLOW"):
+            time.sleep(float(os.environ["SLOW"]))
+        os.write(log, os.fsencode(file) + b"\\n")
+        return {{"height": 9, "width": 7, "box_order": "", "boxes": [[1, 2, 3, 4, 0.5]] if int(file.stem) % 2 else []}}
+    return ask
+
+command.asker = asker
+raise SystemExit(command.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A thousand photos in folders of folders, and the command with a stand-in for the network."""
+    for number in range(1000):
+        photo = tmp_path / "archive" / f"{number % 7}" / f"{number % 3}" / f"{number}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.touch()
+    (tmp_path / "command.py").write_text(STAND_IN)
+    return tmp_path
+
+
+def start(home, *more, slow="0.001", **options):
+    environment = {**os.environ, "ASKED": str(home / "asked"), "SLOW": slow, "PYTHONUNBUFFERED": ""}
+    return subprocess.Popen([sys.executable, str(home / "command.py"), str(home / "archive"), *map(str, more)], env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def finish(home, *more, **options):
+    """Run to the end; returns the exit code and what was said on standard error."""
+    run = start(home, *more, **options)
+    error = run.communicate(timeout=120)[1]
+    return run.returncode, error
+
+
+def asked(home):
+    return (home / "asked").read_text().splitlines() if (home / "asked").exists() else []
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_thousand_photos_stopped_at_ten_moments(archive):
+    """By Ctrl-C, a request to end, a kill, a reader that goes: nothing is asked twice, nothing is lost."""
+    rng, out, killed, codes = random.Random(7), archive / "out.jsonl", 0, []
+    for stop in range(10):
+        run, had, how = start(archive, "--out", out), len(asked(archive)), stop % 4
+        goal = had + rng.randrange(20, 95)
+        if how == 3:  # | head
+            for _ in range(goal - had):
+                run.stdout.readline()
+            run.stdout.close()
+            error = run.stderr.read()
+            assert "Traceback" not in error and "BrokenPipe" not in error
+        else:
+            while len(asked(archive)) < goal and run.poll() is None:
+                time.sleep(0.002)
+            time.sleep(rng.random() / 100)
+            run.send_signal((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[how])
+            error = run.communicate(timeout=60)[1]
+            killed += how == 2
+        codes.append(run.wait(timeout=60))
+        if how in (0, 1):
+            assert "Traceback" not in error and f"of 1,000 photos; the answers are in {out}" in error
+        whole = [line for line in out.read_bytes().split(b"\n")[:-1]]
+        assert len(whole) >= len(asked(archive)) - 1  # at most the one in hand when it was killed
+    assert codes == [130, 143, -9, 141] * 2 + [130, 143]
+    code, error = finish(archive, "--out", out)
+    assert code == 0 and "were answered before" in error, error
+    answers = Counter(answer["image"] for answer in lines(out))
+    assert len(answers) == 1000 and set(answers.values()) == {1}
+    times = Counter(asked(archive))
+    assert set(times) == set(answers) and sum(times.values()) - 1000 <= killed
+    # and once more: there is nothing left to ask
+    assert finish(archive, "--out", out)[0] == 0 and sum(Counter(asked(archive)).values()) == sum(times.values())
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.csv"])
+def test_what_is_made_whole_at_the_end_is_the_same_with_a_stop(archive, name):
+    once, twice = archive / "once" / name, archive / "twice" / name
+    assert finish(archive, "--out", once, slow="0")[0] == 0
+    (archive / "asked").unlink()
+    run = start(archive, "--out", twice)
+    while len(asked(archive)) < 300:
+        time.sleep(0.01)
+    run.terminate()
+    run.communicate(timeout=60)
+    assert run.returncode == 143 and not twice.exists()
+    part = twice.with_name(name + ".part.jsonl")
+    assert len(lines(part)) == len(asked(archive)) >= 300
+    assert finish(archive, "--out", twice, slow="0")[0] == 0
+    assert twice.read_text() == once.read_text() and not part.exists() and len(asked(archive)) == 1000
+    if name.endswith(".csv"):
+        with open(twice, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 1000 and sum(row["max_col"] == "4" for row in rows) == 500 and {row["height"] for row in rows} == {"9"}
+
+
+def test_a_full_disk_keeps_the_answers_before(archive):
+    """The system lets the file grow to 20 kB and no further: the write that does not fit fails half way."""
+    out = archive / "out.jsonl"
+    resource = pytest.importorskip("resource")
+    code, error = finish(archive, "--out", out, slow="0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+    kept = lines(out)
+    assert code == 2 and "cannot be written any more" in error and "the same command goes on" in error
+    assert 50 < len(kept) < 200 and len(asked(archive)) == len(kept) + 1  # the answer for which there was no room
+    assert finish(archive, "--out", out, slow="0")[0] == 0
+    assert len(lines(out)) == 1000
+
+
+def test_a_file_that_changes_is_asked_about_again_and_a_new_one_for_the_first_time(archive):
+    out = archive / "out.jsonl"
+    assert finish(archive, "--out", out, slow="0")[0] == 0
+    (archive / "archive" / "0" / "0" / "0.jpg").write_bytes(b"other")
+    (archive / "archive" / "1001.jpg").touch()
+    assert finish(archive, "--out", out, slow="0")[0] == 0
+    assert [Path(name).name for name in asked(archive)[1000:]] == ["0.jpg", "1001.jpg"]
+
+
+def test_answers_of_other_settings_and_files_that_are_none_are_left_alone(archive):
+    out = archive / "out.jsonl"
+    assert finish(archive, "--out", out, slow="0")[0] == 0
+    before = out.read_text()
+    code, error = finish(archive, "--out", out, "--threshold", "0.9", slow="0")
+    assert code == 2 and "made with other settings" in error and out.read_text() == before
+    for text in ("a diary\n", "a diary", '{"file": 3}\n', "[" * 100_000 + "\n"):
+        (archive / "mine.jsonl").write_text(text)
+        code, error = finish(archive, "--out", archive / "mine.jsonl", slow="0")
+        assert code == 2 and "holds something else" in error and (archive / "mine.jsonl").read_text() == text
+
+
+def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    out = tmp_path / "out.jsonl"
+    journal = Journal(out, "image", "m")
+    for name in ("a.jpg", "b.jpg"):
+        journal.add(tmp_path / name, {"stamp": None})
+    journal.close()
+    whole = out.read_bytes()
+    for cut in range(len(whole)):
+        out.write_bytes(whole[:cut])
+        again = Journal(out, "image", "m")
+        assert len(again.answered) == whole[:cut].count(b"\n") and out.read_bytes() == b"".join(whole[:cut].splitlines(True)[: whole[:cut].count(b"\n")])
+        again.close()
+
+
+def test_a_journal_in_a_folder_that_may_not_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="cannot be written"):
+        Journal(tmp_path / "file" / "out.jsonl", "image", "m")
+
+
+def test_any_reader_takes_every_name():
+    odd = os.fsdecode(b"caf\xe9\xff.jpg")
+    assert printable(odd) == "caf\\xe9\\xff.jpg" and printable("\ud800x") == "\\ud800x" and printable("李明 é") == "李明 é"
+    answer = for_any_reader({"file": odd, "faces": [{"name": "\udcff", "distance": float("inf")}], "n": (1, 2.5)})
+    text = json.dumps(answer, allow_nan=False)
+    assert "\\ud" not in text and json.loads(text) == {"file": "caf\\xe9\\xff.jpg", "faces": [{"name": "\\xff", "distance": None}], "n": [1, 2.5]}
+
+
+# --- which files ------------------------------------------------------------------------------------
+
+
+def test_folders_of_folders_and_what_is_left_out(tmp_path, capsys):
+    for name in ("b/10.jpg", "b/9.jpg", "b/x.faces.jpg", "a/c/1.PNG", "notes.txt", "b/more.txt", ".hidden/1.jpg", "b/._9.jpg", "film.ts", "code.ts"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"G" if name == "film.ts" else b"i")
+    (tmp_path / "b" / "round").symlink_to(tmp_path)
+    (tmp_path / "again.jpg").symlink_to(tmp_path / "b" / "9.jpg")
+    (tmp_path / "bare").mkdir()
+    found = find_inputs([tmp_path, tmp_path / "b" / ".." / "b" / "10.jpg", tmp_path / "bare", tmp_path / "nowhere.jpg"], {".jpg", ".png", ".ts"}, (".faces",))
+    assert [name for _, name in found.files] == ["a/c/1.PNG", "again.jpg", "b/10.jpg", "film.ts", "nowhere.jpg"]
+    assert found.others == {".txt": 2, ".ts": 1} and found.copies == 1 and found.again == 2 and found.empty == [tmp_path / "bare"]
+    found.say("photo")
+    told = capsys.readouterr().err
+    for line in ("left out 3 files of other kinds (2 .txt, 1 .ts)", "left out 1 copy that a command has drawn", "2 files named more than once",
+                 f"no photo in {tmp_path / 'bare'}"):
+        assert line in told
+
+
+def test_files_of_one_name_are_called_apart(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").touch()
+    found = find_inputs([tmp_path / "a" / "1.jpg", tmp_path / "b" / "1.jpg", tmp_path / "a"], {".jpg"})
+    assert [name for _, name in found.files] == ["1.jpg", "2/1.jpg"] and found.again == 1

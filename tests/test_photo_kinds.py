@@ -1,0 +1,111 @@
+"""Photos as phones, scanners and measuring cameras make them: HEIC, 10 to 16 bits, floats, and a JPEG that lacks its end."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from common.photos import PhotoError, photo_shape, read_photo
+
+PHOTO = np.ascontiguousarray(astronaut()[:300, :400])
+GREY = PHOTO[:, :, 0]
+
+
+def far(path, truth):
+    photo = read_photo(path)
+    assert photo.dtype == np.uint8 and photo.shape == (*truth.shape[:2], 3) == (*photo_shape(path), 3)
+    return np.abs(photo.astype(int) - (truth if truth.ndim == 3 else truth[..., None])).mean()
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".heif", ".avif"])
+def test_what_phones_take(tmp_path, suffix):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    try:
+        Image.fromarray(PHOTO).save(tmp_path / f"a{suffix}", quality=90)
+    except (KeyError, ValueError, OSError) as error:
+        pytest.skip(f"no encoder here: {error}")
+    assert far(tmp_path / f"a{suffix}", PHOTO) < 4
+    (tmp_path / f"b{suffix}").write_bytes((tmp_path / f"a{suffix}").read_bytes()[:3000])
+    with pytest.raises(PhotoError, match=f"b{suffix}: cannot be read as a photo"):
+        read_photo(tmp_path / f"b{suffix}")
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+@pytest.mark.parametrize("truth", [PHOTO, GREY], ids=["colour", "grey"])
+def test_more_than_eight_bits(tmp_path, bits, suffix, truth):
+    deep = np.rint(truth / 255 * (2**bits - 1)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / f"a{suffix}"), deep[..., ::-1] if deep.ndim == 3 else deep)
+    assert truth.max() == 255 and far(tmp_path / f"a{suffix}", truth) < 0.6
+
+
+def test_a_dark_scan_says_how_bright_white_is(tmp_path):
+    Image.fromarray((GREY // 20).astype(np.uint16) * 16).save(tmp_path / "a.tif", tiffinfo={281: 4095})
+    assert far(tmp_path / "a.tif", GREY // 20) < 0.6
+
+
+@pytest.mark.parametrize("name, values, tolerance", [
+    ("shares", GREY / 255, 0.1), ("doubles", (GREY / 255).astype(np.float64), 0.1), ("from minus one", GREY / 127.5 - 1, 0.1),
+    ("a little too bright", GREY / 255 * 1.04, 7), ("grey levels", GREY.astype(float), 0.1), ("of 16 bits", GREY * 257.0, 0.1),
+    ("colours", PHOTO / 255, 0.1), ("colours as grey levels", PHOTO.astype(float), 0.1),
+])
+def test_floats(tmp_path, name, values, tolerance):
+    kind = np.float64 if name == "doubles" else np.float32
+    values = values[..., ::-1] if values.ndim == 3 else values
+    cv2.imwrite(str(tmp_path / "a.tif"), values.astype(kind))
+    assert far(tmp_path / "a.tif", PHOTO if values.ndim == 3 else GREY) < tolerance
+
+
+def test_what_is_no_number_spoils_one_pixel(tmp_path):
+    values = (GREY / 255).astype(np.float32)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    photo = read_photo(tmp_path / "a.tif")[:, :, 0]
+    assert photo[0, :3].tolist() == [0, 255, 0] and np.abs(photo[1:].astype(int) - GREY[1:]).max() <= 1
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_its_end_is_read_with_a_note(tmp_path, progressive):
+    out = io.BytesIO()
+    Image.fromarray(PHOTO).save(out, "jpeg", quality=92, progressive=progressive)
+    whole = out.getvalue()
+    for name, share in (("bytes", 1 - 20 / len(whole)), ("tenth", 0.9), ("third", 0.66)):
+        (tmp_path / f"{name}.jpg").write_bytes(whole[: int(share * len(whole))])
+        with pytest.warns(UserWarning, match=f"{name}.jpg: cut short"):
+            photo = read_photo(tmp_path / f"{name}.jpg")
+        assert photo.shape == PHOTO.shape == (*photo_shape(tmp_path / f"{name}.jpg"), 3)
+        assert np.abs(photo[:120].astype(int) - PHOTO[:120]).mean() < 6
+    (tmp_path / "little.jpg").write_bytes(whole[:800])
+    with pytest.raises(PhotoError, match="little.jpg: cannot be read as a photo"):
+        read_photo(tmp_path / "little.jpg")
+
+
+def test_the_camera_was_held_upright_all_the_same(tmp_path):
+    turned = Image.fromarray(np.rot90(PHOTO))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: int(0.95 * len(data))])
+    with pytest.warns(UserWarning, match="cut short"):
+        photo = read_photo(tmp_path / "a.jpg")
+    # what was lowest in the file is now the left or the right side
+    assert photo.shape == PHOTO.shape and np.abs(photo[:, 100:-100].astype(int) - PHOTO[:, 100:-100]).mean() < 5
+    Image.fromarray(np.rot90(GREY).astype(np.uint16) * 16).save(tmp_path / "a.tif", tiffinfo={274: 6})
+    assert far(tmp_path / "a.tif", GREY) < 0.8
+
+
+def test_a_tiff_that_claims_a_billion_pixels(tmp_path):
+    import struct
+
+    entries = [(256, 4, 1, 200_000), (257, 4, 1, 200_000), (258, 3, 1, 64), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8), (277, 3, 1, 1),
+               (278, 4, 1, 200_000), (279, 4, 1, 100), (339, 3, 1, 3)]
+    notes = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + struct.pack("<I", 0)
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + notes)
+    with pytest.raises(PhotoError, match="a.tif"):
+        read_photo(tmp_path / "a.tif")
