@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError:  # a notebook of the published course imports this file by itself, from its folder
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from common.downloads.fetching import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
+from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
 from common.photos import PhotoError, photo_shape, read_photo
 from RegionDetector.demo.scenes import make_scenes
 from RegionDetector.fddb.course_archive import is_published, load_published

@@ -39,13 +39,13 @@ def unpack(filename, folder=None):
 
     Raises
     ------
-    common.downloads.fetching.ArchiveError, OSError
+    common.download.ArchiveError, OSError
         If it is damaged, hostile, or there is no room.
     """
-    from common.downloads.fetching import unpack as unpack_safely
+    from common import download
 
     folder = Path(filename).parent if folder is None else Path(folder)
-    unpack_safely(filename, folder)
+    download.unpack(filename, folder)
     return folder
 
 
@@ -54,11 +54,10 @@ def _lfw(home, seed):
     import numpy as np
     from sklearn.datasets import fetch_lfw_people
 
-    from common.downloads.fetching import fetch_lfw
-
     target = home / "lfw" / "course"
     if not (target / "built-in.txt").is_file():
-        data = fetch_lfw_people(data_home=fetch_lfw(home / "lfw"), min_faces_per_person=10, color=True, resize=1.0, slice_=None)
+        online = os.environ.get("FACE_KIT_OFFLINE", "") in ("", "0")
+        data = fetch_lfw_people(data_home=home / "lfw", min_faces_per_person=10, color=True, resize=1.0, slice_=None, download_if_missing=online)
         photos = np.round(data.images * (255 if data.images.max() <= 1 else 1)).astype(np.uint8)
         names = [name.replace(" ", "_") for name in data.target_names]
         people = {name: list(photos[data.target == i][:15]) for i, name in enumerate(names) if i % 4}
@@ -114,7 +113,7 @@ def find_data(dir_name, source=None, seed=0):
     if source == "lfw":
         return _lfw(home, seed) / kind, f"{kind}: people of LFW; clips are simulated from stills"
     if source == "download":
-        from common.downloads.fetching import fetch_unpacked
+        from common.download import fetch_unpacked
 
         return fetch_unpacked("Face_Recognition_data", home.parent) / kind, f"{kind}: the course's data, downloaded"
     people, strangers = demo_people.orl_people(seed)

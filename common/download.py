@@ -1,3 +1,3 @@
 """The name under which the published course imports the downloads."""
 
-from common.downloads.fetching import ArchiveError, DownloadError, fetch, fetch_fddb, fetch_lfw, fetch_unpacked, unpack  # noqa: F401
+from common.downloads.fetching import ArchiveError, DownloadError, fetch, fetch_fddb, fetch_unpacked, unpack  # noqa: F401

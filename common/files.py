@@ -1,9 +1,11 @@
-"""Folders that go when the program ends, folders that the environment names, and files that are whole or not there at all."""
+"""Folders that go when the program ends or that the environment names; files that are whole or not there at all, written by one process at a time."""
 
 import atexit
+import errno
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -77,6 +79,64 @@ def whole_file(path, mode="w"):
     try:
         with open(aside, mode, encoding=encoding) as file:
             yield file
-        os.replace(aside, path)
+        rename(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def has_room(folder, size, name, doing="needs"):
+    """Raise OSError if `size` bytes do not fit on the disk of `folder`: before the disk is full, not after."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise OSError(errno.ENOSPC, f"{name} {doing} {in_mb(size)}, but the disk of {folder} has only {in_mb(free)} free: make room, or choose "
+                                    "a folder on another disk")  # fmt: skip
+
+
+def in_mb(size):
+    """A number of bytes, or None, in words."""
+    return "an unknown number of bytes" if size is None else f"{size:,} bytes" if size < 1e5 else f"{size / 1e6:,.1f} MB"
+
+
+def rename(source, target, tries=6):
+    """``os.replace``, again if Windows says that a virus scanner is still reading the file."""
+    for attempt in range(tries):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if os.name != "nt" or attempt == tries - 1:
+                raise
+            time.sleep(0.1 * 2**attempt)
+
+
+@contextmanager
+def only_one(path, waiting):
+    """Hold the lock `path` while the body runs; wait while another process or thread holds it.
+
+    The lock belongs to the operating system: a process that dies, however it dies, lets it go. Its empty file stays.
+
+    Parameters
+    ----------
+    path : path
+        The lock's file; made with its folder.
+    waiting : str
+        Printed if there is someone to wait for.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    with suppress(NotImplementedError):  # some network disks know no locks, and work goes on without
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(waiting, flush=True)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -41,5 +41,5 @@ def table(mirrors, data, known=True, name="data.zip", number=1, **more):
 
 
 def clean(folder, *names):
-    """Nothing but these files lies in the folder."""
-    assert sorted(os.listdir(folder)) == sorted(names)
+    """Nothing but these files lies in the folder, and the empty files of locks."""
+    assert sorted(name for name in os.listdir(folder) if not name.endswith(".lock")) == sorted(names)

@@ -231,6 +231,9 @@ class Mirrors:
     def _redirect_away(self, request, body, start, etag):
         self._plain(request, 302, b"", {"Location": "ftp://127.0.0.1/x"})
 
+    def _redirect_to_away(self, request, body, start, etag):
+        self._plain(request, 302, b"", {"Location": self.away})
+
     def _redirect_to_a_file(self, request, body, start, etag):
         self._plain(request, 302, b"", {"Location": "file:///etc/hostname"})
 

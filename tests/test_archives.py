@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import random
+import shutil
 import stat
 import struct
 import tarfile
@@ -152,38 +153,16 @@ def test_the_same_name_twice(place):
     refuse(place, out.getvalue(), match="clash")
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../../precious.txt", "photos/../../../precious.txt", "C:\\x", "..\\..\\..\\precious.txt"])
-def test_links_that_leave(place, target):
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../precious.txt", "C:\\x", "..\\..\\precious.txt", "photos/img_1.jpg", "data/link", "."])
+def test_links_wherever_they_lead(place, target):
     for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
-        outside = "../" + target if kind == tarfile.LNKTYPE and target.startswith("photos") else target
-        refuse(place, a_tar(more=[tar_member("data/link", kind, outside)]), "archive.tar", match="leaves the folder")
-    refuse(place, zip_link("data/link", target), match="leaves the folder")
+        refuse(place, a_tar(more=[tar_member("data/link", kind, target)]), "archive.tar", match="is a link")
+    refuse(place, zip_link("data/link", target), match="is a link")
 
 
 def test_writing_through_a_link(place):
     members = [tar_member("data/out", tarfile.SYMTYPE, "photos"), tar_member("data/out/evil", tarfile.REGTYPE)]
-    refuse(place, a_tar(more=members), "archive.tar", match="clash")
-
-
-def test_links_in_a_circle_or_to_nothing(place):
-    refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, "b"), tar_member("b", tarfile.SYMTYPE, "a")]), "a.tar", match="circle")
-    for target in (".", "", "data/.."):
-        refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, target)]), "a.tar", match="no file")
-    refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, "nothing")]), "a.tar", match="no file of what is unpacked")
-    refuse(place, a_tar(more=[tar_member("a", tarfile.SYMTYPE, "data/photos")]), "a.tar", match="no file of what is unpacked")
-
-
-def test_links_that_stay_become_copies(place):
-    archive = place.parent.parent / "archive.tar"
-    archive.write_bytes(a_tar(more=[tar_member("data/link", tarfile.SYMTYPE, "photos/img_1.jpg"), tar_member("again", tarfile.SYMTYPE, "data/link"),
-                                    tar_member("hard", tarfile.LNKTYPE, "data/a.csv")]))
-    unpack(archive, place)
-    assert tree(place) == CONTENT | {"data/link": CONTENT["data/photos/img_1.jpg"], "again": CONTENT["data/photos/img_1.jpg"],
-                                     "hard": CONTENT["data/a.csv"]}
-    assert not any(path.is_symlink() or path.stat().st_nlink > 1 for path in place.rglob("*") if path.is_file())
-    archive.write_bytes(zip_link("data/link", "a.csv"))
-    unpack(archive, place.with_name("two"))
-    assert (place.with_name("two") / "data" / "link").read_bytes() == CONTENT["data/a.csv"]
+    refuse(place, a_tar(more=members), "archive.tar", match="is a link")
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
@@ -197,8 +176,6 @@ def test_bombs_by_what_they_declare(place):
     refuse(place, a_tar({"zeros": bytes(9_000_000)}), "archive.tar", match="unpack", max_bytes=1_000_000)
     refuse(place, a_zip({f"f{k}": b"" for k in range(50)}), match="more than 40 files", max_files=40)
     refuse(place, a_tar({f"f{k}": b"" for k in range(50)}), "archive.tar", match="more than 40 files", max_files=40)
-    links = [tar_member(f"l{k}", tarfile.SYMTYPE, "data/photos/img_1.jpg") for k in range(50)]
-    refuse(place, a_tar(more=links), "archive.tar", match="unpack to", max_bytes=100_000)
 
 
 def test_bombs_by_what_they_really_hold(place):
@@ -240,7 +217,7 @@ def test_a_full_disk_is_said_before_anything_is_written(place, monkeypatch):
     archive = place.parent.parent / "archive.zip"
     archive.write_bytes(a_zip())
     usage = type("Usage", (), {"free": 100})
-    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(OSError, match="make room"):
         unpack(archive, place)
     assert not place.exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common import download
 from common.photos import PhotoError, read_photo
 from TrackDetector import get_data
 from TrackDetector.demo import people as demo_people
@@ -374,10 +375,8 @@ def test_unpack_hands_on(tmp_path):
 
 
 def test_the_data_that_are_fetched(tmp_path, monkeypatch, course):
-    import common.downloads.fetching
-
     asked = []
-    monkeypatch.setattr(common.downloads.fetching, "fetch_unpacked", lambda name, folder: asked.append((name, folder)) or course)
+    monkeypatch.setattr(download, "fetch_unpacked", lambda name, folder: asked.append((name, folder)) or course)
     train = load_image_data(tmp_path / "Face_Recognition_data" / "image_classification", source="download")[0]
     assert len(train) == 4 and asked == [("Face_Recognition_data", tmp_path)]
 
@@ -385,14 +384,11 @@ def test_the_data_that_are_fetched(tmp_path, monkeypatch, course):
 def test_people_of_lfw_are_laid_out_like_the_others(tmp_path, monkeypatch, capsys):
     import sklearn.datasets
 
-    import common.downloads.fetching
-
     class Lfw:
         images = np.random.default_rng(0).random((96, 50, 50, 3)).astype(np.float32)
         target = np.repeat(np.arange(8), 12)
         target_names = np.array([f"Person {i}" for i in range(8)])
 
-    monkeypatch.setattr(common.downloads.fetching, "fetch_lfw", lambda home: home)
     monkeypatch.setattr(sklearn.datasets, "fetch_lfw_people", lambda **settings: Lfw)
     train, labels, test, _ = load_image_data(tmp_path / "x" / "image_classification", source="lfw")
     assert (len(train), len(test), len(set(labels.values()))) == (42, 30, 6) and "Person_1" in labels.values()

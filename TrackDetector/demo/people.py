@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.downloads.archives import rename
-from common.downloads.locks import only_one
+from common.files import only_one, rename
 
 VERSION = "1"
 FRAMES = 20
@@ -164,7 +163,7 @@ def lay_out(people, strangers, folder, seed=0, training_photos=TRAINING_PHOTOS):
         raise ValueError(f"{', '.join(few)}: expected more than {training_photos} photos, some to train and some to test")
     folder = Path(folder)
     stamp = f"{VERSION} {seed} {training_photos} {len(people)} {len(strangers)}"
-    with only_one(folder.with_name(folder.name + ".lock"), f"waiting for {folder.name}, which another run lays out"):
+    with only_one(folder.with_name(f".{folder.name}.lock"), f"waiting for {folder.name}, which another run lays out"):
         note = folder / "built-in.txt"
         if not note.is_file() or note.read_text(encoding="utf-8").split("\n")[0] != stamp:
             part = folder.with_name(folder.name + ".part")
