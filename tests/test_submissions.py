@@ -12,7 +12,7 @@ from common.grading.judging import Grader
 from common.grading.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
 from common.grading.report import write_report
 from common.grading.sandbox import Ended, _remove
-from common.grading.submissions import find_submissions, left_out
+from common.grading.submissions import find_submissions, take_in
 from RegionDetector.exercises import TASK
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
@@ -104,7 +104,7 @@ def test_links_pipes_and_empty_folders_are_left_out_and_named(tmp_path):
     (tmp_path / "right.weights.h5").symlink_to("/etc/passwd")
     found = find_submissions(tmp_path)
     assert [(s.name, s.weights) for s in found] == [("right", ())] and found[0].digest()
-    assert left_out(tmp_path) == {"linked.ipynb": "a link; hand in the file itself", "pipe.ipynb": "no file", "folder.ipynb": "a folder without a notebook"}
+    assert take_in(tmp_path).left_out == {"linked.ipynb": "a link; hand in the file itself", "pipe.ipynb": "no file", "folder.ipynb": "a folder without a notebook"}
 
 
 def test_a_report_bears_any_name_and_any_message(tmp_path):

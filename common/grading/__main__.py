@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from common.console import print_any_name
-from common.grading.submissions import left_out
+from common.grading.submissions import take_in
 from common.grading.tasks import TASKS
 from common.grading.whole_class import grade_class
 

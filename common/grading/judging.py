@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
-from common.grading.notebook_source import NotebookError, collect, read_cells
+from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
 from common.grading.sandbox import Ended, Raised, RemoteObject, Sandbox
 from common.grading.sandbox_worker import begins
 from common.grading.tasks import measured_by
@@ -68,6 +68,7 @@ class Grader:
     verdicts: dict = field(default_factory=dict)
     borrowed: dict = field(default_factory=dict)
     made: set = field(default_factory=set)
+    notes: list = field(default_factory=list)
 
     def open(self, source, seconds, stand_ins=(), files=(), names=None):
         """A session with the functions of a submission in it, those of `stand_ins` replaced by the reference; and what of it failed to load.
@@ -160,14 +161,16 @@ class Grader:
         old : dict, optional
             What this has returned for the same submission before.
         """
-        self.borrowed, self.made = {}, set((old or {}).get("made", ()))
+        self.borrowed, self.notes, self.made = {}, [], set((old or {}).get("made", ()))
         self.verdicts = {r["name"]: Verdict(r["name"], r["status"], r["message"], r["marks"]) for r in old["rows"]} if only else {}
         before = dict(self.verdicts)
         try:
-            source = collect(read_cells(submission.notebook))
+            cells, self.notes = read_notebook(submission.notebook)
+            source = collect(cells)
         except NotebookError as error:
             self.verdicts = {n: Verdict(n, WRONG, str(error)) for n in self.task.by_name}
             return self._result(submission)
+        self.notes += [f"{name} is written in {number} cells; the last one counts" for name, number in written_twice(cells, self.task.by_name).items()]
         for item in _in_order(self.task.exercises):
             if only in (None, item.name):
                 self.verdicts[item.name] = self.check(item, source)
@@ -189,7 +192,8 @@ class Grader:
     def _result(self, submission):
         rows = [{"name": i.name, "section": i.section, "of": i.marks, "marks": self.verdicts[i.name].marks, "status": self.verdicts[i.name].status,
                  "message": self.verdicts[i.name].message} for i in (*self.task.exercises, *self.task.scores)]
-        return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2), "made": sorted(self.made)}
+        return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2), "made": sorted(self.made),
+                "notes": self.notes}
 
 
 def _named(problems, name):

@@ -2,11 +2,12 @@
 
 import ast
 import contextlib
-import json
 import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from common.grading.intake.mending import NotebookError, code_of, parse
 
 MOST_BYTES, MOST_CODE = 100 << 20, 2 << 20  # pictures make a notebook large; nobody writes two megabytes of code
 _ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for all threads together, and fails if they meet
@@ -17,10 +18,6 @@ _MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}
 _HARMLESS = {"np.array", "numpy.array", "np.asarray", "np.zeros", "np.ones", "np.arange", "np.float32", "np.uint8", "tuple", "list", "dict", "set", "range",
              "int", "float", "str", "bool", "len", "min", "max", "sum", "Path", "os.path.join", "frozenset", "namedtuple", "collections.namedtuple",
              "np.random.default_rng", "numpy.random.default_rng", "np.random.RandomState", "re.compile", "round", "abs", "np.sqrt", "np.prod"}
-
-
-class NotebookError(ValueError):
-    """The file is no notebook."""
 
 
 @dataclass
@@ -67,8 +64,18 @@ class Source:
         return answer
 
 
-def read_cells(path):
-    """Texts of the code cells of a notebook of any version.
+def read_notebook(path):
+    """Texts of the code cells of a notebook of any version, and what was mended on the way.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    cells : list of str
+    notes : list of str
+        For the student's page; empty if the file is as it should be.
 
     Raises
     ------
@@ -79,18 +86,36 @@ def read_cells(path):
     try:
         if path.stat().st_size > MOST_BYTES:
             raise NotebookError(f"{path.name} is larger than {MOST_BYTES >> 20} MB; clear its outputs")
-        data = path.read_bytes()
-        notebook = json.loads(data.decode(json.detect_encoding(data), errors="replace"))
-        cells = notebook["cells"] if "cells" in notebook else [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
-        texts = [c.get("source", c.get("input", "")) for c in cells if c.get("cell_type") == "code"]
-        texts = ["".join(map(str, t)) if isinstance(t, list) else str(t) for t in texts]
+        notebook, notes = parse(path.read_bytes(), path.name)
+        texts, more = code_of(notebook)
         if sum(map(len, texts)) > MOST_CODE:
             raise NotebookError(f"{path.name} holds more than {MOST_CODE >> 20} MB of code")
-        return texts
+        return texts, [*notes, *more]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, NotebookError):
             raise
         raise NotebookError(f"{path.name} cannot be read as a notebook ({type(error).__name__}: {str(error)[:120]})") from None
+
+
+def read_cells(path):
+    """As `read_notebook`, the cells alone."""
+    return read_notebook(path)[0]
+
+
+def written_twice(cells, names):
+    """Functions that several cells write, each differently: name to number of cells. The last of them counts.
+
+    Parameters
+    ----------
+    cells : sequence of str
+    names : collection of str
+    """
+    found = {}
+    for text in dict.fromkeys(cells):
+        if any(f"def {n}" in text or f"class {n}" in text for n in names):
+            for name in collect([text]).defined & set(names):
+                found[name] = found.get(name, 0) + 1
+    return {name: number for name, number in found.items() if number > 1}
 
 
 def without_magics(text):

@@ -1,20 +1,42 @@
-"""What a class has handed in: notebooks, with weights beside them, in one folder."""
+"""What a class has handed in: for each student the notebook that counts, with weights beside it."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-WEIGHTS = (".weights.h5", ".keras", ".h5")
-_MOST_WEIGHTS = 1 << 30
+from common.files import temporary_folder
+from common.grading.intake.files import NOTEBOOKS, WEIGHTS, Files, kind_of, stem_of
+from common.grading.intake.mending import NotebookError
+from common.grading.intake.platforms import Attribution, Owner
+from common.grading.names import unlike
+from common.grading.notebook_source import collect, read_cells
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in."""
+    """What one student handed in.
+
+    Attributes
+    ----------
+    name : str
+        The student, as the pages call him or her.
+    notebook : pathlib.Path
+    weights : tuple of pathlib.Path
+    owner : common.grading.intake.platforms.Owner
+        What the platform says.
+    time : float or None
+        When it was handed in, seconds of the epoch.
+    notes : tuple of str
+        What the student's page tells about the files: which of several counts.
+    """
 
     name: str
     notebook: Path
     weights: tuple = ()
+    owner: Owner = Owner("", "", "")
+    time: float | None = None
+    notes: tuple = ()
 
     def digest(self):
         """Changes when the submission changes."""
@@ -25,62 +47,122 @@ class Submission:
         return digest.hexdigest()
 
 
-def _shown(name):
-    """A file's name as text that can be written anywhere: file systems allow bytes that are no letters."""
-    return name.encode("utf-8", "backslashreplace").decode()
+@dataclass
+class Class:
+    """All that was handed in.
+
+    Attributes
+    ----------
+    submissions : list of Submission
+        Sorted by name; each has a name of its own.
+    left_out : dict of str to str
+        What lies there and is no submission, though somebody may take it for one, and why.
+    platform : str
+    """
+
+    submissions: list
+    left_out: dict
+    platform: str
 
 
-def _is_file(path):
-    """Only a file that lies here: links lead out of the folder, and reading a pipe would wait for ever."""
-    return path.is_file() and not path.is_symlink()
+def take_in(place, exercises=(), platform=None, roster=None):
+    """Read what a platform hands out: a folder, or one archive.
 
+    Parameters
+    ----------
+    place : path-like
+    exercises : collection of str
+        Names of the task's exercises: of several notebooks of a student, those that write one of them are meant.
+    platform : str, optional
+        One of `common.grading.intake.platforms.PLATFORMS` or "folder"; by default told by the names.
+    roster : common.grading.intake.roster.Roster, optional
+        Names in full.
 
-def find_submissions(folder):
-    """The submissions in a folder, sorted by name; each has a name of its own.
+    Returns
+    -------
+    Class
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no submission.
     """
-    folder, found = Path(folder), []
-    for path in _entries(folder):
-        if path.suffix == ".ipynb" and _is_file(path):
-            found.append((path.stem, path, _weights(folder, path.stem)))
-        elif path.is_dir() and not path.is_symlink():
-            books = [p for p in sorted(path.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts and _is_file(p)]
-            if books:
-                found.append((path.name, max(books, key=lambda p: p.stat().st_size), _weights(path, "")))
-    if not found:
-        raise FileNotFoundError(f"there is no notebook in {folder}: expected NAME.ipynb, or folders with one notebook each")
+    files = Files(place, temporary_folder("submissions-"))
+    who = Attribution(files, platform, roster)
+    of = {}
+    for file in files.found:
+        if kind_of(file.name) in (NOTEBOOKS, WEIGHTS):
+            for owner in who.owners(file):
+                of.setdefault((owner.platform, owner.ident), []).append((owner, file))
+    chosen = [c for c in (_what_counts(belongings, exercises, who.depth) for belongings in of.values()) if c is not None]
+    if not chosen:
+        raise FileNotFoundError(f"there is no notebook in {place}: expected NAME.ipynb, a folder or archive for each student, or what Moodle, Canvas, "
+                                "Gradescope, GitHub Classroom, ILIAS or Blackboard hand out")
+    names = {}
+    for item in chosen:
+        names.setdefault(item.name.casefold(), []).append(item)
     taken, answer = set(), []
-    for name, notebook, weights in found:
-        shown, number = _shown(name), 2
-        while shown.casefold() in taken:  # a file and a folder of one name; names that some file systems take for the same
-            shown, number = f"{_shown(name)} ({number})", number + 1
-        taken.add(shown.casefold())
-        answer.append(Submission(shown, notebook, weights))
-    return answer
+    for item in sorted(chosen, key=lambda s: (s.name.casefold(), s.owner.platform, s.owner.ident)):
+        twins = len(names[item.name.casefold()]) > 1 and item.owner.platform  # equal names are told apart by what the platform knows them by
+        name = unlike(f"{item.name} ({item.owner.login or item.owner.ident})" if twins else item.name, taken)
+        answer.append(Submission(name, item.notebook, item.weights, item.owner, item.time, item.notes))
+    return Class(answer, files.left_out, who.platform)
 
 
-def left_out(folder):
-    """What lies in a folder and is no submission, though somebody may take it for one: dict of name to reason."""
-    answer = {}
-    for path in _entries(Path(folder)):
-        if path.is_symlink() and path.suffix in ("", ".ipynb"):
-            answer[_shown(path.name)] = "a link; hand in the file itself"
-        elif path.is_dir() and not any(_is_file(p) for p in path.rglob("*.ipynb")):
-            answer[_shown(path.name)] = "a folder without a notebook"
-        elif path.suffix == ".ipynb" and not path.is_dir() and not path.is_file():
-            answer[_shown(path.name)] = "no file"
-    return answer
+def find_submissions(folder):
+    """The submissions in a folder, sorted by name; see `take_in`."""
+    return take_in(folder).submissions
 
 
-def _entries(folder):
-    return [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")] if folder.is_dir() else []
+def _what_counts(belongings, exercises, depth):
+    """A student's submission out of all files that are his or hers; None without a notebook."""
+    books = [(o, f) for o, f in belongings if kind_of(f.name) is NOTEBOOKS]
+    if not books:
+        return None
+    meant = [b for b in books if _is_of_task(b[1].path, exercises)] if len(books) > 1 else books
+    meant = meant or books
+    stamps = [_stamp(*b) for b in meant]
+    newest = [b for b, stamp in zip(meant, stamps) if stamp == max(stamps)]
+    if len(newest) > 1:  # written in the same second, as in a repository: the one in which most is written, then the largest
+        newest.sort(key=lambda b: (-_written(b[1].path, exercises), -b[1].path.stat().st_size, b[1].parts))
+    owner, book = newest[0]
+    notes = []
+    if len(meant) > 1:
+        others = ", ".join(sorted("/".join(f.parts[depth:]) for o, f in meant if f is not book))
+        why = "the newest" if len(newest) == 1 else "of those of the same time the one in which most is written"
+        notes.append(f"{len(meant)} notebooks were handed in; {'/'.join(book.parts[depth:])} counts, {why}. The others: {others[:500]}")
+    low = book.name.casefold()
+    if not low.endswith(".ipynb"):
+        notes.append(f"the notebook was saved as {low[low.rfind('.ipynb'):]}; it was read as .ipynb")
+    if owner.late:
+        notes.append("the platform marks it as late")
+    time = owner.time if owner.time is not None else book.time or None
+    return Submission(owner.name, book.path, _weights(belongings, owner, book), owner, time, tuple(notes))
 
 
-def _weights(folder, stem):
-    files = [p for p in sorted(folder.iterdir()) if p.name.startswith(stem) and p.name.endswith(WEIGHTS) and _is_file(p)
-             and p.stat().st_size <= _MOST_WEIGHTS and (not stem or p.name[len(stem) :] in WEIGHTS)]
-    return tuple(files[:1])
+def _stamp(owner, file):
+    return (owner.time if owner.time is not None else 0.0, owner.order, file.time if owner.time is None and not owner.order else 0.0)
+
+
+def _is_of_task(path, exercises):
+    """Does a notebook write, or leave a stub for, one of these exercises?"""
+    try:
+        text = "\n".join(read_cells(path))
+    except NotebookError:
+        return False
+    return any(re.search(rf"^\s*(?:def|class)\s+{name}\b|^{name}\s*=", text, re.M) for name in exercises)
+
+
+def _written(path, exercises):
+    try:
+        source = collect(read_cells(path))
+    except NotebookError:
+        return 0
+    return sum(name in source.defined or source.makes(name) for name in exercises)
+
+
+def _weights(belongings, owner, book):
+    """The file of weights that goes with the notebook: of the same name, else beside it, else the newest."""
+    files = [(o, f) for o, f in belongings if kind_of(f.name) is WEIGHTS]
+    files.sort(key=lambda b: (stem_of(b[0].file) != stem_of(owner.file), b[1].parts[:-1] != book.parts[:-1], *(-x for x in _stamp(*b)), b[1].name))
+    return (files[0][1].path,) if files else ()

@@ -1,0 +1,218 @@
+"""The files of a class, out of folders and of archives in any depth, under the names that the platform gave them."""
+
+import os
+import tarfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.downloads.archive_readers import CHUNK, ArchiveError, Limits, open_archive
+from common.downloads.archives import DAMAGE
+from common.grading.names import safe_name, shown
+
+NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")
+WEIGHTS = (".weights.h5", ".keras", ".h5")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+_STRANGE = (".7z", ".rar")
+_TEXTS = (".txt", "submission_metadata.yml")  # what Blackboard and Gradescope write about a submission
+_MOST = {NOTEBOOKS: 101 << 20, WEIGHTS: 1 << 30, _TEXTS: 64 << 20, ARCHIVES: 4 << 30}
+_DEPTH, _MOST_FILES, _MOST_BYTES = 20, 400_000, 64 << 30
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of a submission.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Folders and name, as the platform gave them; an archive is a folder.
+    path : pathlib.Path
+        Where it lies.
+    time : float
+        When it was written, seconds of the epoch.
+    """
+
+    parts: tuple
+    path: Path
+    time: float
+
+    @property
+    def name(self):
+        return self.parts[-1]
+
+
+def kind_of(name):
+    """``NOTEBOOKS``, ``WEIGHTS``, ``ARCHIVES`` or ``_TEXTS``, by the ending of a name; None for what nobody grades."""
+    low = name.casefold()
+    return next((kind for kind in _MOST if low.endswith(kind)), None)
+
+
+def stem_of(name):
+    """The name of a notebook, of weights or of an archive without its ending, however often that stands there.
+
+    Examples
+    --------
+    >>> stem_of("anna.ipynb.txt"), stem_of("anna.weights.h5"), stem_of("ben.ipynb.ipynb")
+    ('anna', 'anna', 'ben')
+    """
+    endings = (*NOTEBOOKS, *WEIGHTS, *ARCHIVES)
+    while ending := next((e for e in endings if name.casefold().endswith(e) and len(name) > len(e)), None):
+        name = name[: -len(ending)]
+    return name
+
+
+def _hidden(name):
+    return name.startswith((".", "~$")) or name == "__MACOSX"
+
+
+class Files:
+    """What lies in a folder or an archive.
+
+    Parameters
+    ----------
+    place : path-like
+        A folder, or one archive.
+    scratch : pathlib.Path
+        Where archives are unpacked.
+
+    Attributes
+    ----------
+    found : list of Found
+        Notebooks, weights and what platforms write beside them, sorted by name.
+    left_out : dict of str to str
+        What may be taken for a submission and is none, and why.
+    repositories : set of tuple of str
+        Folders with a ``.git`` in them.
+    """
+
+    def __init__(self, place, scratch):
+        self.scratch, self.found, self.left_out, self._number, self._bytes = Path(scratch), [], {}, 0, 0
+        self.repositories = set()
+        place = Path(place)
+        if place.is_dir():
+            self._folder(place, ())
+        elif place.is_file() and kind_of(place.name) is ARCHIVES:
+            self._archive(place, ())
+        self.found.sort(key=lambda f: f.parts)
+
+    def _folder(self, folder, parts):
+        for path in sorted(folder.iterdir(), key=lambda p: os.fsencode(p.name)):
+            name = shown(path.name)
+            if path.name == ".git":
+                self.repositories.add(parts)
+            if _hidden(path.name):
+                continue
+            inside, kind = (*parts, name), kind_of(path.name)
+            if path.is_symlink():
+                if not parts and path.suffix in ("", ".ipynb"):
+                    self.left_out[name] = "a link; hand in the file itself"
+            elif path.is_dir():
+                if len(inside) < _DEPTH:
+                    self._folder(path, inside)
+                if not parts and not any(f.parts[0] == name and kind_of(f.name) is NOTEBOOKS for f in self.found):
+                    self.left_out.setdefault(name, "a folder without a notebook")
+            elif not path.is_file():
+                if kind is NOTEBOOKS and not parts:
+                    self.left_out[name] = "no file"
+            else:
+                self._file(path, inside, kind)
+
+    def _file(self, path, parts, kind):
+        name = "/".join(parts)
+        if kind is ARCHIVES:
+            self._archive(path, parts)
+        elif path.name.casefold().endswith(_STRANGE):
+            self.left_out[name] = "an archive of a kind that is not read here: unpack it, or ask for a zip"
+        elif kind is not None and path.stat().st_size <= _MOST[kind]:
+            self.found.append(Found(parts, path, path.stat().st_mtime))
+        elif kind is WEIGHTS:
+            self.left_out[name] = f"weights of more than {_MOST[WEIGHTS] >> 30} GB"
+
+    def _archive(self, path, parts):
+        """What of an archive is wanted, file by file: a strange name in it costs that file only."""
+        name, before = "/".join(parts) or shown(path.name), len(self.found)
+        try:
+            reader = open_archive(path)
+            told = _told(path)
+            wanted, inner = {}, []
+
+            def take(number, stream):
+                kind, inside, size = wanted.pop(number, (None, None, 0))
+                if kind is None:
+                    return
+                target = self._target(inside[-1])
+                if self._copy(stream, target, size):
+                    os.utime(target, (told[number][0],) * 2)
+                    if kind is ARCHIVES:
+                        inner.append((target, inside))
+                    else:
+                        self.found.append(Found(inside, target, told[number][0]))
+                else:
+                    self.left_out["/".join(inside)] = f"larger than {size >> 20} MB"
+
+            for number, raw in enumerate(reader(path, Limits(_MOST_BYTES, _MOST_FILES), take)):
+                pieces, kind = _pieces(_letters(raw.name, told[number][1])), kind_of(raw.name)
+                if raw.kind == "file" and kind is not None and pieces and not any(map(_hidden, pieces)) and len(parts) + len(pieces) < _DEPTH:
+                    wanted[number] = kind, (*parts, *pieces), _MOST[kind]
+            for target, inside in inner:
+                if sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
+                    self._archive(target, inside)
+                target.unlink()
+        except (ArchiveError, *DAMAGE, OSError) as error:
+            self.left_out[name] = f"an archive that cannot be read: {str(error) or type(error).__name__}"[:300]
+            return
+        if not any(kind_of(f.name) is NOTEBOOKS for f in self.found[before:]) and len(parts) == 1:
+            self.left_out.setdefault(name, "an archive without a notebook")
+
+    def _target(self, name):
+        self._number += 1
+        folder = self.scratch / f"{self._number:06d}"
+        folder.mkdir(parents=True)
+        return folder / safe_name(name)
+
+    def _copy(self, stream, target, most):
+        size = 0
+        with open(target, "wb") as file:
+            while chunk := stream.read(CHUNK):
+                size, self._bytes = size + len(chunk), self._bytes + len(chunk)
+                if size > most or self._bytes > _MOST_BYTES:
+                    break
+                file.write(chunk)
+            else:
+                return True
+        target.unlink()
+        return False
+
+
+def _pieces(name):
+    """The parts of a name in an archive; empty if it leads out of it."""
+    parts = tuple(shown(p) for p in name.replace("\\", "/").split("/") if p not in ("", "."))
+    return () if ".." in parts or name.startswith("/") else parts
+
+
+def _letters(name, plain):
+    """The name as it was meant: many programs write UTF-8 into a zip and do not say so, which Python then reads as letters of DOS."""
+    if not plain:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return name.split("\0")[0]
+
+
+def _told(path):
+    """When each entry was written, and whether its name's letters are sure; a zip's times bear no zone and are taken for this machine's."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            return [(_stamp(info.date_time), bool(info.flag_bits & 0x800)) for info in file.infolist()]
+    with tarfile.open(path) as file:
+        return [(float(member.mtime), True) for member in file]
+
+
+def _stamp(date):
+    try:
+        return time.mktime((*date, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return 0.0

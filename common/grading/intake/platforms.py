@@ -1,0 +1,252 @@
+"""Whose a file is, by the name that a learning platform gave to it or to its folder.
+
+Sources: Moodle's mod/assign (``fullname_uniqueid_assignsubmission_file``, since 4.1 without the last ``_``), Canvas' ContentZipper
+(``sortablename[_LATE]_user_attachment_name``, anonymous ``anon_id_attachment_name``), Gradescope's export (``submission_metadata.yml``),
+GitHub Classroom (``assignment-login``), ILIAS' ilExSubmission (``lastname_firstname_login_id``, ASCII), Blackboard's Assignment File
+Download (``assignment_login_attempt_time_name``).
+"""
+
+import datetime
+import os
+import re
+from dataclasses import dataclass, replace
+
+PLATFORMS = ("moodle", "canvas", "gradescope", "github", "ilias", "blackboard")
+_MOODLE = re.compile(r"(?P<name>.+)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
+_CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<order>\d+)_(?P<file>.+)", re.I)
+_CANVAS_ANONYMOUS = re.compile(r"anon_(?:(?P<late>late)_)?(?P<ident>[0-9A-Za-z]{5})_(?P<order>\d+)_(?P<file>.+)", re.I)
+_ILIAS = re.compile(r"(?P<last>[^_].*)_(?P<first>[^_]+)_(?P<login>[^_]+)_(?P<ident>\d+)")
+_ILIAS_TEAM = re.compile(r"(?:Team|Group|Gruppe) \d+")
+_ILIAS_LATE = re.compile(r"(?:Late Submission|Verspaetete Abgabe|Verspätete Abgabe) - (?P<file>.+)", re.I)
+_BLACKBOARD = re.compile(r"(?P<work>.+)_(?P<ident>[^_]+)_attempt_(?P<when>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|(?P<about>\.txt))")
+_MOST_TEXT = 8 << 20
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a file is.
+
+    Attributes
+    ----------
+    platform : str
+        One of `PLATFORMS`, or "" for plain files and folders.
+    ident : str
+        What the platform knows the student by; equal names are told apart by it.
+    name : str
+        As people read it.
+    login, email : str
+        Where the platform says so.
+    late : bool
+        The platform's own mark.
+    time : float or None
+        When it was handed in, seconds of the epoch, where the platform says so.
+    order : int
+        Grows with each file that was handed in, where the platform numbers them.
+    file : str
+        The name that the student gave.
+    place : str
+        The name that the platform gave, of the file or its folder.
+    team : str
+        Several students who handed in together have the same.
+    """
+
+    platform: str
+    ident: str
+    name: str
+    login: str = ""
+    email: str = ""
+    late: bool = False
+    time: float | None = None
+    order: int = 0
+    file: str = ""
+    place: str = ""
+    team: str = ""
+
+
+def _moodle(part):
+    found = _MOODLE.fullmatch(part)
+    return found and Owner("moodle", found["ident"], found["name"].strip(), file=found["file"] or "", place=part)
+
+
+def _canvas(part):
+    found = _CANVAS_ANONYMOUS.fullmatch(part) or _CANVAS.fullmatch(part)
+    if not found:
+        return None
+    name = found.groupdict().get("name") or f"anon_{found['ident']}"
+    return Owner("canvas", found["ident"], name, late=bool(found["late"]), order=int(found["order"]), file=found["file"], place=part)
+
+
+def _ilias(part):
+    found = _ILIAS.fullmatch(part)
+    return found and Owner("ilias", found["ident"], f"{found['first']} {found['last']}", login=found["login"], place=part)
+
+
+def _blackboard(part):
+    found = _BLACKBOARD.fullmatch(part)
+    if not found:
+        return None
+    try:
+        time = datetime.datetime.strptime(found["when"], "%Y-%m-%d-%H-%M-%S").timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return Owner("blackboard", found["ident"], found["ident"], login=found["ident"], time=time, file=found["file"] or "", place=part)
+
+
+_BY_NAME = {"moodle": _moodle, "canvas": _canvas, "ilias": _ilias, "blackboard": _blackboard}
+
+
+def _tops(files, depth):
+    return list(dict.fromkeys(f.parts[depth] for f in files if len(f.parts) > depth))
+
+
+def _matches(files, depth):
+    """The platform whose names most of the students' files or folders at this depth have; None if none has more than half."""
+    names = _tops(files, depth)
+    ilias = [n for f in files if len(f.parts) > depth + 1 for n in [f.parts[depth + 1] if _ILIAS_TEAM.fullmatch(f.parts[depth]) else f.parts[depth]]]
+    votes = {platform: sum(read(n) is not None for n in names) / max(len(names), 1) for platform, read in _BY_NAME.items()}
+    votes["ilias"] = sum(_ilias(n) is not None for n in dict.fromkeys(ilias)) / max(len(dict.fromkeys(ilias)), 1) if ilias else 0
+    best = max(votes, key=votes.get)  # the first of equals: Moodle's names are the most particular
+    return best if votes[best] > 0.5 else None
+
+
+def outer_folders(files, wanted=None, repositories=()):
+    """How many folders lie round the class, and the platform's name by what is in the innermost.
+
+    Parameters
+    ----------
+    files : list of common.grading.intake.files.Found
+    wanted : str, optional
+        The platform, where the instructor has said it.
+    repositories : collection of tuple of str
+        Folders that are Git repositories.
+
+    Returns
+    -------
+    depth : int
+    platform : str
+        "" for plain files and folders.
+    """
+    marked = [f for f in files if f.name == "submission_metadata.yml"]
+    if wanted in (None, "gradescope") and marked:
+        return len(marked[0].parts) - 1, "gradescope"
+    depth, around = 0, ""
+    while True:
+        found = _matches(files, depth)
+        if found and wanted in (None, found):
+            return depth, found
+        tops = _tops(files, depth)
+        inside = {f.parts[depth + 1] for f in files if len(f.parts) > depth + 2}
+        single = len(tops) == 1 and all(len(f.parts) > depth + 1 for f in files)
+        archive = single and re.search(r"\.(zip|tar|tgz|tar\.\w+)$", tops[0], re.I)
+        if not single or not (archive or len(inside) > 1 or _matches(files, depth + 1)):
+            break
+        depth, around = depth + 1, tops[0]
+    tops = _tops([f for f in files if len(f.parts) > depth + 1], depth)
+    cloned = sum(len(place) == depth + 1 and place[depth] in tops for place in repositories) > len(tops) / 2
+    github = wanted == "github" or (wanted is None and (cloned or re.search(r"-submissions(\.zip)?$", around)))
+    return depth, wanted if wanted and wanted not in _BY_NAME else "github" if github else wanted or ""
+
+
+def _slug(around, folders, logins):
+    """What stands before the login in the names of a GitHub Classroom: the assignment's short name."""
+    slug = re.sub(r"-submissions(\.zip)?$", "", around)
+    if slug != around and all(n.startswith(slug + "-") for n in folders):
+        return slug + "-"
+    shared = os.path.commonprefix(folders) if len(folders) > 1 else ""
+    slug = shared[: shared.rfind("-") + 1]
+    known = [n for n in folders if any(n.casefold().endswith("-" + login) for login in logins)]
+    return "" if known else slug
+
+
+class Attribution:
+    """Says whose each file of a class is.
+
+    Parameters
+    ----------
+    files : common.grading.intake.files.Files
+    platform : str, optional
+        One of `PLATFORMS` or "folder", where the instructor has said it; by default told by the names.
+    roster : common.grading.intake.roster.Roster, optional
+    """
+
+    def __init__(self, files, platform=None, roster=None):
+        self.roster = roster
+        self.depth, self.platform = (0, "") if platform == "folder" else outer_folders(files.found, platform, files.repositories)
+        files = files.found
+        self.around = files[0].parts[self.depth - 1] if files and self.depth else ""
+        self.by_folder, self.names, logins = {}, {}, list(roster.logins) if roster else []
+        if self.platform == "gradescope":
+            self.by_folder = _gradescope(files, self.depth)
+        if self.platform == "github":
+            folders = _tops([f for f in files if len(f.parts) > self.depth + 1], self.depth)
+            slug = _slug(self.around, folders, logins)
+            for folder in folders:
+                login = next((known for known in sorted(logins, key=len, reverse=True) if folder.casefold().endswith("-" + known)), None)
+                login = folder[-len(login):] if login else folder.removeprefix(slug)
+                self.by_folder[folder] = [Owner("github", login, login, login=login, place=folder)]
+        if self.platform == "blackboard":
+            self.names = _blackboard_names(files, self.depth)
+
+    def owners(self, file):
+        """Those to whom a file belongs.
+
+        Returns
+        -------
+        list of Owner
+            Several for a group; empty for what is nobody's, as a table of the platform.
+        """
+        parts = file.parts[self.depth:]
+        if not parts:
+            return []
+        top = parts[0]
+        if self.platform in ("gradescope", "github") and top in self.by_folder:
+            answer = [replace(o, file=o.file or file.name) for o in self.by_folder[top]]
+        elif self.platform == "ilias" and _ILIAS_TEAM.fullmatch(top) and len(parts) > 2 and _ilias(parts[1]):
+            answer = [replace(_ilias(parts[1]), team=top, file=file.name)]
+        elif self.platform in _BY_NAME and (owner := _BY_NAME[self.platform](top)) is not None:
+            answer = [replace(owner, file=owner.file or file.name, name=self.names.get(owner.ident, owner.name))]
+        else:
+            from common.grading.intake.files import stem_of
+
+            name = stem_of(top)
+            answer = [Owner("", name + "/" if len(parts) > 1 else name, name, file=file.name, place=top)]
+        if self.platform == "ilias" and (late := _ILIAS_LATE.fullmatch(file.name)):
+            answer = [replace(o, late=True, file=late["file"]) for o in answer]
+        return [self.roster.named(o) for o in answer] if self.roster else answer
+
+
+def _gradescope(files, depth):
+    """Owners of each folder of a Gradescope export."""
+    import yaml
+
+    answer = {}
+    about = next((f for f in files if len(f.parts) == depth + 1 and f.name == "submission_metadata.yml"), None)
+    try:
+        told = yaml.load(about.path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if about else {}
+    except (yaml.YAMLError, RecursionError, ValueError):
+        told = {}
+    for folder, record in (told.items() if isinstance(told, dict) else ()):
+        record = record if isinstance(record, dict) else {}
+        made = record.get(":created_at")
+        people = [p for p in record.get(":submitters") or () if isinstance(p, dict)]
+        owners = []
+        for person in people:
+            name, email, sid = (str(person.get(f":{key}") or "") for key in ("name", "email", "sid"))
+            owners.append(Owner("gradescope", email or sid or name or str(folder), name or email or str(folder), login=sid, email=email,
+                                time=made.timestamp() if isinstance(made, datetime.datetime) else None, place=str(folder),
+                                team=str(folder) if len(people) > 1 else ""))
+        answer[str(folder)] = owners or [Owner("gradescope", str(folder), str(folder), place=str(folder))]
+    return answer
+
+
+def _blackboard_names(files, depth):
+    """Names by login, from the texts that Blackboard writes beside the files: ``Name: Anna Maria Müller (amueller)``."""
+    answer = {}
+    for file in files:
+        owner = _blackboard(file.parts[depth]) if len(file.parts) == depth + 1 and file.name.endswith(".txt") else None
+        if owner is not None and file.path.stat().st_size < _MOST_TEXT:
+            first = file.path.read_text(encoding="utf-8-sig", errors="replace").split("\n", 1)[0]
+            found = re.fullmatch(rf"\s*\w+:\s*(.+?)\s*\({re.escape(owner.ident)}\)\s*", first)
+            if found:
+                answer[owner.ident] = found[1]
+    return answer

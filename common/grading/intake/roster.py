@@ -1,0 +1,130 @@
+"""The list of a class that a platform hands out: Moodle's grading worksheet, Canvas' gradebook, GitHub Classroom's roster, or a table of one's own."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+# The headings of Moodle's worksheet in the languages that were looked up; the platform reads them in its own language only
+MOODLE = {"identifier": ("Identifier", "ID"), "name": ("Full name", "Vollständiger Name"), "email": ("Email address", "E-Mail-Adresse"),
+          "grade": ("Grade", "Bewertung"), "most": ("Maximum Grade", "Maximum grade", "Bestwertung"),
+          "comments": ("Feedback comments", "Feedback als Kommentar"),
+          "handed_in": ("Last modified (submission)", "Zuletzt geändert (Abgabe)")}
+
+
+class RosterError(ValueError):
+    """The table is none that is known."""
+
+
+@dataclass
+class Roster:
+    """A class list.
+
+    Attributes
+    ----------
+    kind : {"moodle", "canvas", "github", "table"}
+    header : list of str
+    rows : list of list of str
+        As they stand in the file.
+    people : dict of str to (int, str, str)
+        By the platform's number or login: row, name, e-mail address.
+    """
+
+    kind: str
+    header: list
+    rows: list
+    people: dict = field(default_factory=dict)
+
+    @property
+    def logins(self):
+        """Logins in small letters, for GitHub."""
+        return {i.casefold() for i in self.people} if self.kind == "github" else set()
+
+    def find(self, owner):
+        """(row, name, e-mail) of the one to whom a file belongs; None if he or she is not in the list."""
+        keys = (owner.ident, owner.login, owner.email)
+        return next((self.people[k.casefold()] for k in keys if k and k.casefold() in self.people), None)
+
+    def named(self, owner):
+        """The owner with the name and address that stand in the list."""
+        found = self.find(owner)
+        return replace(owner, name=found[1] or owner.name, email=owner.email or found[2]) if found else owner
+
+    def column(self, what):
+        """Place of a column of Moodle's worksheet; None if it has none."""
+        return next((k for k, h in enumerate(self.header) if h in MOODLE[what]), None)
+
+
+def read_table(path):
+    """A table as a platform writes it: UTF-8 with or without a mark, commas or semicolons.
+
+    Returns
+    -------
+    header : list of str
+    rows : list of list of str
+
+    Raises
+    ------
+    RosterError
+        If there is nothing in it.
+    """
+    path = Path(path)
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    first = text.split("\n", 1)[0]
+    rows = [r for r in csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",") if any(c.strip() for c in r)]
+    if not rows:
+        raise RosterError(f"{path.name} is empty; expected the table that the platform hands out")
+    return [h.strip() for h in rows[0]], rows[1:]
+
+
+def read_roster(path):
+    """A class list, of whatever platform.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Roster
+
+    Raises
+    ------
+    RosterError
+        If it is none that is known; the message says which columns were expected.
+    """
+    header, rows = read_table(path)
+    low = [h.casefold() for h in header]
+    if header[0] in MOODLE["identifier"] and len(header) > 2:
+        roster = Roster("moodle", header, rows)
+        name, email = roster.column("name") or 1, roster.column("email")
+        for number, row in enumerate(rows):
+            found = re.fullmatch(r"\D*(\d+)", row[0].strip())
+            if found:
+                roster.people[found[1]] = (number, row[name].strip() if len(row) > name else "", row[email].strip() if email and len(row) > email else "")
+        return roster
+    if low[:2] == ["student", "id"] or low[:3] == ["lastname", "firstname", "id"]:
+        roster, at = Roster("canvas", header, rows), 1 if low[0] == "student" else 2
+        for number, row in enumerate(rows):
+            if len(row) > at and row[at].strip():
+                name = row[0].strip() if at == 1 else f"{row[1].strip()} {row[0].strip()}"
+                last, comma, first = name.partition(", ")
+                roster.people[row[at].strip().casefold()] = (number, f"{first} {last}" if comma else name, "")
+        return roster
+    if "github_username" in low:
+        keys, kind = ("github_username",), "github"
+    else:
+        keys, kind = tuple(k for k in ("id", "login", "username", "email", "user name") if k in low), "table"
+    name = next((low.index(k) for k in ("name", "full name", "student", "roster_identifier", "identifier") if k in low), None)
+    if not keys or name is None:
+        raise RosterError(f"{Path(path).name}: columns {', '.join(header)[:200]} are those of no class list; expected Moodle's grading worksheet, Canvas' "
+                          "gradebook, GitHub Classroom's roster, or a table with name and one of id, login, email")
+    email = low.index("email") if "email" in low else None
+    roster = Roster(kind, header, rows)
+    for number, row in enumerate(rows):
+        row = [*row, *[""] * (len(header) - len(row))]
+        for key in keys:
+            if row[low.index(key)].strip():
+                roster.people[row[low.index(key)].strip().casefold()] = (number, row[name].strip(), row[email].strip() if email is not None else "")
+    return roster
