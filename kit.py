@@ -23,6 +23,7 @@ COMMANDS = {
     "test": ["-m", "pytest"],
     "doctor": ["-m", "common.doctor"],
     "grade": ["-m", "common.grading"],
+    "autograder": ["-m", "common.grading.autograder"],
     "student": ["-m", "common.grading.student_package"],
     "fddb": ["-m", "RegionDetector.fddb.folds"],
 }

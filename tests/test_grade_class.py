@@ -115,10 +115,10 @@ def test_a_fault_of_the_grader_costs_nobody_else_his_marks(tmp_path, monkeypatch
         hand_in(tmp_path / "in", name, code_notebook([answer(REGION.by_name["get_threshold"])]))
     whole = Grader.grade
 
-    def faulty(self, submission, data):
+    def faulty(self, submission, *more):
         if submission.name == "b":
             raise ZeroDivisionError("a fault")
-        return whole(self, submission, data)
+        return whole(self, submission, *more)
 
     monkeypatch.setattr(Grader, "grade", faulty)
     with pytest.raises(RuntimeError, match=r"1 of 3 submissions could not be graded \(b\).*a fault"):

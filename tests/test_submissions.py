@@ -10,7 +10,7 @@ from coursework import code_notebook, hand_in
 from common.exercises.exercise import RIGHT, WRONG, Verdict
 from common.grading.judging import Grader
 from common.grading.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
-from common.grading.report import write_report
+from common.grading.handback.report import write_report
 from common.grading.sandbox import Ended, _remove
 from common.grading.submissions import find_submissions, take_in
 from RegionDetector.exercises import TASK

@@ -1,7 +1,7 @@
 """The command line: ``python -m common.grading --task RegionDetector --submissions FOLDER --out build/grades``.
 
-Writes ``marks.csv``, a page for the class and one for each student. A submission is a notebook (with ``NAME.weights.h5`` beside it),
-or a folder with one notebook and a file of weights. What was graded already is not graded again, unless the submission has changed.
+Writes ``marks.csv``, a page for the class and one for each student. Submissions are what a platform hands out, as a folder or a zip, or plain
+notebooks (with ``NAME.weights.h5`` beside them). What was graded already is not graded again, unless the submission has changed.
 """
 
 import argparse
@@ -11,41 +11,60 @@ import threading
 from pathlib import Path
 
 from common.console import print_any_name
-from common.grading.submissions import take_in
+from common.grading.intake.platforms import PLATFORMS
+from common.grading.machines.cluster import ClusterError
+from common.grading.refused import Refused
 from common.grading.tasks import TASKS
-from common.grading.whole_class import grade_class
+from common.grading.whole_class import HAND_BACK, GradingFailed, Term, grade_class
+
+_GO_ON = "What was graded is kept: the same command goes on from there."
 
 
 def _stop(*_):
     raise KeyboardInterrupt
 
 
+def _parser():
+    parser = argparse.ArgumentParser(prog="kit.py grade", description="Grade a class of submitted notebooks.")
+    parser.add_argument("--task", required=True, choices=TASKS)
+    parser.add_argument("--submissions", required=True, help="what a platform handed out, folder or zip; or a folder with NAME.ipynb (and NAME.weights.h5)")
+    parser.add_argument("--out", default="build/grades", help="folder for marks.csv and the pages (%(default)s)")
+    parser.add_argument("--from", dest="platform", choices=(*PLATFORMS, "folder"), help="who handed the submissions out; by default told by their names")
+    parser.add_argument("--roster", metavar="CSV", help="the platform's list: Moodle's grading worksheet, Canvas' gradebook, GitHub Classroom's roster")
+    parser.add_argument("--for", dest="hand_back", choices=HAND_BACK, help="write what this platform reads back, and feedback in one zip")
+    parser.add_argument("--assignment", metavar="NAME", help="the assignment's column in Canvas' gradebook")
+    parser.add_argument("--overrides", metavar="CSV", help="marks by hand: student, exercise, marks, reason (overrides.csv in the folder of the pages)")
+    parser.add_argument("--late", metavar="TOML", help="deadline and what late days cost (late.toml in the folder of the pages)")
+    parser.add_argument("--anonymous", action="store_true", help="pages by number; the table of names lies beside the folder of the pages")
+    parser.add_argument("--only", metavar="EXERCISE", help="judge this exercise again, as after a check was mended; the other marks stay")
+    parser.add_argument("--jobs", type=int, help="submissions at a time (2; on a cluster on this machine, what it has cores and memory for)")
+    parser.add_argument("--cluster", nargs="?", const="", metavar="ADDRESS", help="grade on Dask: of a scheduler's address, or on workers on this machine")
+    parser.add_argument("--seed", type=int, default=2026, help="of the fresh data (%(default)s)")
+    parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS",
+                        help="fit where no weights were handed in, for at most so long (%(const)s)")
+    parser.add_argument("--data", help="folder of the real data; by default the built-in data")
+    return parser
+
+
 def main(arguments=None):
     """The command line; see the module."""
-    parser = argparse.ArgumentParser(description="Grade a folder of submitted notebooks.")
-    parser.add_argument("--task", required=True, choices=TASKS)
-    parser.add_argument("--submissions", required=True, help="folder with NAME.ipynb (and NAME.weights.h5), or with a folder for each student")
-    parser.add_argument("--out", default="build/grades", help="folder for marks.csv and the pages")
-    parser.add_argument("--jobs", type=int, default=2, help="submissions at a time")
-    parser.add_argument("--seed", type=int, default=2026, help="of the fresh data")
-    parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS",
-                        help="fit where no weights were handed in, for at most so long")
-    parser.add_argument("--data", help="folder of the real data; by default the built-in data")
-    parser.add_argument("--only", metavar="EXERCISE", help="judge this exercise again, as after a check was mended; the other marks stay")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     print_any_name()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
+    term = Term(given.platform, given.roster, given.overrides, given.late, given.anonymous, given.hand_back, given.assignment)
     try:
-        results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data, only=given.only)
-    except FileNotFoundError as error:
+        results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data, only=given.only,
+                              cluster=given.cluster, term=term, say=lambda line: print(line, file=sys.stderr))
+    except (FileNotFoundError, Refused) as error:
         print(error, file=sys.stderr)
         return 2
+    except (GradingFailed, ClusterError) as error:
+        print(f"{error}\n{_GO_ON}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
-        print("Stopped. What was graded is kept: the same command goes on from there.", file=sys.stderr)
+        print(f"Stopped. {_GO_ON}", file=sys.stderr)
         return 130
-    for name, reason in left_out(given.submissions).items():
-        print(f"Left out: {name}: {reason}", file=sys.stderr)
     possible = sum(r["of"] for r in results[0]["rows"])
     mean = sum(r["total"] for r in results) / len(results)
     print(f"{len(results)} submissions, {mean:.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")

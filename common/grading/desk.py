@@ -38,14 +38,16 @@ class Desk:
     Parameters
     ----------
     way : Way
+    first_slot : int
+        Number of its first sandbox; desks on one machine must not share numbers.
     """
 
-    def __init__(self, way):
+    def __init__(self, way, first_slot=0):
         from common.grading.student_package import write_tree
 
         self.way, self.task, self.prelude = way, task_of(way.task), prelude_of(way.task)
         self.fresh = measured_by(way.task).fresh_data(way.data, way.seed)
-        self._free, self._all, self._lock, self._closed = [], [], threading.Lock(), False
+        self._free, self._all, self._lock, self._closed, self._first = [], [], threading.Lock(), False, first_slot
         self.kit = Path(tempfile.mkdtemp(prefix="kit-"))
         try:
             write_tree(self.kit, notebooks=False, sandbox=True)
@@ -57,7 +59,7 @@ class Desk:
         with self._lock:
             if self._free:
                 return self._free.pop()
-            self._all.append(Sandbox(self.kit, len(self._all)))
+            self._all.append(Sandbox(self.kit, self._first + len(self._all)))
             return self._all[-1]
 
     def grade(self, submission, only=None, old=None):

@@ -45,8 +45,8 @@ def unlike(name, taken):
 
 def markup(text):
     """Text of a student's for a page: no markup, and nothing that hides or turns round what stands beside it."""
-    return html.escape("".join("\N{REPLACEMENT CHARACTER}" if unicodedata.bidirectional(c) in _TURNS or unicodedata.category(c) == "Cs" or (c < " " and c not in "\n\t")
-                               else c for c in text))
+    bad = (unicodedata.bidirectional(c) in _TURNS or unicodedata.category(c) == "Cs" or (c < " " and c not in "\n\t") for c in text)
+    return html.escape("".join("\N{REPLACEMENT CHARACTER}" if wrong else c for wrong, c in zip(bad, text)))
 
 
 def cell(text):

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.files import temporary_folder
@@ -112,6 +112,25 @@ def take_in(place, exercises=(), platform=None, roster=None):
 def find_submissions(folder):
     """The submissions in a folder, sorted by name; see `take_in`."""
     return take_in(folder).submissions
+
+
+def one_submission(folder, exercises=(), owner=Owner("", "submission", "submission")):
+    """What a single student has handed in: all that lies in a folder is his or hers.
+
+    Parameters
+    ----------
+    folder : path-like
+    exercises : collection of str
+        See `take_in`.
+    owner : common.grading.intake.platforms.Owner
+
+    Returns
+    -------
+    Submission or None
+        None if there is no notebook.
+    """
+    files = Files(folder, temporary_folder("submission-"))
+    return _what_counts([(replace(owner, file=f.name), f) for f in files.found if kind_of(f.name) in (NOTEBOOKS, WEIGHTS)], exercises, 0)
 
 
 def _what_counts(belongings, exercises, depth):

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from common.grading.refused import Refused
+
 # The headings of Moodle's worksheet in the languages that were looked up; the platform reads them in its own language only
 MOODLE = {"identifier": ("Identifier", "ID"), "name": ("Full name", "Vollständiger Name"), "email": ("Email address", "E-Mail-Adresse"),
           "grade": ("Grade", "Bewertung"), "most": ("Maximum Grade", "Maximum grade", "Bestwertung"),
@@ -13,7 +15,7 @@ MOODLE = {"identifier": ("Identifier", "ID"), "name": ("Full name", "Vollständi
           "handed_in": ("Last modified (submission)", "Zuletzt geändert (Abgabe)")}
 
 
-class RosterError(ValueError):
+class RosterError(Refused):
     """The table is none that is known."""
 
 

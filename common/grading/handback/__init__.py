@@ -1,0 +1,1 @@
+"""Marks, pages and the files that learning platforms read back."""

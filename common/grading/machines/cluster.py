@@ -1,0 +1,289 @@
+"""Submissions graded on Dask's workers: sent out a few at a time, marks taken in as they come; a worker that dies costs its submission's time.
+
+A worker needs the kit in the same version on its Python path, and nothing of this machine's disk: notebook and weights travel with the
+task. Whoever reaches a Dask scheduler can run anything on its workers: keep it in a network of your own, or speak ``tls://`` to it.
+"""
+
+import asyncio
+import collections
+import contextlib
+import json
+import os
+import queue
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from common.grading.desk import Desk, Way
+from common.grading.submissions import Submission
+from common.grading.tasks import kit_version
+
+GIGABYTES = 4          # of memory for a worker: the reference's TensorFlow, and that of the sandbox
+AHEAD = 2              # tasks sent to each thread of a worker: the next one waits there already when one is done
+MOST_BYTES = 1 << 30   # of submissions on their way
+_DESKS, _LOCK = {}, threading.Lock()
+
+
+class ClusterError(RuntimeError):
+    """The cluster is not there, is gone, or is not of this kit; the message says what to do."""
+
+
+def worker_count(cores=None, memory=None):
+    """As many workers as there are cores and memory for, at least one.
+
+    Parameters
+    ----------
+    cores : int, optional
+    memory : int, optional
+        Bytes. By default what this machine has.
+
+    Examples
+    --------
+    >>> worker_count(64, 40 << 30)
+    10
+    """
+    if memory is None:
+        import psutil
+
+        memory = psutil.virtual_memory().total
+    if cores is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(cores, memory // (GIGABYTES << 30)), 1)
+
+
+def grade_there(version, way, name, files, only=None, old=None):
+    """One submission, on a worker: as `common.grading.desk.Desk.grade`, from bytes to JSON.
+
+    Parameters
+    ----------
+    version : str
+        Of the kit that the marks are asked of.
+    way : dict
+        Fields of `common.grading.desk.Way`.
+    name : str
+    files : list of (str, bytes)
+        The notebook, and weights if there are any.
+    only, old
+        See `common.grading.judging.Grader.grade`.
+
+    Returns
+    -------
+    str
+        JSON.
+    """
+    if version != kit_version():
+        raise ClusterError("this worker has another version of the kit, and may give other marks; start it anew in a copy of the instructor's")
+    key = json.dumps(way, sort_keys=True)
+    with _LOCK:
+        if key not in _DESKS:  # the fresh data and the kit's copy serve for all submissions
+            for desk in _DESKS.values():
+                desk.close()
+            _DESKS.clear()
+            _DESKS[key] = Desk(Way(**way), first_slot=8 * (os.getpid() % 400))  # several workers of one machine must not meet
+        desk = _DESKS[key]
+    folder = Path(tempfile.mkdtemp(prefix="submission-"))
+    try:
+        paths = [folder / file for file, _ in files]
+        for path, (_, data) in zip(paths, files):
+            path.write_bytes(data)
+        return json.dumps(desk.grade(Submission(name, paths[0], tuple(paths[1:])), only, old))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _version():
+    return kit_version()
+
+
+def _start(address, workers):
+    """(client, cluster or None) for an address, or for a cluster on this machine."""
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise ClusterError("--cluster needs Dask: pip install -r requirements-cluster.lock") from None
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"})  # weights are what travels here
+    if address:
+        try:
+            return distributed.Client(address, timeout=30, set_as_default=False), None
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(f"there is no Dask scheduler at {address} ({type(error).__name__}: {str(error)[:200]}); start one with `dask scheduler`, "
+                               "or leave the address out for workers on this machine") from None
+    cluster = distributed.LocalCluster(n_workers=workers or worker_count(), threads_per_worker=1, processes=True, host="127.0.0.1",
+                                       dashboard_address=None, memory_limit=None, silence_logs=50)  # the sandbox has limits of its own
+    return distributed.Client(cluster, set_as_default=False), cluster
+
+
+@contextlib.contextmanager
+def connected(address=None, workers=None, seconds=60):
+    """A client of a cluster whose workers have this very kit.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a scheduler, as ``tcp://10.0.0.5:8786`` or ``tls://…``; by default workers on this machine.
+    workers : int, optional
+        On this machine; by default `worker_count`.
+    seconds : float
+        To wait for the first worker.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ClusterError
+    """
+    client, cluster = _start(address, workers)
+    try:
+        try:
+            client.wait_for_workers(1, timeout=seconds)
+        except TimeoutError:
+            raise ClusterError(f"the scheduler at {address} has no workers; start some with `dask worker {address}` in the kit's folder") from None
+        if address:
+            found = _versions(client)
+            other = sorted(worker for worker, version in found.items() if version != kit_version())
+            if other:
+                raise ClusterError(f"{len(other)} of {len(found)} workers do not have this version of the kit ({', '.join(other)[:200]}); start them in a "
+                                   "copy of this folder (git rev-parse HEAD tells its version), so that all get the same marks")
+        yield client
+    finally:
+        with contextlib.suppress(Exception):
+            client.close(timeout=5)
+        if cluster is not None:
+            with contextlib.suppress(Exception):
+                cluster.close(timeout=10)
+
+
+def _versions(client):
+    """The version of the kit by worker; None where it cannot be imported."""
+    found = client.run(_version, on_error="return")
+    return {worker: version if isinstance(version, str) else None for worker, version in found.items()}
+
+
+def run_on(client, items, send, patience=30):
+    """Run tasks on a cluster, a few ahead of what its workers can take, and yield what they answer as it comes.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    items : list
+    send : callable
+        ``send(item)`` makes ``(function, arguments, bytes)``: what a worker calls, and how much travels.
+    patience : float
+        Seconds for which the scheduler may be away, as when the network fails.
+
+    Yields
+    ------
+    item, answer, error
+        Each item once; either the answer or the error is None.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler is lost; what was yielded before holds.
+    """
+    waiting, away, heavy, answered = collections.deque(items), {}, 0, 0
+    done, tries, threads, looked, seen = queue.SimpleQueue(), collections.Counter(), 0, -1e9, time.monotonic()
+    try:
+        while answered < len(items):
+            now = time.monotonic()
+            if client.status == "running":
+                if now - looked > 1:
+                    threads, looked = _threads(client) or threads, now
+                seen = now
+            elif client.status == "closed" or now - seen > patience:
+                raise ClusterError(f"the scheduler is gone; {answered} of {len(items)} came back")
+            while client.status == "running" and waiting and len(away) < AHEAD * threads and (heavy < MOST_BYTES or not away):
+                item = waiting.popleft()
+                try:
+                    function, arguments, size = send(item)
+                except OSError as error:  # its file has gone meanwhile
+                    answered += 1
+                    yield item, None, error
+                    continue
+                future = client.submit(function, *arguments, pure=False)
+                away[future] = item, size
+                heavy += size
+                future.add_done_callback(done.put)
+            for future, answer, error in _answers(client, _drained(done, 0.1)):
+                item, size = away.pop(future)
+                heavy -= size
+                tries[id(item)] += 1
+                if isinstance(error, asyncio.CancelledError) and tries[id(item)] < 5:
+                    waiting.appendleft(item)  # it went with a scheduler; once more when there is one again
+                    continue
+                answered += 1
+                yield item, answer, error
+    finally:
+        if away and client.status == "running":
+            with contextlib.suppress(Exception):
+                client.cancel(list(away))
+
+
+def _threads(client):
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError, ValueError, RuntimeError):
+        return 0
+
+
+def _drained(done, seconds):
+    """What has come meanwhile; waits a little for the first."""
+    batch = []
+    with contextlib.suppress(queue.Empty):
+        batch.append(done.get(timeout=seconds))
+        while True:
+            batch.append(done.get_nowait())
+    return batch
+
+
+def _answers(client, futures):
+    """(future, answer, error) of what is done; together where all goes well, for that is one question instead of many."""
+    fine = [f for f in futures if f.status == "finished"]
+    try:
+        answers = dict(zip(fine, client.gather(fine, asynchronous=False))) if fine else {}
+    except (Exception, asyncio.CancelledError):  # a worker has died with an answer; each is asked by itself
+        answers = {}
+    for future in futures:
+        if future in answers:
+            yield future, answers[future], None
+            continue
+        try:
+            yield future, future.result(timeout=600), None
+        except (Exception, asyncio.CancelledError) as error:
+            yield future, None, error
+
+
+def grade_on_cluster(way, waiting, address=None, workers=None):
+    """As `common.grading.machines.threads.grade_here`, on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    way : common.grading.desk.Way
+    waiting : list of (common.grading.submissions.Submission, str or None, dict or None)
+    address : str, optional
+        Of a scheduler; by default workers on this machine.
+    workers : int, optional
+        On this machine.
+
+    Yields
+    ------
+    submission, result, error
+
+    Raises
+    ------
+    ClusterError
+    """
+    def send(item):
+        submission, only, old = item
+        files = [(path.name, path.read_bytes()) for path in (submission.notebook, *submission.weights)]
+        return grade_there, (kit_version(), asdict(way), submission.name, files, only, old), sum(len(data) for _, data in files)
+
+    with connected(address, workers) as client:
+        for (submission, _, _), answer, error in run_on(client, waiting, send):
+            yield submission, None if answer is None else json.loads(answer), error
