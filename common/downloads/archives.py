@@ -84,7 +84,7 @@ def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_
     archive, folder = Path(archive), Path(folder).absolute()
     # inside the folder where there is one: above a folder that is mounted into a container, nothing may be writable
     beside = folder if folder.is_dir() else folder.parent
-    with _opened(archive, max_bytes, max_files) as entries:
+    with opened(archive, max_bytes, max_files) as entries:
         plan = _plan(archive.name, entries, members, max_bytes)
         tops = {parts[0].casefold(): parts[0] for parts in plan}
         if taken := [name for name in os.listdir(folder) if name.casefold() in tops] if folder.is_dir() else []:
@@ -101,15 +101,26 @@ def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_
 
 def check(archive):
     """Read an archive from end to end; raises `ArchiveError` if it is none, is cut short, or a checksum in it is wrong."""
-    with _opened(Path(archive), 1 << 50, 1 << 31) as entries:
+    with opened(Path(archive), 1 << 50, 1 << 31) as entries:
         for entry in entries:
             if entry.kind == "file":
                 _write(Path(archive).name, entry)
 
 
 @contextmanager
-def _opened(archive, max_bytes, max_files):
-    """The entries of a zip or a tar; the first bytes decide which, for names lie. All damage becomes an `ArchiveError`."""
+def opened(archive, max_bytes, max_files):
+    """The entries of a zip or a tar; the first bytes decide which, for names lie. All damage becomes an `ArchiveError`.
+
+    Parameters
+    ----------
+    archive : pathlib.Path
+    max_bytes, max_files : int
+
+    Yields
+    ------
+    list
+        Each with ``name``, ``kind``, ``size`` and ``open()``, as the archive tells them: nothing believed yet.
+    """
     with open(archive, "rb") as file:
         start = file.read(512)
     try:

@@ -38,7 +38,8 @@ def _parser():
     parser.add_argument("--anonymous", action="store_true", help="pages by number; the table of names lies beside the folder of the pages")
     parser.add_argument("--only", metavar="EXERCISE", help="judge this exercise again, as after a check was mended; the other marks stay")
     parser.add_argument("--jobs", type=int, help="submissions at a time (2; on a cluster on this machine, what it has cores and memory for)")
-    parser.add_argument("--cluster", nargs="?", const="", metavar="ADDRESS", help="grade on Dask: of a scheduler's address, or on workers on this machine")
+    parser.add_argument("--cluster", nargs="?", const="local", metavar="ADDRESS",
+                        help="grade on Dask (requirements-cluster.lock): the address of a scheduler, tcp://...; without one, workers on this machine")
     parser.add_argument("--seed", type=int, default=2026, help="of the fresh data (%(default)s)")
     parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS",
                         help="fit where no weights were handed in, for at most so long (%(const)s)")

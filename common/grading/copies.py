@@ -7,6 +7,7 @@ tokens never. Variables may be renamed, comments and layout changed: names are o
 
 import builtins
 import io
+import itertools
 import keyword
 import re
 import tokenize
@@ -80,9 +81,19 @@ def tokens(text):
     return answer
 
 
-def _hashes(stream):
-    words = [word for word, _ in stream]
-    return [zlib.crc32("\x1f".join(words[k : k + K]).encode("utf-8", "replace")) for k in range(len(words) - K + 1)]
+def _blocks(texts):
+    """The code by top-level function, each with the hashes of its runs: what follows what in a notebook says nothing.
+
+    Yields
+    ------
+    function : str
+        "" for what stands outside of functions.
+    hashes : list of int
+    """
+    for text in texts:
+        for function, block in itertools.groupby(tokens(text), key=lambda pair: pair[1]):
+            words = [word for word, _ in block]
+            yield function, [zlib.crc32("\x1f".join(words[k : k + K]).encode("utf-8", "replace")) for k in range(len(words) - K + 1)]
 
 
 def winnow(hashes, ignored=frozenset()):
@@ -109,7 +120,7 @@ def winnow(hashes, ignored=frozenset()):
 def kits_own(task):
     """Hashes of all that the kit gave out or would have printed: cells, stubs, references."""
     texts = [*cells_of(task.name), *(source_of(item) or "" for item in task.exercises)]
-    return frozenset(h for text in texts for h in _hashes(tokens(text)))
+    return frozenset(h for _, hashes in _blocks(texts) for h in hashes)
 
 
 def near_copies(task, submissions):
@@ -131,9 +142,7 @@ def near_copies(task, submissions):
             cells = read_cells(item.notebook)
         except NotebookError:
             continue
-        stream = [pair for text in dict.fromkeys(cells) for pair in tokens(text)]
-        hashes = _hashes(stream)
-        prints[item.name] = {hashes[k]: Counter(f for _, f in stream[k : k + K] if f).most_common(1) for k in winnow(hashes, own)}
+        prints[item.name] = {hashes[k]: function for function, hashes in _blocks(dict.fromkeys(cells)) for k in winnow(hashes, own)}
     holders = defaultdict(list)
     for name, found in prints.items():
         for fingerprint in found:
@@ -146,6 +155,6 @@ def near_copies(task, submissions):
     for (a, b), number in shared.items():
         share = number / min(size[a], size[b])
         if number >= LEAST_SHARED and share >= LEAST_SHARE and not (teams[a] and teams[a] == teams[b]):
-            places = Counter(place[0][0] for fingerprint, place in prints[a].items() if place and fingerprint in prints[b] and fingerprint not in common)
+            places = Counter(function for fingerprint, function in prints[a].items() if function and fingerprint in prints[b] and fingerprint not in common)
             answer.append(Pair((a, b), share, number, tuple(name for name, _ in places.most_common(4))))
     return sorted(answer, key=lambda p: (-p.share, -p.shared, p.students))[:MOST_PAIRS]

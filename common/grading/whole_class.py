@@ -75,7 +75,7 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     only : str, optional
         Judge this exercise again, with the check as it is now; the other marks stay.
     cluster : str, optional
-        Address of a Dask scheduler; "" for workers on this machine; None for threads.
+        See `common.commands.cluster.connected`; None for threads.
     term : Term
     say : callable
         Gets a line on what was left out or is to be known.
@@ -141,7 +141,7 @@ def _grade(way, waiting, kept, results, jobs, cluster, progress):
     else:
         from common.grading.machines.cluster import grade_on_cluster
 
-        done = grade_on_cluster(way, waiting, cluster or None, jobs)
+        done = grade_on_cluster(way, waiting, cluster, jobs)
     try:
         for item, result, error in tqdm(done, "submissions", len(waiting), disable=not progress):
             if error is None:

@@ -1,14 +1,15 @@
 """The files of a class, out of folders and of archives in any depth, under the names that the platform gave them."""
 
+import lzma
 import os
 import tarfile
 import time
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.downloads.archive_readers import CHUNK, ArchiveError, Limits, open_archive
-from common.downloads.archives import DAMAGE
+from common.downloads.archives import ArchiveError, opened
 from common.grading.names import safe_name, shown
 
 NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")
@@ -132,37 +133,30 @@ class Files:
 
     def _archive(self, path, parts):
         """What of an archive is wanted, file by file: a strange name in it costs that file only."""
-        name, before = "/".join(parts) or shown(path.name), len(self.found)
+        name, before, inner = "/".join(parts) or shown(path.name), len(self.found), []
         try:
-            reader = open_archive(path)
             told = _told(path)
-            wanted, inner = {}, []
-
-            def take(number, stream):
-                kind, inside, size = wanted.pop(number, (None, None, 0))
-                if kind is None:
-                    return
-                target = self._target(inside[-1])
-                if self._copy(stream, target, size):
-                    os.utime(target, (told[number][0],) * 2)
+            with opened(path, _MOST_BYTES, _MOST_FILES) as entries:
+                for entry in entries:
+                    date, sure = told.get(entry.name, (0.0, True))
+                    pieces, kind = _pieces(_letters(entry.name, sure)), kind_of(entry.name)
+                    if entry.kind != "file" or kind is None or not pieces or any(map(_hidden, pieces)) or len(parts) + len(pieces) >= _DEPTH:
+                        continue
+                    target, inside = self._target(pieces[-1]), (*parts, *pieces)
+                    if not self._copy(entry, target, _MOST[kind]):
+                        self.left_out["/".join(inside)] = f"larger than {_MOST[kind] >> 20} MB"
+                        continue
+                    os.utime(target, (date, date))
                     if kind is ARCHIVES:
                         inner.append((target, inside))
                     else:
-                        self.found.append(Found(inside, target, told[number][0]))
-                else:
-                    self.left_out["/".join(inside)] = f"larger than {size >> 20} MB"
-
-            for number, raw in enumerate(reader(path, Limits(_MOST_BYTES, _MOST_FILES), take)):
-                pieces, kind = _pieces(_letters(raw.name, told[number][1])), kind_of(raw.name)
-                if raw.kind == "file" and kind is not None and pieces and not any(map(_hidden, pieces)) and len(parts) + len(pieces) < _DEPTH:
-                    wanted[number] = kind, (*parts, *pieces), _MOST[kind]
-            for target, inside in inner:
-                if sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
-                    self._archive(target, inside)
-                target.unlink()
-        except (ArchiveError, *DAMAGE, OSError) as error:
+                        self.found.append(Found(inside, target, date))
+        except (ArchiveError, OSError) as error:
             self.left_out[name] = f"an archive that cannot be read: {str(error) or type(error).__name__}"[:300]
-            return
+        for target, inside in inner:
+            if sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
+                self._archive(target, inside)
+            target.unlink()
         if not any(kind_of(f.name) is NOTEBOOKS for f in self.found[before:]) and len(parts) == 1:
             self.left_out.setdefault(name, "an archive without a notebook")
 
@@ -172,10 +166,10 @@ class Files:
         folder.mkdir(parents=True)
         return folder / safe_name(name)
 
-    def _copy(self, stream, target, most):
+    def _copy(self, entry, target, most):
         size = 0
-        with open(target, "wb") as file:
-            while chunk := stream.read(CHUNK):
+        with entry.open() as stream, open(target, "wb") as file:
+            while chunk := stream.read(1 << 18):
                 size, self._bytes = size + len(chunk), self._bytes + len(chunk)
                 if size > most or self._bytes > _MOST_BYTES:
                     break
@@ -203,12 +197,18 @@ def _letters(name, plain):
 
 
 def _told(path):
-    """When each entry was written, and whether its name's letters are sure; a zip's times bear no zone and are taken for this machine's."""
+    """By name, when each entry was written, and whether the name's letters are sure; a zip's times bear no zone and are taken for this machine's."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            return [(_stamp(info.date_time), bool(info.flag_bits & 0x800)) for info in file.infolist()]
-    with tarfile.open(path) as file:
-        return [(float(member.mtime), True) for member in file]
+        try:
+            with zipfile.ZipFile(path) as file:
+                return {info.orig_filename: (_stamp(info.date_time), bool(info.flag_bits & 0x800)) for info in file.infolist()}
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return {}
+    try:
+        with tarfile.open(path) as file:
+            return {member.name: (float(member.mtime), True) for member in file}
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+        return {}
 
 
 def _stamp(date):

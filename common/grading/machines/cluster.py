@@ -17,6 +17,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from common.commands.cluster import ClusterError, connected
 from common.grading.desk import Desk, Way
 from common.grading.submissions import Submission
 from common.grading.tasks import kit_version
@@ -25,10 +26,6 @@ GIGABYTES = 4          # of memory for a worker: the reference's TensorFlow, and
 AHEAD = 2              # tasks sent to each thread of a worker: the next one waits there already when one is done
 MOST_BYTES = 1 << 30   # of submissions on their way
 _DESKS, _LOCK = {}, threading.Lock()
-
-
-class ClusterError(RuntimeError):
-    """The cluster is not there, is gone, or is not of this kit; the message says what to do."""
 
 
 def worker_count(cores=None, memory=None):
@@ -98,65 +95,30 @@ def _version():
     return kit_version()
 
 
-def _start(address, workers):
-    """(client, cluster or None) for an address, or for a cluster on this machine."""
-    try:
-        import dask
-        import distributed
-    except ImportError:
-        raise ClusterError("--cluster needs Dask: pip install -r requirements-cluster.lock") from None
-    dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"})  # weights are what travels here
-    if address:
-        try:
-            return distributed.Client(address, timeout=30, set_as_default=False), None
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"there is no Dask scheduler at {address} ({type(error).__name__}: {str(error)[:200]}); start one with `dask scheduler`, "
-                               "or leave the address out for workers on this machine") from None
-    cluster = distributed.LocalCluster(n_workers=workers or worker_count(), threads_per_worker=1, processes=True, host="127.0.0.1",
-                                       dashboard_address=None, memory_limit=None, silence_logs=50)  # the sandbox has limits of its own
-    return distributed.Client(cluster, set_as_default=False), cluster
-
-
-@contextlib.contextmanager
-def connected(address=None, workers=None, seconds=60):
-    """A client of a cluster whose workers have this very kit.
+def same_kit(client, address, seconds=60):
+    """Wait for a worker, and refuse workers with another kit.
 
     Parameters
     ----------
-    address : str, optional
-        Of a scheduler, as ``tcp://10.0.0.5:8786`` or ``tls://…``; by default workers on this machine.
-    workers : int, optional
-        On this machine; by default `worker_count`.
+    client : distributed.Client
+    address : str
+        For the messages.
     seconds : float
         To wait for the first worker.
-
-    Yields
-    ------
-    distributed.Client
 
     Raises
     ------
     ClusterError
     """
-    client, cluster = _start(address, workers)
     try:
-        try:
-            client.wait_for_workers(1, timeout=seconds)
-        except TimeoutError:
-            raise ClusterError(f"the scheduler at {address} has no workers; start some with `dask worker {address}` in the kit's folder") from None
-        if address:
-            found = _versions(client)
-            other = sorted(worker for worker, version in found.items() if version != kit_version())
-            if other:
-                raise ClusterError(f"{len(other)} of {len(found)} workers do not have this version of the kit ({', '.join(other)[:200]}); start them in a "
-                                   "copy of this folder (git rev-parse HEAD tells its version), so that all get the same marks")
-        yield client
-    finally:
-        with contextlib.suppress(Exception):
-            client.close(timeout=5)
-        if cluster is not None:
-            with contextlib.suppress(Exception):
-                cluster.close(timeout=10)
+        client.wait_for_workers(1, timeout=seconds)
+    except TimeoutError:
+        raise ClusterError(f"the scheduler at {address} has no workers; start some with `dask worker {address}` in the kit's folder") from None
+    found = _versions(client)
+    other = sorted(worker for worker, version in found.items() if version != kit_version())
+    if other:
+        raise ClusterError(f"{len(other)} of {len(found)} workers do not have this version of the kit ({', '.join(other)[:200]}); start them in a "
+                           "copy of this folder (git rev-parse HEAD tells its version), so that all get the same marks")
 
 
 def _versions(client):
@@ -259,17 +221,17 @@ def _answers(client, futures):
             yield future, None, error
 
 
-def grade_on_cluster(way, waiting, address=None, workers=None):
+def grade_on_cluster(way, waiting, address="local", workers=None):
     """As `common.grading.machines.threads.grade_here`, on the workers of a Dask cluster.
 
     Parameters
     ----------
     way : common.grading.desk.Way
     waiting : list of (common.grading.submissions.Submission, str or None, dict or None)
-    address : str, optional
-        Of a scheduler; by default workers on this machine.
+    address : str
+        See `common.commands.cluster.connected`.
     workers : int, optional
-        On this machine.
+        On this machine; by default `worker_count`.
 
     Yields
     ------
@@ -284,6 +246,10 @@ def grade_on_cluster(way, waiting, address=None, workers=None):
         files = [(path.name, path.read_bytes()) for path in (submission.notebook, *submission.weights)]
         return grade_there, (kit_version(), asdict(way), submission.name, files, only, old), sum(len(data) for _, data in files)
 
-    with connected(address, workers) as client:
+    import dask
+
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"})  # weights are what travels here
+    with connected(address, workers or worker_count()) as client:
+        same_kit(client, address)
         for (submission, _, _), answer, error in run_on(client, waiting, send):
             yield submission, None if answer is None else json.loads(answer), error
