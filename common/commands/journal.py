@@ -9,8 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from common.downloads.locks import only_one
-from common.files import temporary_folder, whole_file
+from common.files import only_one, temporary_folder, whole_file
 
 UNFINISHED = ".part.jsonl"  # what comes behind the name of a file that is made whole at the end
 EVERY_SECONDS = 1.0  # so often the disk is told to keep what it was given
