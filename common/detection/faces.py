@@ -1,0 +1,96 @@
+"""The faces of a photo by one call: boxes, probabilities and five points, whichever detector looks."""
+
+from collections import namedtuple
+from functools import lru_cache
+
+import numpy as np
+
+from common.detection import search, yunet
+from common.detection.found import BOXES
+
+DETECTORS = ("kit", "yunet")
+THRESHOLDS = {"kit": 0.5, "yunet": 0.75}  # least probability; see docs for how they were chosen
+
+Faces = namedtuple("Faces", "boxes scores points")
+
+
+@lru_cache(maxsize=4)
+def detector(name="kit", weights=None):
+    """A detector by its name.
+
+    Parameters
+    ----------
+    name : {"kit", "yunet"}
+        The network that the kit carries, or YuNet.
+    weights : path, optional
+        For "yunet" its ``.onnx``, which the kit does not carry; for "kit" weights of one's own training.
+
+    Returns
+    -------
+    callable
+        ``look(image, least)``, for `find_faces`; it is made once and kept.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or YuNet's file is not named.
+    OSError
+        If the weights are missing or damaged.
+    """
+    if name == "yunet":
+        if weights is None:
+            raise ValueError("YuNet's file is not part of the kit: name it with --weights FILE (face_detection_yunet_2023mar.onnx or newer, "
+                             "from OpenCV's model zoo)")
+        return yunet.looking(weights)
+    if name != "kit":
+        raise ValueError(f"expected a detector {' or '.join(map(repr, DETECTORS))}, got {name!r}")
+    from common.detection import network
+    from common.inference import compiled
+
+    return network.looking(compiled(network.load_detector(weights or network.WEIGHTS)))
+
+
+def find_faces(photo, min_face=20, threshold=None, box="head", turns=None, look=None):
+    """The faces of one photo.
+
+    Parameters
+    ----------
+    photo : ndarray of uint8, shape (H, W, 3)
+        RGB, of any size; large photos are looked at in tiles.
+    min_face : float
+        Smallest face to look for: square root of height times width of the head, in pixels.
+    threshold : float, optional
+        Least probability, 0 to 1. Default: that of the kit's network, at which 95 of 100 boxes on validation photos were faces.
+    box : {"head", "face"}
+        The whole head, as FDDB draws it, or brow to chin, as WIDER FACE does.
+    turns : bool or None
+        Look at the photo turned by one, two and three quarters as well; None: only if nothing sure is found in the photo as it is.
+    look : callable, optional
+        From `detector`; default: the network that the kit carries.
+
+    Returns
+    -------
+    boxes : ndarray of float, shape (N, 4)
+        ``[min_row, min_col, max_row, max_col]`` in pixels, cut to the photo; most certain first.
+    scores : ndarray of float, shape (N,)
+        Probabilities.
+    points : ndarray of float, shape (N, 5, 2)
+        (row, column) of the person's right eye, left eye, tip of the nose, right and left corner of the mouth.
+
+    Raises
+    ------
+    ValueError
+        If the photo is not (H, W, 3) with values from 0 to 255, or box or threshold are none.
+    """
+    photo = np.asarray(photo)
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.max(initial=0) > 255:
+        raise ValueError(f"expected a photo (H, W, 3) with values from 0 to 255, got {photo.dtype} of shape {photo.shape} up to "
+                         f"{photo.max(initial=0):g}; common.photos.read_photo reads photos of any kind so")
+    if box not in BOXES:
+        raise ValueError(f"expected a box of the kind {' or '.join(map(repr, BOXES))}, got {box!r}")
+    threshold = THRESHOLDS["kit"] if threshold is None else threshold
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")
+    least = np.log(max(threshold, 1e-9) / max(1 - threshold, 1e-9))
+    found = search.search(look or detector(), photo, min_face, least, turns)
+    return Faces(np.clip(found.boxes(box), 0, np.tile(photo.shape[:2], 2)), 1 / (1 + np.exp(-found.logits)), found.points)

@@ -1,0 +1,137 @@
+"""Where to look for faces in a photo of any size: at few scales, in overlapping tiles, and on its side if need be.
+
+One look of the network sees faces over four octaves, so that each scale is a quarter of the one before: all of them together
+cost 7 % more than the first. What is larger than a tile is looked at in tiles, so that memory does not grow with the photo.
+"""
+
+import cv2
+import numpy as np
+
+from common.detection.found import joined, merged
+
+FACE = 20.0  # pixels: what the smallest faces come to at the finest scale
+STEP = 4.0  # from scale to scale
+TILE = 1024  # pixels: side of a tile
+OVERLAP = 224  # pixels that neighbouring tiles share; what is larger is found at the next scale
+EDGE = 4  # pixels: an answer so near to where a tile was cut is part of a face that the next tile shows whole
+SMALLEST = 48  # pixels: a scale at which the photo's shorter side has less shows nothing that the one before did not
+MOST = 600  # answers of one tile that are merged, the surest
+SURE = 0.5  # logit from which the upright look is believed, so that the photo is not turned
+MOST_SIDE = 32_000  # pixels of a side that OpenCV resizes in one go
+
+
+def scales(shape, min_face=FACE, face=FACE, step=STEP):
+    """Scales to look at, falling.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width of the photo.
+    min_face : float
+        Smallest face to look for, in pixels of the photo.
+    face : float
+        What it comes to at the first scale.
+    step : float
+        Ratio of a scale to the next.
+
+    Returns
+    -------
+    list of float
+        At least one, unless the photo is smaller than the smallest face.
+
+    Raises
+    ------
+    ValueError
+        If `min_face` or `face` is not above 0, or `step` is not above 1.
+    """
+    if not (min_face > 0 and face > 0 and step > 1):
+        raise ValueError(f"expected min_face and face above 0 and step above 1, got {min_face}, {face} and {step}")
+    if min(shape[:2]) < min_face:
+        return []
+    found = [face / min_face]
+    while min(shape[:2]) * found[-1] / step >= SMALLEST:
+        found.append(found[-1] / step)
+    return found
+
+
+def tiles(length, side=TILE, overlap=OVERLAP):
+    """Where tiles of one side begin and end along a photo's side: list of (int, int), of equal length."""
+    if length <= side:
+        return [(0, length)]
+    count = -(-(length - overlap) // (side - overlap))
+    begins = np.rint(np.linspace(0, length - side, count)).astype(int)
+    return [(int(begin), int(begin) + side) for begin in begins]
+
+
+def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
+    """The faces of one photo, most certain first.
+
+    Parameters
+    ----------
+    look : callable
+        ``look(image, least)`` gives `Found` of one RGB image of at most 1,024 pixels a side.
+    photo : ndarray of uint8, shape (H, W, 3)
+    min_face : float
+        Smallest face to look for: square root of height times width of the head, in pixels.
+    least : float
+        Detections with a smaller logit are left out.
+    turns : bool or None
+        Look at the photo turned by one, two and three quarters as well; None: only if nothing sure is found in the photo as it is.
+    face : float
+        See `scales`.
+
+    Returns
+    -------
+    Found
+        In pixels of the photo.
+    """
+    found = _upright(look, photo, min_face, least, face)
+    if turns or turns is None and not (found.logits >= SURE).any():
+        others = [_upright(look, np.ascontiguousarray(np.rot90(photo, quarters)), min_face, least, face).unturned(quarters, photo.shape)
+                  for quarters in (1, 2, 3)]
+        found = merged(joined([found, *others]))
+    return found
+
+
+def _upright(look, photo, min_face, least, face):
+    """`search` in the photo as it is."""
+    parts, source = [], photo
+    for number, scale in enumerate(scales(photo.shape, min_face, face)):
+        # each scale from the one before: quicker than from the photo, and as good
+        source = photo if scale == 1 else _resized(source, [max(1, round(side * scale)) for side in photo.shape[:2]])
+        found = _tiled(look, source, least)
+        if number:
+            found = found[found.sizes() >= 1.2 * face]  # smaller ones are seen better at the scale before
+        parts.append(found.scaled(np.array(photo.shape[:2]) / source.shape[:2]))
+    found = merged(joined(parts))
+    return found[found.sizes() >= 0.75 * min_face]
+
+
+def _resized(image, shape):
+    """An image of another height and width; very long sides are first cut in halves, for OpenCV counts pixels in 16 bits."""
+    interpolation = cv2.INTER_AREA if shape[0] < image.shape[0] else cv2.INTER_LINEAR
+    long = int(np.argmax(image.shape[:2]))
+    if max(image.shape[long], shape[long]) <= MOST_SIDE:
+        return cv2.resize(image, (shape[1], shape[0]), interpolation=interpolation)
+    halves = [(image.shape[long] // 2, shape[long] // 2), (image.shape[long] - image.shape[long] // 2, shape[long] - shape[long] // 2)]
+    first, second = np.split(image, [halves[0][0]], axis=long)
+    return np.concatenate([_resized(part, [size if axis == long else shape[axis] for axis in (0, 1)])
+                           for part, (_, size) in zip((first, second), halves)], axis=long)
+
+
+def _tiled(look, image, least):
+    """Look at an image, in tiles where it is large."""
+    parts = []
+    for top, bottom in tiles(image.shape[0]):
+        for left, right in tiles(image.shape[1]):
+            found = look(np.ascontiguousarray(image[top:bottom, left:right]), least)
+            found = merged(found[np.argsort(-found.logits, kind="stable")[:MOST]]).shifted(top, left)
+            parts.append(found[~_cut(found.boxes(), (top, left, bottom, right), image.shape)])
+    return joined(parts)
+
+
+def _cut(boxes, tile, shape):
+    """Which boxes end where the tile was cut out of the image, not where the image ends."""
+    top, left, bottom, right = tile
+    return ((top > 0) & (boxes[:, 0] < top + EDGE) | (left > 0) & (boxes[:, 1] < left + EDGE)
+            | (bottom < shape[0]) & (boxes[:, 2] > bottom - EDGE) | (right < shape[1]) & (boxes[:, 3] > right - EDGE))

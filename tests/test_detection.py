@@ -1,0 +1,301 @@
+"""The carried detector's room: geometry of detections, scales and tiles, turned photos, the network's file, YuNet, and the call that both tasks use."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.detection import faces, network, search, yunet
+from common.detection.found import Found, joined, merged, nothing
+from common.inference import compiled
+
+YUNET = Path(__file__).resolve().parents[2] / "shared/data/peers/face_detection_yunet_2026may.onnx"
+RNG = np.random.default_rng(0)
+
+
+def found(*rows):
+    """Detections from (logit, middle row, middle col, half height, half width)."""
+    rows = np.array(rows, float).reshape(-1, 5)
+    points = rows[:, None, 1:3] + rows[:, None, 3:] * np.array([[-0.3, -0.4], [-0.3, 0.4], [0.1, 0], [0.5, -0.3], [0.5, 0.3]])
+    return Found(rows[:, 0], np.column_stack([rows[:, 1:], np.full(len(rows), 0.2)]), rows[:, 1:] * [1, 1, 0.8, 0.9], points)
+
+
+def disks(image, least):
+    """A detector of bright disks: what `search` is tried with. Turned photos show it nothing new, cut disks are seen as they are."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats((image[..., 0] > 128).astype(np.uint8))
+    rows = [(3.0, top + high / 2, left + wide / 2, high / 2, wide / 2) for left, top, wide, high, _ in stats[1:count] if 12 <= high <= 240]
+    return found(*rows)
+
+
+def photo_with_disks(shape, places):
+    photo = np.zeros((*shape, 3), np.uint8)
+    for row, col, radius in places:
+        cv2.circle(photo, (col, row), radius, (255, 255, 255), -1)
+    return photo
+
+
+# Geometry
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_what_is_found_in_a_turned_photo_lies_in_the_photo(quarters):
+    shape = (90, 140)
+    truth = found((2, 30, 50, 12, 8), (1, 70, 110, 9, 15))
+    photo = np.zeros(shape, np.uint8)
+    photo[18:42, 42:58] = 255  # the first head's box
+    turned = np.rot90(photo, quarters)
+    rows, cols = np.nonzero(turned)
+    box = np.array([rows.min(), cols.min(), rows.max() + 1, cols.max() + 1], float)
+    seen = Found(truth.logits, *(np.zeros((2, n)) for n in (5, 4)), np.zeros((2, 5, 2)))
+    seen.heads[0, :4] = [*(box[:2] + box[2:]) / 2, *(box[2:] - box[:2]) / 2]
+    seen.heads[0, 4] = 0.2 * (-1) ** quarters
+    back = seen.unturned(quarters, shape)
+    np.testing.assert_allclose(back.heads[0], truth.heads[0])
+    bright = np.zeros(shape)
+    bright[33, 44] = 1  # a point: the middle of a pixel
+    row, col = np.argwhere(np.rot90(bright, quarters))[0] + 0.5
+    seen.points[0, 0] = row, col
+    np.testing.assert_allclose(seen.unturned(quarters, shape).points[0, 0], [33.5, 44.5])
+
+
+def test_scaled_and_shifted():
+    moved = found((1, 30, 50, 12, 8)).scaled((2, 3)).shifted(5, 7)
+    np.testing.assert_allclose(moved.boxes(), [[2 * 18 + 5, 3 * 42 + 7, 2 * 42 + 5, 3 * 58 + 7]])
+    np.testing.assert_allclose(moved.points[0, 2], [(30 + 1.2) * 2 + 5, 50 * 3 + 7])
+    assert moved.heads[0, 4] == 0.2 and moved.sizes()[0] == pytest.approx(2 * np.sqrt(24 * 24))
+
+
+def test_boxes_of_both_kinds():
+    one = found((1, 30, 50, 10, 10))
+    assert one.boxes("head").tolist() == [[20, 40, 40, 60]] and one.boxes("face").tolist() == [[22, 41, 38, 59]]
+    with pytest.raises(ValueError, match="'head' or 'face', got 'hat'"):
+        one.boxes("hat")
+
+
+def test_doubles_become_one_and_neighbours_stay_two():
+    several = found((0, 52, 50, 10, 10), (2, 50, 50, 10, 10), (1, 50, 90, 10, 10), (1.5, 50, 51, 4, 4), (-1, 50, 75, 10, 10))
+    one = merged(several)
+    assert one.logits.tolist() == [2, 1, -1], "the surest comes first; an eye inside a face is no face"
+    assert 50 < one.heads[0, 0] < 51, "those that agree move it, by their certainty"
+    assert len(merged(nothing())) == 0 and len(joined([])) == 0
+
+
+# Scales and tiles
+
+def test_scales_reach_from_the_smallest_face_to_the_whole_photo():
+    assert search.scales((480, 640)) == [1, 1 / 4]
+    assert search.scales((480, 640), min_face=40) == [0.5, 0.125]
+    assert search.scales((10_000, 10_000))[-1] * 10_000 < 250
+    assert search.scales((19, 500)) == []
+    with pytest.raises(ValueError, match="min_face and face above 0"):
+        search.scales((480, 640), min_face=0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 30_000))
+def test_tiles_cover_a_side_and_overlap(length):
+    parts = search.tiles(length)
+    assert parts[0][0] == 0 and parts[-1][1] == length and all(end - begin == min(length, search.TILE) for begin, end in parts)
+    assert all(search.OVERLAP <= before[1] - after[0] for before, after in zip(parts, parts[1:]))
+
+
+def test_faces_of_all_sizes_in_a_photo_of_many_tiles():
+    places = [(500, 1020, 12), (1024, 1024, 60), (1700, 300, 100), (900, 2500, 400), (2200, 1300, 11), (20, 20, 15)]
+    photo = photo_with_disks((2400, 3100), places)
+    seen = []
+
+    def look(image, least):
+        seen.append(image.shape)
+        return disks(image, least)
+
+    faces_found = search.search(look, photo, turns=False)
+    assert len(faces_found) == len(places), "none twice, none cut in two, none lost at an edge"
+    for row, col, radius in places:
+        away = np.abs(faces_found.heads[:, :4] - [row, col, radius, radius]).max(axis=1)
+        assert away.min() < 0.06 * radius + 2.5
+    assert max(max(shape[:2]) for shape in seen) <= search.TILE
+
+
+def test_smaller_faces_than_asked_for_are_left_out():
+    photo = photo_with_disks((400, 500), [(100, 100, 12), (200, 300, 40)])
+    assert len(search.search(disks, photo, 20, turns=False)) == 2
+    assert len(search.search(disks, photo, 60, turns=False)) == 1
+
+
+def test_a_photo_is_turned_only_when_nothing_sure_is_found_or_when_asked():
+    photo, looks = photo_with_disks((200, 300), [(60, 220, 20)]), []
+
+    def on_its_side(image, least):
+        """Sees the disk only where it lies in the upper left: in one of the four turns."""
+        looks.append(image.shape)
+        answer = disks(image, least)
+        return answer[(answer.heads[:, 0] < 0.5 * image.shape[0]) & (answer.heads[:, 1] < 0.5 * image.shape[1])]
+
+    assert len(search.search(on_its_side, photo, turns=False)) == 0
+    once = len(looks)
+    one = search.search(on_its_side, photo)
+    assert len(one) == 1 and len(looks) == 5 * once
+    np.testing.assert_allclose(one.heads[0, :2], [60.5, 220.5], atol=1)
+    looks.clear()
+    assert len(search.search(lambda image, least: looks.append(0) or disks(image, least), photo)) == 1
+    assert len(looks) == once, "what is found upright is believed"
+    looks.clear()
+    search.search(lambda image, least: looks.append(0) or disks(image, least), photo, turns=True)
+    assert len(looks) == 4 * once
+
+
+def test_sides_longer_than_OpenCV_can_count():
+    image = np.zeros((40, 70_000, 3), np.uint8)
+    image[:, 35_000:] = 200
+    small = search._resized(image, (20, 35_000))
+    assert small.shape == (20, 35_000, 3) and small[:, :17_490].max() == 0 and small[:, 17_510:].min() == 200
+    assert search._resized(image, (80, 140_000)).shape == (80, 140_000, 3)
+
+
+# The network and its file
+
+@pytest.fixture(scope="module")
+def small():
+    """A small network with batch normalisation that has seen something."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = network.generate_detector(widths=(4, 4, 8, 8, 8), neck=8)
+    for layer in model.layers:
+        if layer.name.endswith("_norm"):
+            layer.set_weights([RNG.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    model.get_layer("answer").set_weights([RNG.normal(0, 0.3, w.shape) for w in model.get_layer("answer").get_weights()])
+    return model
+
+
+def test_one_answer_for_each_cell(small):
+    assert small.predict(np.zeros((1, 96, 160, 3)), verbose=0).shape == (1, 12 * 20 + 6 * 10 + 3 * 5, network.ANSWERS)
+    middles, strides = network.cells((96, 160))
+    assert middles.shape == (315, 2) and middles[1].tolist() == [4, 12] and middles[240].tolist() == [8, 8] and strides[-1] == 32
+    assert network.generate_detector().count_params() <= 1_000_000
+
+
+def test_folding_and_eight_bits_change_little(small, tmp_path):
+    image = RNG.uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    truth, plain = small.predict(image, verbose=0), network.folded(small)
+    np.testing.assert_allclose(plain.predict(image, verbose=0), truth, atol=1e-3 * np.abs(truth).max())
+    network.save_small(plain, tmp_path / "faces.npz")
+    back = network.load_detector(tmp_path / "faces.npz").predict(image, verbose=0)
+    assert np.abs(back - truth).max() < 0.05 * np.abs(truth).max()
+    assert not np.array_equal(back, truth)
+    with np.load(tmp_path / "faces.npz") as arrays:
+        assert arrays["conv_3/kernel"].dtype == np.int8 and arrays["answer/kernel"].dtype == np.float32
+
+
+def test_files_that_are_no_weights_are_refused_by_name(tmp_path):
+    with pytest.raises(OSError, match="gone.npz: the detector's weights are missing"):
+        network.load_detector(tmp_path / "gone.npz")
+    for name, data in (("text.npz", b"no weights"), ("empty.npz", b"")):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(OSError, match=f"{name}: these are not weights"):
+            network.load_detector(tmp_path / name)
+    np.savez(tmp_path / "other.npz", something=np.zeros(3))
+    with pytest.raises(OSError, match="other.npz: these are not weights"):
+        network.load_detector(tmp_path / "other.npz")
+    np.savez(tmp_path / "objects.npz", **{"head/kernel": np.array([{}], object)})
+    with pytest.raises(OSError, match="objects.npz: these are not weights"):
+        network.load_detector(tmp_path / "objects.npz")
+
+
+def test_answers_are_read_as_places():
+    answers = np.zeros((network.cells((64, 64))[0].shape[0], network.ANSWERS), np.float32)
+    answers[:, 0] = -9
+    answers[64 + 5] = [2, 0.5, -0.25, np.log(1.5), np.log(1), 0.3, 0.75, -0.25, np.log(1.2), np.log(0.9), *np.tile([0.1, -0.2], 5)]  # stride 16, row 1, column 1
+    one = network.read_answers(answers, (64, 64), least=0)
+    assert one.logits.tolist() == [2]
+    np.testing.assert_allclose(one.heads[0], [24 + 8, 24 - 4, 24, 16, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(one.faces[0], [24 + 12, 24 - 4, 19.2, 14.4], rtol=1e-6)
+    np.testing.assert_allclose(one.points[0, 3], [24 + 1.6, 24 - 3.2], rtol=1e-6)
+
+
+def test_a_mirrored_look_is_even_handed(small):
+    """With the mirror, a photo and its mirror image get the same answers, mirrored."""
+    look = network.looking(compiled(network.folded(small)), mirror=True)
+    photo = RNG.integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    here, there = look(photo, -50), look(np.ascontiguousarray(photo[:, ::-1]), -50)
+    order = np.lexsort((here.heads[:, 1], here.heads[:, 0], here.logits.round(3)))
+    other = np.lexsort((96 - there.heads[:, 1], there.heads[:, 0], there.logits.round(3)))
+    np.testing.assert_allclose(here.logits[order], there.logits[other], atol=1e-3)
+    np.testing.assert_allclose(here.points[order][:, network.MIRRORED, 1], 96 - there.points[other][..., 1], atol=0.05)
+    np.testing.assert_allclose(here.heads[order][:, 4], -there.heads[other][:, 4], atol=1e-3)
+
+
+# The call that both tasks use
+
+def test_faces_of_a_photo():
+    from skimage.data import astronaut
+
+    photo = astronaut()
+    boxes, scores, points = faces.find_faces(photo)
+    assert len(boxes) == 1 and boxes.shape == (1, 4) and points.shape == (1, 5, 2) and 0.5 < scores[0] <= 1
+    eyes, nose, mouth = points[0, :2], points[0, 2], points[0, 3:]
+    assert eyes[:, 0].max() < nose[0] < mouth[:, 0].min() and eyes[0, 1] < nose[1] < eyes[1, 1] and mouth[0, 1] < mouth[1, 1]
+    np.testing.assert_allclose([*eyes[0], *eyes[1]], [102, 207, 104, 243], atol=8)
+    face = faces.find_faces(photo, box="face").boxes
+    assert face[0, 0] > boxes[0, 0] and np.prod(face[0, 2:] - face[0, :2]) < np.prod(boxes[0, 2:] - boxes[0, :2])
+    assert len(faces.find_faces(photo, min_face=250).boxes) == 0
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_photo_on_its_side(quarters):
+    from skimage.data import astronaut
+
+    upright = faces.find_faces(astronaut()).points[0]
+    turned = faces.find_faces(np.ascontiguousarray(np.rot90(astronaut(), quarters)), turns=True)
+    side = astronaut().shape[0]
+    for _ in range(quarters):
+        upright = np.stack([side - upright[:, 1], upright[:, 0]], axis=1)
+    np.testing.assert_allclose(turned.points[0], upright, atol=8)
+
+
+def test_calls_that_make_no_sense_are_refused():
+    photo = np.zeros((40, 40, 3), np.uint8)
+    for wrong, said in ((dict(photo=photo[..., 0]), r"expected a photo \(H, W, 3\)"), (dict(photo=photo + 300.0), "up to 300"), (dict(photo=photo, box="hat"), "'hat'"),
+                        (dict(photo=photo, threshold=2), "from 0 to 1, got 2"), (dict(photo=photo, min_face=0), "above 0")):
+        with pytest.raises(ValueError, match=said):
+            faces.find_faces(**wrong)
+    with pytest.raises(ValueError, match="'kit' or 'yunet', got 'viola'"):
+        faces.detector("viola")
+    with pytest.raises(ValueError, match="name it with --weights"):
+        faces.detector("yunet")
+
+
+def test_the_card_is_that_of_the_weights():
+    card = (network.WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(network.WEIGHTS.read_bytes()).hexdigest() in card
+    assert network.WEIGHTS.stat().st_size < 1_000_000
+
+
+# YuNet
+
+def test_files_that_are_no_YuNet_are_refused(tmp_path):
+    with pytest.raises(OSError, match="gone.onnx: no such file"):
+        yunet.looking(tmp_path / "gone.onnx")
+    (tmp_path / "text.onnx").write_bytes(b"no network")
+    with pytest.raises(OSError, match="text.onnx: OpenCV cannot read it as YuNet"):
+        yunet.looking(tmp_path / "text.onnx")
+
+
+@pytest.mark.skipif(not YUNET.is_file(), reason="YuNet's file is not beside the project")
+def test_YuNet_gives_the_same_kind_of_answer():
+    from skimage.data import astronaut
+
+    ours, theirs = faces.find_faces(astronaut()), faces.find_faces(astronaut(), look=faces.detector("yunet", YUNET))
+    assert len(theirs.boxes) == 1
+    for kind in ("head", "face"):
+        a, b = (faces.find_faces(astronaut(), box=kind, look=look).boxes[0] for look in (None, faces.detector("yunet", YUNET)))
+        assert np.prod(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])) > 0.6 * max(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
+    np.testing.assert_allclose(ours.points, theirs.points, atol=8)
+
+
+def test_heads_around_faces_are_higher_and_larger():
+    head = yunet.heads_around([[100, 50, 20, 15]])[0]
+    assert head[0] < 100 and head[1] == 50 and head[2] == 25 and head[3] == pytest.approx(16.5) and head[4] == 0
