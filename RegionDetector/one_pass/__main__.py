@@ -1,0 +1,117 @@
+"""Train the detector that the kit carries: FDDB's ellipses, and boxes and points of a teacher where its file is at hand.
+
+``python -m RegionDetector.one_pass --out FILE.npz [--fddb FOLDER] [--folds 1 2 ...] [--teacher YUNET.onnx --photos FOLDER...] [--without-people FOLDER...]``
+
+Scores are calibrated on a fold that was not trained on. FDDB_DIR names FDDB's folder where ``--fddb`` does not.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm.auto import tqdm
+
+from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
+from RegionDetector.fddb import reading
+from RegionDetector.one_pass import samples
+from RegionDetector.one_pass.labels import labelled, taught
+from RegionDetector.one_pass.training import CALIBRATIONS, Plan, calibrate, fit_detector, judged
+
+FLAT = 14  # standard deviation of the grey values of a photo that shows nothing
+MOST = 1400  # pixels of the longer side of photos without people
+
+
+def photos_below(folders):
+    """Photos in folders and below, one after the other; what cannot be read is named and left out."""
+    for folder in folders:
+        for file in sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES):
+            try:
+                yield file, read_photo(file)
+            except PhotoError as error:
+                print(f"left out: {error}", file=sys.stderr)
+
+
+def gathered(records, look=None, people=(), without_people=()):
+    """The album to train on.
+
+    Parameters
+    ----------
+    records : sequence of RegionDetector.fddb.reading.FddbPhoto
+    look : callable, optional
+        The teacher; see `common.detection.yunet.looking`. Without it FDDB's ellipses are all there is.
+    people : sequence of path
+        Folders of photos of people that nobody has marked; the teacher does. Not read without a teacher.
+    without_people : sequence of path
+        Folders of photos without people, beside those of scikit-image and scikit-learn. Pictures with a transparent ground
+        are pasted onto them: drawn faces, say.
+
+    Returns
+    -------
+    samples.Album
+    """
+    photos = []
+    for record in tqdm(records, "FDDB"):
+        photo = read_photo(record.path)
+        photos.append((photo, labelled(record.ellipses, taught(look, photo) if look else None)))
+    if look:
+        photos += [(photo, labelled([], taught(look, photo))) for _, photo in tqdm(photos_below(people), "photos")]
+    backgrounds, stickers = samples.without_people(), []
+    for file, photo in photos_below(without_people):
+        with_ground = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        if with_ground is not None and with_ground.ndim == 3 and with_ground.shape[2] == 4 and (with_ground[..., 3] == 0).mean() > 0.05:
+            stickers.append(cv2.cvtColor(with_ground, cv2.COLOR_BGRA2RGBA))
+        elif photo.std() > FLAT:
+            scale = min(1, MOST / max(photo.shape[:2]))
+            backgrounds.append(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return samples.Album(photos, backgrounds, stickers)
+
+
+def parser():
+    """The arguments of the command."""
+    p = argparse.ArgumentParser(prog="python -m RegionDetector.one_pass", description=__doc__.split("\n")[0])
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the weights: a file .npz")
+    p.add_argument("--fddb", metavar="FOLDER", help="the folder of FDDB; default: the environment variable FDDB_DIR")
+    p.add_argument("--folds", type=int, nargs="+", default=list(range(1, 9)), help="folds to train on (default: 1 to 8)")
+    p.add_argument("--validation", type=int, default=9, metavar="FOLD", help="fold on which the scores are calibrated (default: 9)")
+    p.add_argument("--teacher", type=Path, metavar="FILE", help="YuNet's .onnx")
+    p.add_argument("--photos", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos of people for the teacher to mark")
+    p.add_argument("--without-people", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos without people; PNGs with a transparent ground are pasted onto them")
+    p.add_argument("--steps", type=int, default=Plan.steps)
+    p.add_argument("--seed", type=int, default=Plan.seed)
+    p.add_argument("--bfloat16", action="store_true", help="compute with 16 bits, on processors that can")
+    return p
+
+
+def main(arguments=None):
+    """The command; returns its exit status."""
+    options = parser().parse_args(arguments)
+    from common.detection import network, yunet
+
+    try:
+        folder = reading.find_fddb(options.fddb)
+        if folder is None:
+            raise FileNotFoundError(f"where is FDDB? Name its folder with --fddb or FDDB_DIR; {reading.WHERE_FROM}.")
+        if options.validation in options.folds:
+            raise ValueError(f"fold {options.validation} is to be trained on and to calibrate the scores; name another one with --validation")
+        if options.photos and not options.teacher:
+            raise ValueError("--photos: who marks the faces in them? Name YuNet's file with --teacher")
+        plan = Plan(steps=options.steps, seed=options.seed, bfloat16=options.bfloat16)
+        look = yunet.looking(options.teacher) if options.teacher else None
+        album = gathered(reading.read_folds(folder, options.folds), look, options.photos, options.without_people)
+        model = fit_detector(album, plan)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    records = reading.read_folds(folder, options.validation)
+    for _ in range(CALIBRATIONS):
+        logits, right = judged(model, records)
+        calibrate(model, logits, right)
+    network.save_small(model, options.out)
+    print(f"{options.out}: {np.sum([w.size for w in model.get_weights()]):,} weights; trained on {len(album.faces):,} faces in {len(album.labels):,} photos with {plan}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

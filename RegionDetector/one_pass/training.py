@@ -1,0 +1,235 @@
+"""Training the detector of `common.detection.network`: on FDDB alone for the ten folds; with a teacher and more photos for the weights that the kit carries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.boxes import iou
+from common.detection import network, search
+from common.inference import compiled
+from common.photos import read_photo
+from RegionDetector.one_pass import samples
+from RegionDetector.one_pass.labels import boxed, labelled, spread_of
+
+CALIBRATIONS = 2  # merging is not linear in the logits, so that the first calibration is not quite right
+HELD_OUT = 32  # one photo in so many is not trained on: the scores are calibrated there
+PARTS = {"score": 2.0, "boxes": 1.5, "tilt": 0.3, "points": 1.0}  # weights of the loss
+MEAN = 10  # the weights are the mean over the last tenth of the steps or so, at most over 400
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train; the same plan and seed give the same network on the same machine.
+
+    Attributes
+    ----------
+    steps : int
+        Batches.
+    crops : int
+        In a batch.
+    lr : float
+        Highest learning rate, reached after 200 steps; falls as a cosine.
+    seed : int
+    widths : tuple of int
+    neck : int
+        See `network.generate_detector`.
+    bfloat16 : bool
+        Compute with 16 bits: a third faster on processors that have the instructions, very slow on others.
+    """
+
+    steps: int = 1500
+    crops: int = 32
+    lr: float = 2.5e-3
+    seed: int = 0
+    widths: tuple = network.WIDTHS
+    neck: int = network.NECK
+    bfloat16: bool = False
+
+
+def detection_loss(target, answers):
+    """What the network is to make small: one number for a batch.
+
+    The score learns the IoU of its own box (quality focal loss), the boxes their IoU less the distance of the middles (DIoU) and
+    the difference of the sizes, the points their distance in parts of the face.
+
+    Parameters
+    ----------
+    target : tensor, shape (N, C, 26)
+        See `targets.targets`.
+    answers : tensor, shape (N, C, 20)
+
+    References
+    ----------
+    Li et al., "Generalized Focal Loss", NeurIPS 2020; Zheng et al., "Distance-IoU Loss", AAAI 2020.
+    """
+    from keras import ops
+
+    positive, counts, head, face, point, per_size = (target[..., column] for column in range(6))
+    head_iou, head_agrees = _agreement(answers[..., 1:5], target[..., 6:10])
+    face_iou, face_agrees = _agreement(answers[..., 6:10], target[..., 11:15])
+    quality = ops.stop_gradient(ops.where(head > 0, head_iou, face_iou)) * positive
+    logit = answers[..., 0]
+    doubt = ops.square(ops.stop_gradient(quality - ops.sigmoid(logit)))
+    score = ops.sum(doubt * (ops.softplus(logit) - logit * quality) * counts)
+    boxes = ops.sum((1 - head_agrees) * head + (1 - face_agrees) * face)
+    tilt = ops.sum(ops.abs(answers[..., 5] - target[..., 10]) * head)
+    away = ops.abs(answers[..., 10:] - target[..., 16:]) * per_size[..., None]
+    points = ops.sum(ops.sum(ops.where(away < 0.05, 10 * away * away, away - 0.025), axis=-1) * point)
+    total = PARTS["score"] * score + PARTS["boxes"] * boxes + PARTS["tilt"] * tilt + PARTS["points"] * points
+    return total / ops.maximum(ops.sum(positive), 1.0)
+
+
+def _agreement(answer, target):
+    """IoU of boxes (..., 4), offsets and logs of half sizes, and IoU less what is wrong with middle and size."""
+    from keras import ops
+
+    middle, half = answer[..., :2], ops.exp(ops.clip(answer[..., 2:], -3.0, 4.0))
+    true_middle, true_half = target[..., :2], ops.exp(target[..., 2:])
+    low, high, true_low, true_high = middle - half, middle + half, true_middle - true_half, true_middle + true_half
+    common = ops.prod(ops.maximum(ops.minimum(high, true_high) - ops.maximum(low, true_low), 0.0), axis=-1)
+    overlap = common / (4 * ops.prod(half, axis=-1) + 4 * ops.prod(true_half, axis=-1) - common + 1e-6)
+    around = ops.sum(ops.square(ops.maximum(high, true_high) - ops.minimum(low, true_low)), axis=-1)
+    away = ops.sum(ops.square(middle - true_middle), axis=-1) / (around + 1e-6)
+    return overlap, overlap - away - 0.1 * ops.sum(ops.abs(ops.log(half / true_half)), axis=-1)
+
+
+def batches(album, plan):
+    """Batches for ``model.fit``: the album's faces in a new order each time all were shown.
+
+    Which crops a batch has depends on seed and number only, not on threads.
+
+    Returns
+    -------
+    keras.utils.PyDataset
+    """
+    import keras
+
+    count = len(album.faces)
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self):
+            super().__init__(workers=1, max_queue_size=4)
+
+        def __len__(self):
+            return plan.steps
+
+        def __getitem__(self, number):
+            at = np.arange(number * plan.crops, (number + 1) * plan.crops)
+            orders = {turn: np.random.default_rng([plan.seed, turn]).permutation(count) for turn in np.unique(at // count)}
+            return samples.batch(album, [orders[k // count][k % count] for k in at], np.random.default_rng([plan.seed, 1, number]))
+
+    return Batches()
+
+
+def fit_detector(album, plan=Plan(), callbacks=(), verbose=True):
+    """Train on an album.
+
+    Parameters
+    ----------
+    album : samples.Album
+    plan : Plan
+    callbacks : sequence of keras.callbacks.Callback
+    verbose : bool
+        A progress bar.
+
+    Returns
+    -------
+    keras.Model
+        Folded; not calibrated yet.
+
+    Raises
+    ------
+    ValueError
+        If the album has no face to learn.
+    """
+    import keras
+
+    if not album.faces:
+        raise ValueError(f"none of the {len(album.labels)} photos has a face to learn")
+    keras.utils.set_random_seed(plan.seed)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if plan.bfloat16 else "float32")
+    try:
+        model = network.generate_detector(samples.SIDE, plan.widths, plan.neck)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    warm = min(200, max(plan.steps // 5, 1))
+    rate = keras.optimizers.schedules.CosineDecay(plan.lr / 20, max(plan.steps - warm, 1), alpha=0.005, warmup_target=plan.lr, warmup_steps=warm)
+    # the mean over the last steps is better than any of them
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=5e-4, clipnorm=10.0, use_ema=True, ema_momentum=1 - 1 / min(max(plan.steps / MEAN, 1), 400))
+    model.compile(optimizer=optimizer, loss=detection_loss)
+    model.fit(batches(album, plan), epochs=1, callbacks=list(callbacks), verbose=1 if verbose else 0, shuffle=False)
+    return network.folded(model)
+
+
+def fit_on_fddb(records, plan=Plan(), callbacks=(), verbose=True):
+    """Train on photos of FDDB and nothing else but photos without people; calibrate on every 32nd of them, which is kept back.
+
+    Parameters
+    ----------
+    records : sequence of RegionDetector.fddb.reading.FddbPhoto
+    plan, callbacks, verbose
+        See `fit_detector`.
+
+    Returns
+    -------
+    keras.Model
+        Folded; the sigmoid of its first answer is the probability that the detection is a face (IoU above 0.5).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 64 photos or no face to learn.
+    """
+    if len(records) < 2 * HELD_OUT:
+        raise ValueError(f"{len(records)} photos are too few to train on and to calibrate with; expected at least {2 * HELD_OUT}")
+    order = np.random.default_rng(plan.seed).permutation(len(records))
+    held_out = [records[k] for k in order[::HELD_OUT]]
+    album = samples.Album([(read_photo(records[k].path), labelled(records[k].ellipses)) for k in np.setdiff1d(order, order[::HELD_OUT])],
+                          samples.without_people())
+    model = fit_detector(album, plan, callbacks, verbose)
+    for _ in range(CALIBRATIONS):
+        calibrate(model, *judged(model, held_out))
+    return model
+
+
+def judged(model, records, min_face=search.FACE):
+    """Logits of the detections in photos of FDDB, and whether each is a face (IoU above 0.5)."""
+    look, logits, right = network.looking(compiled(model)), [np.zeros(0)], [np.zeros(0, bool)]
+    for record in records:
+        found = search.search(look, read_photo(record.path), min_face, least=-5.0, turns=False)
+        heads = boxed(*spread_of(record.ellipses))
+        truth = np.concatenate([heads[:, :2] - heads[:, 2:4], heads[:, :2] + heads[:, 2:4]], axis=1)
+        logits.append(found.logits)
+        right.append(iou(found.boxes(), truth).max(axis=1, initial=0) > 0.5)
+    return np.concatenate(logits), np.concatenate(right)
+
+
+def calibrate(model, logits, right):
+    """Change the network's last layer so that the sigmoid of its logit is a probability.
+
+    Focal loss leaves a network too modest. A logistic curve through right and wrong detections mends it; slope and
+    offset go into the weights, so that nothing has to be remembered beside them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Folded; changed in place.
+    logits : ndarray of float, shape (N,)
+    right : ndarray of bool, shape (N,)
+
+    References
+    ----------
+    J. Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin Classifiers, 1999.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if right.all() or not right.any():
+        return  # nothing to tell apart
+    fitted = LogisticRegression(C=100).fit(logits[:, None], right)
+    slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if slope <= 0:
+        return  # a network that has learnt nothing is not made better by turning it round
+    kernel, bias = model.get_layer("answer").get_weights()
+    kernel[..., 0], bias[0] = kernel[..., 0] * slope, bias[0] * slope + offset
+    model.get_layer("answer").set_weights([kernel, bias])
