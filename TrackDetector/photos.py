@@ -1,13 +1,14 @@
-"""Images as RGB arrays, videos frame by frame, files in numeric order."""
+"""Images as RGB arrays, which files are photos and films, and their order."""
 
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from common.photos import PHOTO_SUFFIXES, PhotoError, in_numeric_order
+from common.photos import PHOTO_SUFFIXES, in_numeric_order
+from TrackDetector.films.reading import read_video  # noqa: F401, notebooks import it from here
 
-VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".mts", ".m2ts", ".mjpeg"}
+VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".vob",
+                  ".mts", ".m2ts", ".ts", ".mjpeg", ".mxf", ".ivf"}  # fmt: skip
 
 
 def as_rgb(image, name="image"):
@@ -56,78 +57,3 @@ def photos_in(folder):
     return in_numeric_order(
         p for p in Path(folder).iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and not p.name.startswith(".") and p.is_file()
     )
-
-
-def video_frames(path, every=1):
-    """The frames of a video file one by one, so that a long video need not fit into the memory.
-
-    Parameters
-    ----------
-    path : path-like
-    every : int
-        Take every `every`-th frame.
-
-    Yields
-    ------
-    ndarray, shape (H, W, 3), uint8 RGB
-
-    Raises
-    ------
-    PhotoError
-        If there is no such file, it cannot be decoded, or it holds no frame.
-    """
-    import cv2
-
-    path = Path(path)
-    if not path.is_file():
-        raise PhotoError(f"{path}: no such file")
-    capture, number = cv2.VideoCapture(str(path)), 0
-    try:
-        while capture.isOpened() and capture.grab():
-            if number % every == 0:
-                ok, frame = capture.retrieve()
-                if not ok:
-                    break
-                yield np.ascontiguousarray(frame[:, :, ::-1])
-            number += 1
-    except cv2.error as error:
-        raise PhotoError(f"{path}: cannot be decoded as a video ({error})") from None
-    finally:
-        capture.release()
-    if number == 0:
-        raise PhotoError(f"{path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
-
-
-def video_rate(path):
-    """Frames a second of a video file, or 25 where it does not say."""
-    import cv2
-
-    capture = cv2.VideoCapture(str(path))
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return rate if np.isfinite(rate) and rate > 0 else 25.0
-
-
-def read_video(path, most_frames=None, every=1):
-    """Read the frames of a video file.
-
-    Parameters
-    ----------
-    path : path-like
-    most_frames : int, optional
-        Stop after so many frames.
-    every : int
-        Take every `every`-th frame.
-
-    Returns
-    -------
-    frames : list of ndarray, shape (H, W, 3), uint8 RGB
-    rate : float
-        Frames a second of the file.
-
-    Raises
-    ------
-    PhotoError
-        As `video_frames`.
-    """
-    return list(islice(video_frames(path, every), most_frames)), video_rate(path)

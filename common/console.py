@@ -1,11 +1,9 @@
-"""What the commands share: names that any console can print, outputs that are known to be writable before the work, and writing them."""
+"""What all commands share: names that any console can print, outputs that are known to be writable before the work."""
 
-import json
 import os
 import sys
 import tempfile
 
-from common.files import whole_file
 
 
 def print_any_name():
@@ -50,26 +48,3 @@ def prepare_outputs(files, folder=None, inputs=()):
                 raise PermissionError("the file may not be written")
         except OSError as error:
             raise ValueError(f"{option} {path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
-
-
-def write_answers(path, answers):
-    """Write what a command has found as JSON, for ``--json``.
-
-    Parameters
-    ----------
-    path : path
-    answers : dict or list
-        What JSON can hold.
-
-    Returns
-    -------
-    bool
-        False, after a line on standard error, if it cannot be written; an old file is still there then.
-    """
-    try:
-        with whole_file(path) as file:
-            file.write(json.dumps(answers, indent=1))
-    except OSError as error:
-        print(f"error: --json {path}: cannot be written ({error.strerror or error}); the answers are above", file=sys.stderr)
-        return False
-    return True

@@ -18,7 +18,7 @@ from common.orl import orl_faces
 from common.photos import read_photo
 from common.pictures.drawing import draw
 from TrackDetector.__main__ import main
-from TrackDetector.commands.naming import name_faces
+from TrackDetector.commands.answering import name_faces
 from TrackDetector.commands.opening import open_gallery, read_people
 from TrackDetector.films.tracks import follow, link
 from TrackDetector.photos import read_video
@@ -134,14 +134,14 @@ def test_a_name_too_long_and_a_link_in_a_circle(files, capsys, tmp_path):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     code = main(["--gallery", str(files / "people"), str(tmp_path / ("x" * 300 + ".jpg")), "--json", str(tmp_path / "circle")])
     captured = capsys.readouterr()
-    assert code == 2 and "skipped: " in captured.err and f"--json {tmp_path / 'circle'}: cannot be written" in captured.err
+    assert code == 2 and "skipped: " in captured.err and f"{tmp_path / 'circle'}: cannot be written" in captured.err
 
 
 def test_photos_of_one_name_in_two_folders_are_both_drawn(files, gallery, tmp_path):
     for folder, shade in (("a", 10), ("b", 200)):
         save(tmp_path / folder / "1.png", np.full((40, 40, 3), shade, np.uint8))
     assert main(["--gallery", str(files / "people"), str(tmp_path / "a" / "1.png"), str(tmp_path / "b" / "1.png"), "--draw", str(tmp_path / "a")]) == 0
-    shades = [read_photo(tmp_path / "a" / name).mean().round() for name in ("1.png.named.jpg", "1.png.2.named.jpg")]
+    shades = [read_photo(tmp_path / "a" / name).mean().round() for name in ("1.png.named.jpg", "2/1.png.named.jpg")]
     assert shades == [10, 200]
     # a folder's own copies and what the Finder leaves are not looked at
     (tmp_path / "a" / "._1.png").write_bytes(b"no photo")
@@ -151,7 +151,7 @@ def test_photos_of_one_name_in_two_folders_are_both_drawn(files, gallery, tmp_pa
 
 def test_a_folder_without_photos_says_so(files, tmp_path, capsys):
     assert main(["--gallery", str(files / "people"), str(tmp_path)]) == 0
-    assert f"no photo or video in {tmp_path}" in capsys.readouterr().err
+    assert f"no photo or film in {tmp_path}" in capsys.readouterr().err
 
 
 def test_people_who_have_no_photo_and_a_folder_of_strangers_are_named(files, tmp_path, capsys):
@@ -164,7 +164,7 @@ def test_people_who_have_no_photo_and_a_folder_of_strangers_are_named(files, tmp
     classifier = open_gallery(tmp_path)
     assert classifier.classes_.tolist() == ["ann"]
     err = capsys.readouterr().err
-    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic", "HEIC, as iPhones take them", "note: no face found in 1 of 2"):
+    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic: cannot be read as a photo", "note: no face found in 1 of 2"):
         assert line in err
 
 
@@ -287,8 +287,12 @@ def test_nothing_that_is_read_is_written_over(files, capsys, option, target):
 
 def test_a_folder_that_may_not_be_listed_is_skipped(files, tmp_path, capsys, monkeypatch):
     (tmp_path / "locked").mkdir()
-    listed = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda path: listed(path) if path.name != "locked" else (_ for _ in ()).throw(PermissionError(13, "denied")))
+
+    def locked(function):
+        return lambda path=".": function(path) if Path(path).name != "locked" else (_ for _ in ()).throw(PermissionError(13, "denied"))
+
+    monkeypatch.setattr(os, "scandir", locked(os.scandir))
+    monkeypatch.setattr(os, "listdir", locked(os.listdir))
     out = tmp_path / "out.json"
     assert main(["--gallery", str(files / "people"), str(files / "group.png"), str(tmp_path / "locked"), "--json", str(out)]) == 1
     assert "skipped: " in capsys.readouterr().err

@@ -115,27 +115,57 @@ def follow(frames, classifier, detector=None, progress=True, photo=False):
     """
     from tqdm.auto import tqdm
 
-    tracks, waiting, size = [], [], (input_size(classifier.nn_model)[0] or INPUT_SIZE)
-    for number, frame in enumerate(tqdm(frames, "frames", disable=not progress or photo)):
-        faces = find_faces(frame, detector, **({} if photo else {"most": FRAME}))
-        for face, track in zip(faces, link(tracks, [f.box for f in faces], number)):
-            waiting.append((track, align(frame, face.landmarks, size)))
-        if len(waiting) >= 2 * classifier.batch_size:
-            _describe(waiting, classifier)
-    _describe(waiting, classifier)
-    known = classifier.nn_model.name == FACE_MODEL and classifier.layer in (None, LAYER)
-    another = ANOTHER if known else classifier.threshold
-    if another is not None:
-        tracks = [piece for track in tracks for piece in parted(track, another)]
-        tracks.sort(key=lambda track: track.frames[0])
-    for track in tracks:
-        track.answer = classifier.answer_clip(np.array(track.descriptors), track.frames)
-    return tracks
+    following = Following(classifier, detector, photo)
+    for frame in tqdm(frames, "frames", disable=not progress or photo):
+        following.look(frame)
+    return following.end()
 
 
-def _describe(waiting, classifier):
-    """Describe the crops that wait, and empty the list."""
-    if waiting:
-        for (track, _), descriptor in zip(waiting, classifier.describe(np.array([crop for _, crop in waiting]))):
-            track.descriptors.append(descriptor)
-        waiting.clear()
+class Following:
+    """Frames looked at one after the other; see `follow`, which goes through all of them.
+
+    Parameters
+    ----------
+    classifier, detector, photo
+        As in `follow`.
+
+    Attributes
+    ----------
+    tracks : list of Track
+        So far, without answers.
+    """
+
+    def __init__(self, classifier, detector=None, photo=False):
+        self.classifier, self.detector, self.tracks, self._waiting, self._number = classifier, detector, [], [], 0
+        self._most = {} if photo else {"most": FRAME}
+        self._size = input_size(classifier.nn_model)[0] or INPUT_SIZE
+
+    def look(self, frame):
+        """Take in the next frame, (H, W, 3) uint8 RGB; returns the tracks of the faces in it."""
+        faces = find_faces(frame, self.detector, **self._most)
+        shown = link(self.tracks, [f.box for f in faces], self._number)
+        self._waiting += [(track, align(frame, face.landmarks, self._size)) for face, track in zip(faces, shown)]
+        self._number += 1
+        if len(self._waiting) >= 2 * self.classifier.batch_size:
+            self.describe()
+        return shown
+
+    def describe(self):
+        """Describe the faces that wait for it: they do so together."""
+        if self._waiting:
+            for (track, _), descriptor in zip(self._waiting, self.classifier.describe(np.array([crop for _, crop in self._waiting]))):
+                track.descriptors.append(descriptor)
+            self._waiting.clear()
+
+    def end(self):
+        """The tracks, each of one person and with its answer, in the order of appearance."""
+        self.describe()
+        classifier, tracks = self.classifier, self.tracks
+        known = classifier.nn_model.name == FACE_MODEL and classifier.layer in (None, LAYER)
+        another = ANOTHER if known else classifier.threshold
+        if another is not None:
+            tracks = [piece for track in tracks for piece in parted(track, another)]
+            tracks.sort(key=lambda track: track.frames[0])
+        for track in tracks:
+            track.answer = classifier.answer_clip(np.array(track.descriptors), track.frames)
+        return tracks

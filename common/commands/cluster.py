@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from contextlib import contextmanager
-from functools import lru_cache
+from uuid import uuid4
 
 from common.commands.journal import stamp
 from common.commands.run import attempt
@@ -62,21 +62,21 @@ def connected(address="local", workers=None):
             local.close(timeout=5)
 
 
-@lru_cache(maxsize=2)
-def _asker(module, settings):
-    """The function that answers, made once in each worker: it loads a network."""
-    return importlib.import_module(module).asker(**dict(settings))
+_made = {}  # in a worker: the function that answers, which has loaded a network; the last one only
 
 
-def _answer(path, module, settings, file, name):
+def _answer(path, work, module, settings, gift, file, name):
     """One answer, made in a worker."""
-    for place in reversed(path):
-        if place not in sys.path:
-            sys.path.insert(0, place)
-    return attempt(_asker(module, settings), file, name)
+    if work not in _made:
+        for place in reversed(path):
+            if place not in sys.path:
+                sys.path.insert(0, place)
+        _made.clear()
+        _made[work] = importlib.import_module(module).asker(*([] if gift is None else [gift]), **settings)
+    return attempt(_made[work], file, name)
 
 
-def shared_out(address, module, **settings):
+def shared_out(address, module, gift=None, **settings):
     """A function like `run.one_by_one` that asks the workers of a cluster.
 
     A worker that dies costs nothing but time: what it had in hand is given to another. A file at which several workers
@@ -88,8 +88,10 @@ def shared_out(address, module, **settings):
         See `connected`.
     module : str
         Its ``asker(**settings)`` makes the function that answers about one file.
+    gift : callable, optional
+        Gives bytes that every worker gets once, as the first argument of `asker`.
     **settings
-        Plain values that can be hashed and sent.
+        Plain values that can be sent.
 
     Returns
     -------
@@ -101,12 +103,13 @@ def shared_out(address, module, **settings):
         if not todo:
             return
         with connected(address) as client:
-            yield from _as_they_come(client, module, tuple(settings.items()), todo, stops)
+            given = None if gift is None else client.scatter(gift(), broadcast=True)
+            yield from _as_they_come(client, (uuid4().hex, module, settings, given), todo, stops)
 
     return ask
 
 
-def _as_they_come(client, module, settings, todo, stops):
+def _as_they_come(client, work, todo, stops):
     from distributed import CancelledError, as_completed
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
@@ -115,7 +118,7 @@ def _as_they_come(client, module, settings, todo, stops):
 
     def submit():
         for file, name in left:
-            future = client.submit(_answer, path, module, settings, file, name, pure=False)
+            future = client.submit(_answer, path, *work, file, name, pure=False)
             pending[future.key] = file, stamp(file)
             return future
         return None

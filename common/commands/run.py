@@ -1,5 +1,6 @@
 """Asking about every file that has no answer yet: the loop that the commands share."""
 
+import argparse
 import errno
 import os
 import sys
@@ -53,9 +54,17 @@ class Answers:
         return lambda file, answers: write_json(file, answers, self.head)
 
 
+class _AsTyped(argparse.Action):
+    """Keeps by which of its names the option was called, for messages."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        namespace.out, namespace.out_option = values, option_string
+
+
 def add_options(parser, copies):
     """Options that the commands share; `copies` says what `--draw` writes."""
-    parser.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT",
+    parser.set_defaults(out_option="--out")
+    parser.add_argument("--out", "--json", dest="out", action=_AsTyped, type=Path, metavar="OUT",
                         help="write the answers to a file: .json and .csv are made whole at the end; .jsonl grows by one line for each file as it is "
                         "answered. Stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels "
                         "of the upright photo, rows first, counted from 0 at its top left corner")
@@ -72,7 +81,7 @@ def check_outputs(options, inputs, **more):
     ------
     ValueError
     """
-    prepare_outputs({"--out": options.out, **more}, options.draw, inputs)
+    prepare_outputs({options.out_option: options.out, **more}, options.draw, inputs)
 
 
 def attempt(ask, file, name, check=lambda: None):

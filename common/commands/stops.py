@@ -49,6 +49,15 @@ class Stops:
             raise Stop(number)
 
     @contextmanager
+    def noted(self):
+        """What is inside looks at `signal` itself, and ends in its own way: a first signal does not stop it."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+
+    @contextmanager
     def held(self):
         """What is inside is finished first."""
         self._held += 1

@@ -1,0 +1,220 @@
+"""Copies of films with boxes and names, or with faces blurred: H.264 with the sound of the film, which browsers play."""
+
+import os
+from collections import defaultdict
+from fractions import Fraction
+
+import numpy as np
+
+from common.photos import PhotoError
+
+_ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # what builds of FFmpeg have
+_SOUND = {"aac", "mp3", "opus"}  # what browsers play in an .mp4; other sound is encoded anew
+_QUALITY = {"preset": "veryfast", "crf": "20", "bf": "0"}  # frames in the order in which they are shown: else the length of an uneven film comes out wrong
+_CLOCK = Fraction(1, 90_000)
+
+
+def between(frames, boxes, most):
+    """Boxes of a face in all frames: in those that were not looked at, it lies between where it was before and after.
+
+    Parameters
+    ----------
+    frames : sequence of int
+        In order.
+    boxes : sequence of array_like, shape (4,)
+    most : int
+        Frames from one look to the next over which this is done.
+
+    Returns
+    -------
+    dict of int to ndarray
+    """
+    known = dict(zip(frames, map(np.asarray, boxes)))
+    for (a, one), (b, two) in zip(list(known.items()), list(known.items())[1:]):
+        if 1 < b - a <= most:
+            known |= {t: one + (two - one) * (t - a) / (b - a) for t in range(a + 1, b)}
+    return known
+
+
+def by_frame(tracks, most, hold=0):
+    """What is where in each frame.
+
+    Parameters
+    ----------
+    tracks : iterable of (object, frames, boxes)
+    most : int
+        As in `between`.
+    hold : int
+        Frames before the first and after the last look in which the face is taken to be where it was then.
+
+    Returns
+    -------
+    dict of int to list of (object, ndarray)
+    """
+    seen = defaultdict(list)
+    for what, frames, boxes in tracks:
+        known = between(frames, boxes, most)
+        known |= {t: boxes[0] for t in range(frames[0] - hold, frames[0])} | {t: boxes[-1] for t in range(frames[-1] + 1, frames[-1] + 1 + hold)}
+        for t, box in known.items():
+            seen[t].append((what, box))
+    return seen
+
+
+def write_film(film, target, change, check=lambda: None):
+    """Write a changed copy of a film: as long, with the same time for each frame, and with its sound.
+
+    Parameters
+    ----------
+    film : reading.Film
+    target : pathlib.Path
+        An .mp4; it is there when it is whole.
+    change : callable
+        From the number of a frame and the frame to the frame that is written.
+    check : callable
+        Called for every frame.
+
+    Raises
+    ------
+    PhotoError
+        If it cannot be encoded.
+    OSError
+        If the disk is full.
+    """
+    import av
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with av.open(str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as out, _Sound(film, out) as sound:
+            _encode(film, out, sound, change, check)
+        os.replace(part, target)
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError) and not isinstance(error, PhotoError):
+            raise OSError(error.errno, f"{target}: {error.strerror}") from None
+        raise PhotoError(f"{target}: cannot be written as a film ({error.strerror or error})") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _video_stream(out, film):
+    import av
+
+    name = next((each for each in _ENCODERS if each in av.codecs_available), None)
+    if name is None:
+        raise PhotoError(f"no copy of {film.path}: this build of FFmpeg encodes no H.264; install the package `av` from PyPI")
+    stream = out.add_stream(name, rate=max(1, round(film.rate)), options=_QUALITY if name == "libx264" else {})
+    stream.height, stream.width = film.height - film.height % 2, film.width - film.width % 2  # H.264 as browsers play it has even sides
+    if min(stream.height, stream.width) < 2:
+        raise PhotoError(f"no copy of {film.path}: its frames have {film.height} x {film.width} pixels")
+    stream.pix_fmt, stream.time_base, stream.codec_context.time_base = "yuv420p", _CLOCK, _CLOCK
+    return stream
+
+
+def _encode(film, out, sound, change, check):
+    import av
+
+    stream, waiting, last, lengths = _video_stream(out, film), None, -1, {}
+
+    def put(frame, length=0):
+        if frame is not None:
+            lengths[frame.pts] = length
+        for packet in stream.encode(frame):
+            packet.duration = lengths.pop(packet.pts, packet.duration)
+            out.mux(packet)
+
+    for number, seconds, image in film.frames():
+        check()
+        image = np.ascontiguousarray(change(number, image))
+        if image.shape[:2] != (film.height, film.width):  # some films change their size on the way
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(width=stream.width, height=stream.height, format="yuv420p")
+        else:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="rgb24")
+        frame.pts, frame.time_base = max(last + 1, round(seconds / _CLOCK)), _CLOCK
+        if waiting is not None:
+            put(waiting, frame.pts - waiting.pts)
+        waiting, last = frame, frame.pts
+        sound.up_to(seconds)
+    usual = round(1 / film.rate / _CLOCK)
+    left = round(film.length / _CLOCK) - last if film.length and not film.notes else usual
+    put(waiting, min(max(left, 1), 4 * usual))
+    put(None)
+    sound.up_to(float("inf"))
+
+
+class _Sound:
+    """The first sound of a film, put into a copy piece by piece, as the pictures come."""
+
+    def __init__(self, film, out):
+        self.film, self.out = film, out
+
+    def __enter__(self):
+        import av
+
+        self.stream = None
+        if self.film.has_sound:
+            self.container = av.open(str(self.film.path.absolute()), metadata_errors="ignore")
+            self.source = self.container.streams.audio[0]
+            self.start = (self.container.start_time or 0) / 1e6
+            self.as_it_is = self.source.codec_context.name in _SOUND
+            if self.as_it_is:
+                add = getattr(self.out, "add_stream_from_template", None)
+                self.stream = add(self.source) if add else self.out.add_stream(template=self.source)
+            else:
+                self.stream = self.out.add_stream("aac", rate=self.source.codec_context.sample_rate or 48_000)
+                self.resampler = av.AudioResampler("fltp", self.stream.codec_context.layout.name, self.stream.codec_context.sample_rate)
+            self.pieces, self.next = self._pieces(), None
+        return self
+
+    def __exit__(self, *error):
+        if self.stream is not None:
+            self.container.close()
+
+    def _pieces(self):
+        """Second and packet, in order; what is damaged is left out."""
+        import av
+
+        packets = self.container.demux(self.source)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:
+                packet = None
+            if packet is None:
+                return
+            if not packet.is_corrupt and (packet.dts is not None or not self.as_it_is):
+                yield packet
+
+    def up_to(self, seconds):
+        """Write the sound up to a second of the film."""
+        import av
+
+        while self.stream is not None:
+            if self.next is None:
+                self.next = next(self.pieces, None)
+                if self.next is None:
+                    if not self.as_it_is:
+                        self._write(self.stream.encode(None))
+                    self.container.close()
+                    self.stream = None
+                    return
+            packet = self.next
+            if packet.dts is not None and float(packet.dts * packet.time_base) - self.start > seconds:
+                return
+            self.next = None
+            try:
+                if self.as_it_is:
+                    late = round(self.start / packet.time_base)
+                    packet.pts, packet.dts = (None if packet.pts is None else packet.pts - late), packet.dts - late
+                    packet.stream = self.stream
+                    self._write([packet])
+                else:
+                    for frame in packet.decode():
+                        if frame.pts is not None:
+                            frame.pts -= round(self.start / frame.time_base)
+                        self._write(piece for whole in self.resampler.resample(frame) for piece in self.stream.encode(whole))
+            except av.error.InvalidDataError:
+                continue
+
+    def _write(self, packets):
+        for packet in packets:
+            self.out.mux(packet)

@@ -1,0 +1,189 @@
+"""Films frame by frame, with the true second of each frame: by PyAV, whose wheels carry FFmpeg."""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from common.photos import PhotoError
+
+# What FFmpeg may take a file for. Left out are lists that lead to other files or to the network, and text, of which it would make a film.
+_FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,obu,h264,hevc,m4v,mjpeg,dv,mxf,yuv4mpegpipe,rm,nut,gif"
+_USUAL_RATE = 25.0
+_ENDS_EARLY = 0.5, 0.02  # seconds, share of its length: a film that ends so much too early was cut short
+
+
+class Film:
+    """A film, whose frames can be gone through several times.
+
+    Phones hold a film on its side and note it, some cameras squeeze it: frames come upright, with square pixels.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    height, width : int
+        Of the frames, in pixels.
+    length : float or None
+        Seconds, as the file says.
+    rate : float
+        Frames a second, on average, as the file says; 25 where it does not.
+    expected : int or None
+        How many frames the file says, or its length and rate.
+    read : int
+        Frames that the last going through found.
+    until : float
+        The second of the last of them.
+    notes : list of str
+        What was amiss then: cut short, damaged in places.
+
+    Raises
+    ------
+    PhotoError
+        If there is no such file, or it is no film.
+    """
+
+    def __init__(self, path):
+        self.path, self.read, self.until, self.notes = Path(path), 0, 0.0, []
+        with self._opened() as (container, stream):
+            start = container.start_time or 0
+            self._start = start / 1e6
+            self.length = container.duration / 1e6 if container.duration and container.duration > 0 else None
+            rate = stream.average_rate or stream.guessed_rate or 0
+            self.rate = float(rate) if 0 < rate < 1000 else _USUAL_RATE
+            self.expected = stream.frames or (round(self.length * self.rate) if self.length else None)
+            self.has_sound = bool(container.streams.audio)
+        first = next(self._frames(1), None)
+        if first is None:
+            raise PhotoError(f"{self.path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
+        self.height, self.width = first[2].shape[:2]
+
+    def _opened(self):
+        """The container and its first stream of pictures, in a `with` that closes them."""
+        from contextlib import contextmanager
+
+        import av
+
+        @contextmanager
+        def opened():
+            if not self.path.is_file():
+                raise PhotoError(f"{self.path}: no such file")
+            try:
+                with av.open(str(self.path.absolute()), metadata_errors="ignore", options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"}) as container:
+                    if not container.streams.video:
+                        raise PhotoError(f"{self.path}: cannot be decoded as a video: there is no picture in it")
+                    yield container, container.streams.video[0]
+            except av.error.FFmpegError as error:
+                raise PhotoError(f"{self.path}: cannot be decoded as a video ({error.strerror or error}). If it was cut short while it was recorded or "
+                                 "copied, get it whole; else try to convert it to MP4 (H.264)") from None
+
+        return opened()
+
+    def frames(self, every=1):
+        """Go through the film.
+
+        Parameters
+        ----------
+        every : int
+            Give every `every`-th frame.
+
+        Yields
+        ------
+        number : int
+            From 0, every frame counted.
+        seconds : float
+            From the beginning of the film, as its clock says: a film need not have the same time between its frames.
+        image : ndarray, shape (H, W, 3), uint8 RGB
+
+        Raises
+        ------
+        PhotoError
+            If not one frame can be decoded.
+        """
+        self.read, self.until, self.notes = 0, 0.0, []
+        yield from self._frames(every)
+        if not self.read:
+            raise PhotoError(f"{self.path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
+
+    def _frames(self, every):
+        import av
+
+        damaged, end, ended = 0, 0.0, True
+        with self._opened() as (container, stream):
+            stream.thread_type = "AUTO"
+            packets = container.demux()
+            while True:
+                try:
+                    packet = next(packets, None)
+                except av.error.FFmpegError:  # the file ends in the middle of something
+                    packet, ended = None, False
+                if packet is None:
+                    break
+                if packet.pts is not None and packet.time_base is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._start)
+                if packet.stream.index != stream.index:
+                    continue
+                try:
+                    shown = packet.decode()
+                except av.error.FFmpegError:
+                    damaged += 1
+                    continue
+                for frame in shown:
+                    seconds = self.read / self.rate if frame.time is None else frame.time - self._start
+                    number, self.read, self.until = self.read, self.read + 1, max(self.until, seconds)
+                    if number % every == 0:
+                        yield number, self.until, _upright(frame)
+        missing = self.length - end if self.length and end else 0
+        if missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended:
+            whole = f" of {self.length:.1f}" if self.length and missing > 0 else ""
+            self.notes.append(f"the film is cut short: {end:.1f}{whole} seconds of it are there")
+        if damaged:
+            self.notes.append(f"the film is damaged: {damaged} pieces of it could not be decoded")
+
+
+def _upright(frame):
+    """A decoded frame as an RGB array, turned and stretched as it shall be shown."""
+    shape = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
+    width = round(frame.width * float(shape)) if shape and 0.2 < shape < 5 else frame.width
+    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height) if width != frame.width else frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def read_video(path, most_frames=None, every=1):
+    """Read the frames of a film.
+
+    Parameters
+    ----------
+    path : path-like
+    most_frames : int, optional
+        Stop after so many frames.
+    every : int
+        Take every `every`-th frame.
+
+    Returns
+    -------
+    frames : list of ndarray, shape (H, W, 3), uint8 RGB
+    rate : float
+        Frames a second of the file, on average.
+
+    Raises
+    ------
+    PhotoError
+        As `Film`.
+
+    Warns
+    -----
+    UserWarning
+        If the film is cut short or damaged.
+    """
+    import warnings
+
+    film = Film(path)
+    frames = [image for _, _, image in islice(film.frames(every), most_frames)]
+    for note in film.notes:
+        warnings.warn(f"{film.path}: {note}", stacklevel=2)
+    return frames, film.rate
