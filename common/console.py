@@ -5,7 +5,6 @@ import sys
 import tempfile
 
 
-
 def print_any_name():
     """Let ``print`` write what the console has no letter for as ``\\u674e``, instead of ending the program.
 

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from common.files import only_one, temporary_folder, whole_file
@@ -69,6 +69,11 @@ def settings_mark(settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
 
+def _remove(lock):
+    with suppress(OSError):  # Windows removes nothing that somebody waits for
+        lock.unlink()
+
+
 class Journal:
     """The answers made so far, in a file of JSON Lines that grows by whole lines only.
 
@@ -107,7 +112,9 @@ class Journal:
             self.path = self.out.with_name(self.out.name + UNFINISHED)
         with ExitStack() as opened:
             try:
-                opened.enter_context(only_one(self.path.with_name(f".{self.path.name}.lock"), f"waiting for another run, which writes {self.path}"))
+                lock = self.path.with_name(f".{self.path.name}.lock")
+                opened.callback(_remove, lock)
+                opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}"))
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
             except OSError as error:
                 raise JournalError(f"{self.path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
