@@ -225,7 +225,6 @@ def test_overlap_and_softmax():
     ("AttributeError", "module 'cv2' has no attribute 'CascadeClassifier'", "find_face"),
     ("TypeError", "peak_local_max() got an unexpected keyword argument 'indices'", "rows and columns"),
     ("TypeError", "reshape() got an unexpected keyword argument 'newshape'", "shape today"),
-    ("ModuleNotFoundError", "No module named 'pandas'", "csv.DictReader"),
     ("ModuleNotFoundError", "No module named 'my_functions'", "in a cell"),
     ("ImportError", "cannot import name 'misc' from 'scipy'", "skimage.io.imread"),
     ("AttributeError", "module 'tensorflow' has no attribute 'Session'", "delete the line"),

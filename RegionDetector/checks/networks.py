@@ -119,6 +119,7 @@ def _windows(rng, count=12):
 
 
 def _difference(classifier, window_map, X):
+    require(window_map.size == 2 * len(X), f"generate_fcnn_model's network gives one window a map of shape {window_map.shape[1:]}, expected (1, 1, 2): correct it first")
     return float(np.abs(softmax(_answer(classifier, X, "the classifier's answer")) - softmax(window_map.reshape(len(X), -1))).max())
 
 
@@ -142,6 +143,8 @@ def check_generate_fcnn_model(f, kit):
     require(min(big[1:3]) >= 8, f"a photo of 176 x 176 gives a map of {big[1]} x {big[2]}: it should have one answer for every place of the window")
     classifier = _built(kit.other("generate_model")(PATCH), PATCH)
     have, need = small.count_params(), classifier.count_params()
+    if have != need and kit.stands_in("generate_model"):
+        return  # his own classifier is broken, and this network has the layers of that one
     require(have == need, f"the FCNN has {have:,} parameters, the classifier {need:,}: they must have the same layers, or the weights cannot be copied")
     seed = int(rng.integers(1 << 30))
     _shake(classifier, np.random.default_rng(seed))
@@ -187,6 +190,8 @@ def check_copy_weights(f, kit):
     old, before = classifier.get_weights(), fcnn.get_weights()
     returned = f(classifier, fcnn)
     after = fcnn.get_weights()
+    if len(after) == len(old) and all(np.array_equal(a.ravel(), b.ravel()) for a, b in zip(after, old)) and all(map(np.array_equal, old, classifier.get_weights())):
+        return  # every number has arrived in its place, whatever the networks make of them
     if all(np.array_equal(a, b) for a, b in zip(before, after)) and hasattr(returned, "get_weights"):
         after = returned.get_weights()
     small.set_weights(after)

@@ -62,7 +62,7 @@ def measure(grader, source, submission, data):
         return {score.name: (None, "Classifier is not right, so nothing is measured") for score in grader.task.scores}
     own = {name for name, verdict in grader.verdicts.items() if verdict.status == RIGHT}
     answer = {}
-    session, _ = grader.open(source, 300, grader.borrowed.get("Classifier", [] if "preprocess_imgs" in source.defined else ["preprocess_imgs"]))
+    session, _ = grader.open_as_judged("Classifier", source, 300)
     try:
         remote = Remote(session, grader.task, own, grader.seed)
         classifier = remote.function("Classifier")(remote.run("TrackDetector.descriptors:load_face_model"))

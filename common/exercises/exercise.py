@@ -14,7 +14,11 @@ RIGHT, WRONG, NOT_ATTEMPTED, NOT_YET = "right", "wrong", "not attempted", "canno
 
 
 class Wrong(Exception):
-    """A check's diagnosis, in the terms of the task."""
+    """A check's diagnosis, in the terms of the task; and what it had expected, where that is said in a few words."""
+
+    def __init__(self, message, expected=""):
+        super().__init__(message)
+        self.expected = expected
 
 
 class Unsolved(Exception):
@@ -33,6 +37,7 @@ class Verdict:
     status: str
     message: str = ""
     marks: float = 0.0
+    expected: str = ""
 
     def __str__(self):
         return f"{self.name}: {self.status}{'. ' + self.message if self.message else ''}"
@@ -65,6 +70,9 @@ class Exercise:
         Processor time that its check may take when it is graded.
     takes : tuple of str
         Names of the stub's parameters; what takes them by name only, or calls them otherwise, is right as well.
+    forms : tuple of str
+        ``module:function`` that gives a stand-in's answer in another form, from its arguments and its answer: what a student's
+        other functions may be written for.
     """
 
     name: str
@@ -79,6 +87,8 @@ class Exercise:
     picture: object = None
     seconds: int = 20
     takes: tuple = ()
+    stand_in: str = ""
+    forms: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,8 @@ def describe_error(error):
     text = " ".join(str(error).split())[:500]
     advice = old_keras.advice(kind, text)
     line = getattr(error, "line", "") or _line_of(error)
+    if getattr(error, "of", ""):
+        line += f", says the kit's {error.of}, which stands in for yours"
     if advice and len(text) > 160:  # numpy, for one, explains at length what the advice says in a line
         text = text[:157] + "..."
     if kind == "TypeError" and re.search(r"\w+\(\) (takes|missing) .*positional argument", text) and not line:
@@ -152,12 +164,18 @@ def _line_of(error):
 class Local:
     """Where a check runs in a notebook: in the same process."""
 
+    lenient = False
+
     task: object
     seed: int = 0
 
     def other(self, name):
         """Another exercise's function: the student's, else the reference."""
         return self.task.current(name)
+
+    def stands_in(self, name):
+        """Does something else answer in the place of this function, as the student's is broken? In a notebook each is what stands there."""
+        return False
 
     def model(self, model):
         """A Keras model of the check, where the student's function lives."""
@@ -230,9 +248,9 @@ def judge(exercise, f, kit):
     Verdict
     """
     try:
-        exercise.check(_either_way(f, exercise.takes), kit)
+        note = exercise.check(_either_way(f, exercise.takes), kit)
     except Wrong as error:
-        return Verdict(exercise.name, WRONG, str(error))
+        return Verdict(exercise.name, WRONG, str(error), expected=error.expected)
     except Unsolved as error:
         return Verdict(exercise.name, NOT_YET, str(error))
     except NotImplementedError:
@@ -243,7 +261,7 @@ def judge(exercise, f, kit):
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     except BaseException as error:  # whatever a student's function raises is an answer, not our failure
         return _answer_of_an_error(exercise, error)
-    return Verdict(exercise.name, RIGHT, "", exercise.marks)
+    return Verdict(exercise.name, RIGHT, note or "", exercise.marks)
 
 
 @dataclass

@@ -59,7 +59,12 @@ def pack(value, keep=None):
         if isinstance(v, dict):
             return {"d": [[encode(k), encode(x)] for k, x in v.items()]}
         if hasattr(v, "__array__") and not isinstance(v, type):
-            return encode(np.asarray(v.detach().cpu() if hasattr(v, "detach") else v))  # PyTorch gives no arrays of what it is fitting
+            try:
+                return encode(np.asarray(v.detach().cpu() if hasattr(v, "detach") else v))  # PyTorch gives no arrays of what it is fitting
+            except (TypeError, ValueError, NotImplementedError):  # a tensor of a network that only says what will be there
+                if keep is None:
+                    raise WireError(f"{type(v).__name__} is no plain data") from None
+                return encode(keep(v))
         if keep is None:
             raise WireError(f"{type(v).__name__} is no plain data")
         return encode(keep(v))

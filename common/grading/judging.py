@@ -1,18 +1,47 @@
 """How one submission is judged: every function by name, each check on fresh data, in a sandbox."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Verdict, judge
+from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Unsolved, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
 from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
+from common.grading.rebuilt import rebuilt
 from common.grading.sandbox import Ended, Raised, RemoteObject, Sandbox
 from common.grading.sandbox_worker import begins
 from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
 _MOST_ATTEMPTS = 6
+_STANDS_IN = "which stands in for yours"
+
+
+@dataclass(frozen=True)
+class Try:
+    """One try of a function, and in what company.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    stand_ins : dict of str to str or None
+        Functions that the reference answered for, and in which form.
+    problems : list of (str, dict)
+        What of the notebook failed to load.
+    told : dict of str to str
+        What was asked, what came, what was expected.
+    asked : set of str
+        Those of the stand-ins that were called.
+    ended : bool
+        Was it stopped: too slow, too large, gone?
+    """
+
+    verdict: Verdict
+    stand_ins: dict
+    problems: list = field(default_factory=list)
+    told: dict = field(default_factory=dict)
+    asked: set = field(default_factory=set)
+    ended: bool = False
 
 
 @dataclass
@@ -23,24 +52,51 @@ class Remote:
     task: object
     own: set
     seed: int
+    lenient: bool = True  # a class hands in notebooks that were written for the published course's files, too
+
+    def __post_init__(self):
+        for name, form in self.session.stand_ins.items():  # what the notebook's own functions call in the place of others
+            self.session.stand_ins[name] = self._in_form(self.stand_in(name), form)
+
+    @staticmethod
+    def _in_form(function, form):
+        return function if form is None else lambda *args, **kwargs: load(form)(args, function(*args, **kwargs))
 
     def function(self, name):
         """The student's function."""
-        return lambda *args, **kwargs: self.session.request("call", target=name, args=list(args), kwargs=kwargs)
+        return lambda *args, **kwargs: self.session.call(name, args, kwargs)
+
+    def stand_in(self, name):
+        """What answers in the place of a function of the student's: the reference, as far as it fits to his other functions."""
+        item = self.task.by_name[name]
+        reference = load(item.answer)
+        if not item.stand_in:
+            return reference
+        here = {n: lambda *args, n=n: rebuilt(self.session.call(n, args, {})) for n in self.own}
+
+        def fitting(*args, **kwargs):
+            try:
+                return load(item.stand_in)(here, reference)(*args, **kwargs)
+            except Unsolved:  # nothing can be made of them
+                return reference(*args, **kwargs)
+
+        return fitting
 
     def other(self, name):
-        """The student's function if it may be relied on, else the reference."""
+        """The student's function if it may be relied on, else what stands in for it."""
         if name in self.own:
             return self.function(name)
-        reference = load(self.task.by_name[name].answer)
+        function = self.stand_in(name)
 
         def stand_in(*args, **kwargs):
-            if name != "copy_weights":  # that one works on the models in the sandbox
-                args = [self.session.models.get(a.handle.number, a) if isinstance(a, RemoteObject) else a for a in args]
-            answer = reference(*args, **kwargs)
+            answer = self.session.by_reference(function, args, kwargs)
             return self.model(answer) if hasattr(answer, "to_json") else answer
 
         return stand_in
+
+    def stands_in(self, name):
+        """Does something else answer in the place of this function, as the student's is not right or not there?"""
+        return name not in self.own
 
     def model(self, model):
         """A Keras model of the check, in the sandbox."""
@@ -66,18 +122,29 @@ class Grader:
     seed: int = 2026
     train: float = 0
     verdicts: dict = field(default_factory=dict)
-    borrowed: dict = field(default_factory=dict)
+    found_right: dict = field(default_factory=dict)
+    told: dict = field(default_factory=dict)
+    asked: dict = field(default_factory=dict)
+    stuck: set = field(default_factory=set)
     made: set = field(default_factory=set)
     notes: list = field(default_factory=list)
 
     def open(self, source, seconds, stand_ins=(), files=(), names=None):
-        """A session with the functions of a submission in it, those of `stand_ins` replaced by the reference; and what of it failed to load.
+        """A session with the functions of a submission in it; and what of it failed to load.
 
-        `names` are variables that are made by work in the notebook's cells, which is otherwise not repeated; by default
-        those that the right functions have asked for.
+        Parameters
+        ----------
+        source : common.grading.notebook_source.Source
+        seconds : float
+        stand_ins : sequence of str, or dict of str to str or None
+            Functions that are replaced by the reference; where the reference's answer is to be given in another form, which (see `Exercise.forms`).
+        files : sequence of path-like
+        names : set of str, optional
+            Variables that are made by work in the notebook's cells, which is otherwise not repeated; by default those that the right
+            functions have asked for.
         """
         session = self.sandbox.open(seconds, files)
-        session.stand_ins = {name: load(self.task.by_name[name].answer) for name in stand_ins}
+        session.stand_ins = dict(stand_ins) if isinstance(stand_ins, dict) else dict.fromkeys(stand_ins)
         try:
             problems = session.request("load", statements=[*self.prelude.statements, *source.with_work(self.made if names is None else names)], stand_ins=list(stand_ins),
                                        pylab=source.pylab, seed=self.seed, task=self.task.name)
@@ -87,6 +154,10 @@ class Grader:
         kits = {begins(text) for text in self.prelude.statements}  # these may fail without the work between them; the student has not written them
         return session, [p for p in problems if p[0] not in kits] if isinstance(problems, list) else []
 
+    def open_as_judged(self, name, source, seconds, files=()):
+        """A session in which a right function finds what it found when it was judged; see `open`."""
+        return self.open(source, seconds, self.found_right.get(name, {}), files)
+
     def _problem(self, item, source):
         """Why the function is not there, if it is not."""
         if item.name in source.defined or source.makes(item.name):
@@ -95,58 +166,100 @@ class Grader:
             return Verdict(item.name, WRONG, f"It does not parse: {source.broken[item.name]}.")
         return Verdict(item.name, NOT_ATTEMPTED, "Its body is not written." if item.name in source.stubs else "The notebook has no function of this name.")
 
-    def _attempt(self, item, source, own):
-        """A verdict; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again."""
-        names, verdict, missing = set() if item.name in source.defined else {item.name}, None, None
+    def _attempt(self, item, source, own, forms=()):
+        """A try; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again."""
+        names, now, missing = set() if item.name in source.defined else {item.name}, None, None
         for _ in range(_MOST_ATTEMPTS):
-            before, (verdict, problems) = verdict, self._try(item, source, own, names)
+            before, now = now, self._try(item, source, own, dict(forms), names)
+            verdict = now.verdict
             if "AST constructor recursion depth" in verdict.message:  # a fault of Python 3.11 in threads, ours and not the student's
                 continue
             missing = re.search(r"name '(\w+)' is not defined", verdict.message) if verdict.status != RIGHT else None
             if before is not None and verdict.message.startswith(_CANNOT_LOAD):
-                return Verdict(item.name, WRONG, f"{before.message} The cell that makes it could not be run: it{verdict.message.removeprefix(_CANNOT_LOAD)} "
-                                                 "Give the function what it needs as an argument, or make it in the function.")
+                message = (f"{before.verdict.message} The cell that makes it could not be run: it{verdict.message.removeprefix(_CANNOT_LOAD)} "
+                           "Give the function what it needs as an argument, or make it in the function.")
+                return replace(before, verdict=Verdict(item.name, WRONG, message))
             if missing is None or missing[1] in names or not source.makes(missing[1]):
                 break
             names = names | {missing[1]}
         if verdict.status == RIGHT:
             self.made |= names
-        return Verdict(item.name, verdict.status, verdict.message + _named(problems, missing[1]), verdict.marks) if missing else verdict
+        return replace(now, verdict=replace(verdict, message=verdict.message + _named(now.problems, missing[1]))) if missing else now
 
-    def _try(self, item, source, own, names=()):
-        """A verdict, and what of the notebook failed to load."""
-        stand_ins = [n for n in item.uses if n not in own]
+    def _try(self, item, source, own, forms, names=()):
+        stand_ins = {n: forms.get(n) for n in item.uses if n not in own}
         try:
             session, problems = self.open(source, item.seconds, stand_ins, names=names)
         except (Ended, Raised) as error:
-            return Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), []
+            return Try(Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), stand_ins)
+        asked = session.asked
         try:
             remote = Remote(session, self.task, own, self.seed)
             if session.request("has", name=item.name) is not True:
-                return Verdict(item.name, WRONG, f"Its definition cannot be run.{_named(problems, item.name)}"), problems
-            return judge(item, remote.function(item.name), remote), problems
+                return Try(Verdict(item.name, WRONG, f"Its definition cannot be run.{_named(problems, item.name)}"), stand_ins, problems)
+            verdict = judge(item, remote.function(item.name), remote)
+            told = {} if verdict.status == RIGHT else session.calls.told(item.name, verdict.message, self._expected(item, session), verdict.expected or None)
+            return Try(verdict, stand_ins, problems, told, asked, session.ended)
         except (Ended, Raised) as error:
-            return Verdict(item.name, WRONG, f"It {error}."), problems
+            return Try(Verdict(item.name, WRONG, f"It {error}."), stand_ins, problems, {}, asked, session.ended)
         finally:
             session.close()
+
+    def _expected(self, item, session):
+        """What answers a call of an exercise as it should be answered; of an object's methods and of what takes minutes nobody does."""
+        reference = load(item.answer)
+
+        def answer(name, args, kwargs):
+            if name != item.name or not item.marks or isinstance(reference, type):
+                raise LookupError(name)
+            known = [session.models.get(a.handle.number) if isinstance(a, RemoteObject) else a for a in args]
+            return reference(*known, **kwargs)
+
+        return answer
+
+    def _ways(self, item, source, right):
+        """In what company a function is tried: the functions that are the student's own, and the forms in which stand-ins answer.
+
+        First with all of his own that there are; where some of them are not right, with the reference in their place; then with stand-ins that
+        answer in another form, as his own might; and at last with the reference in place of all, for own ones that nothing fits to.
+        """
+        uses = set(item.uses)
+        broken = {n for n in uses if n in source.defined and n not in right}
+        if not broken & self.stuck:
+            yield right | broken, {}
+        if broken:
+            yield right, {}
+        for name in item.uses:
+            if name not in right and name in self.asked.get(item.name, ()):
+                yield from ((right, {name: form}) for form in self.task.by_name[name].forms)
+        if uses & right and uses - right:
+            yield right - uses, {}
 
     def check(self, item, source):
         """Verdict on one exercise of a submission.
 
-        It is tried with the student's own other functions, and if it is wrong then, with the reference in
-        place of those that are wrong: a broken part costs its own marks only.
+        A broken part costs its own marks only: see `_ways`. If none of them is right, the message is that of the try with the reference
+        in place of what is broken, unless it was the reference that could not go on.
         """
         missing = self._problem(item, source)
         if missing:
             return missing
-        right = {n for n, v in self.verdicts.items() if v.status == RIGHT}
-        verdict = self._attempt(item, source, right | {n for n in item.uses if n in source.defined})
-        if verdict.status != RIGHT and any(n in source.defined and n not in right for n in item.uses):
-            again = self._attempt(item, source, right)
-            self.borrowed[item.name] = [n for n in item.uses if n not in right]
-            elsewhere = any(f" of {n})" in verdict.message for n in self.borrowed[item.name])  # it was another function that raised
-            verdict = again if again.status == RIGHT or "cannot" in verdict.message or elsewhere else verdict
-        return verdict
+        right, tries = {n for n, v in self.verdicts.items() if v.status == RIGHT}, []
+        for own, forms in self._ways(item, source, right):
+            tries.append(self._attempt(item, source, own, forms))
+            self.asked[item.name] = self.asked.get(item.name, set()) | tries[-1].asked
+            if tries[-1].verdict.status == RIGHT:
+                self.found_right[item.name] = tries[-1].stand_ins
+                return tries[-1].verdict
+            if tries[-1].ended and len(tries) > 1:  # it will not come back in other company either
+                break
+        if all(t.ended for t in tries):
+            self.stuck.add(item.name)
+        chosen = next((t for t in tries[1:2] if _STANDS_IN not in t.verdict.message), tries[0])
+        self.told[item.name] = chosen.told
+        helped = sorted(n for n in chosen.stand_ins if n in source.defined and n in chosen.asked)
+        note = f" (It was tried with the kit's {' and '.join(helped)}, as yours is not right yet.)" if helped else ""
+        return replace(chosen.verdict, message=chosen.verdict.message + note) if chosen.verdict.status == WRONG else chosen.verdict
 
     def grade(self, submission, data, only=None, old=None):
         """Marks of a submission: a dictionary for JSON.
@@ -161,7 +274,9 @@ class Grader:
         old : dict, optional
             What this has returned for the same submission before.
         """
-        self.borrowed, self.notes, self.made = {}, [], set((old or {}).get("made", ()))
+        self.notes, self.made = [], set((old or {}).get("made", ()))
+        self.found_right = dict((old or {}).get("found_right", {}))
+        self.told, self.asked, self.stuck = {r["name"]: r.get("told", {}) for r in old["rows"]} if only else {}, {}, set()
         self.verdicts = {r["name"]: Verdict(r["name"], r["status"], r["message"], r["marks"]) for r in old["rows"]} if only else {}
         before = dict(self.verdicts)
         try:
@@ -191,9 +306,9 @@ class Grader:
 
     def _result(self, submission):
         rows = [{"name": i.name, "section": i.section, "of": i.marks, "marks": self.verdicts[i.name].marks, "status": self.verdicts[i.name].status,
-                 "message": self.verdicts[i.name].message} for i in (*self.task.exercises, *self.task.scores)]
+                 "message": self.verdicts[i.name].message, "told": self.told.get(i.name, {})} for i in (*self.task.exercises, *self.task.scores)]
         return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2), "made": sorted(self.made),
-                "notes": self.notes}
+                "found_right": self.found_right, "notes": self.notes}
 
 
 def _named(problems, name):

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from common.grading import codec
+from common.grading.calls import Calls
+from common.grading.rebuilt import rebuilt
 
 MEMORY = 7 << 30  # address space; TensorFlow alone maps three gigabytes
 MOST_OUTPUT = 64 << 20
@@ -37,11 +39,14 @@ WORDLESS = {"MemoryError": "it ran out of memory"}  # Python says nothing with t
 
 
 class Raised(Exception):
-    """The student's function raised; `kind`, message and `line` come from the sandbox."""
+    """The student's function raised; `kind`, message and `line` come from the sandbox.
 
-    def __init__(self, kind, text, line=""):
+    `of` names the function of the kit that raised it, if one stood in for a function of the notebook's.
+    """
+
+    def __init__(self, kind, text, line="", of=""):
         super().__init__(text or WORDLESS.get(kind, kind))
-        self.kind, self.line = kind, line
+        self.kind, self.line, self.of = kind, line, of
 
 
 class RemoteObject:
@@ -55,13 +60,16 @@ class RemoteObject:
         self.__dict__.update(session=session, handle=handle)
 
     def __call__(self, *args, **kwargs):
-        return self.session.request("call", target=self.handle, args=list(args), kwargs=kwargs)
+        return self.session.call(self.handle, args, kwargs, self.__dict__.get("name", self.handle.kind))
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
         try:
-            return self.session.request("attr", target=self.handle, name=name)
+            found = self.session.request("attr", target=self.handle, name=name)
+            if isinstance(found, RemoteObject):
+                found.__dict__["name"] = f"{self.handle.kind}.{name}"
+            return found
         except Raised as error:
             if error.kind == "AttributeError":
                 raise AttributeError(str(error)) from None
@@ -77,7 +85,8 @@ class Session:
     def __init__(self, connection, pid, folder, output, seconds, status=None):
         self.connection, self.pid, self.folder, self.output = connection, pid, folder, output
         self.deadline, self.seconds, self.status, self.reason = time.monotonic() + 3 * seconds + 20, seconds, status, None
-        self.stand_ins, self.models = {}, {}
+        self.ended = False
+        self.stand_ins, self.models, self.asked, self.calls = {}, {}, set(), Calls()
 
     def _read(self, size):
         data = bytearray()
@@ -145,8 +154,18 @@ class Session:
             self.fail(f"printed more than {MOST_OUTPUT >> 20} MB")
         if "error" in answer:
             error = answer["error"] if isinstance(answer["error"], dict) else {}
-            raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200])
+            raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200], str(error.get("of", ""))[:80])
         return answer.get("ok")
+
+    def call(self, target, args, kwargs, name=None, **details):
+        """Call a function of the submission, or an object in the sandbox, and remember what was asked and what came; see `request`."""
+        try:
+            answer = self.request("call", target=target, args=list(args), kwargs=kwargs, **details)
+        except (Raised, Ended) as error:
+            self.calls.add(name or target, args, kwargs, error=error)
+            raise
+        self.calls.add(name or target, args, kwargs, answer)
+        return answer
 
     def _keep(self, value):
         """What goes to the sandbox instead of an object: the number that it has there; a model is built anew there."""
@@ -155,27 +174,35 @@ class Session:
         return self.send_model(value).handle if hasattr(value, "to_json") else codec.pack(value)
 
     def _ask_reference(self, question):
-        function = self.stand_ins.get(question.get("stand_in"))
+        name = question.get("stand_in")
+        function = self.stand_ins.get(name) if isinstance(name, str) else None
         if function is None:
-            return {"error": "nobody stands in for this function"}
+            return {"error": {"kind": "NameError", "text": "nobody stands in for this function"}}
+        self.asked.add(name)
         try:
-            args, kwargs = [self._local(v) for v in question["args"]], {k: self._local(v) for k, v in question["kwargs"].items()}
-            answer = function(*args, **kwargs)
-            for remote, model in zip((*question["args"], *question["kwargs"].values()), (*args, *kwargs.values())):
-                if isinstance(remote, RemoteObject) and hasattr(model, "set_weights"):
-                    remote.set_weights(model.get_weights())
-            return {"ok": answer}
+            return {"ok": self.by_reference(function, question["args"], question["kwargs"])}
         except (Ended, codec.WireError):
             raise
         except Exception as error:
-            return {"error": f"{type(error).__name__}: {error}"}
+            return {"error": {"kind": getattr(error, "kind", type(error).__name__), "text": str(error)}}
 
-    def _local(self, value):
+    def by_reference(self, function, args, kwargs):
+        """Call a function of ours on what lies in the sandbox; models get the weights that it has given them."""
+        here, named = [self.local(v) for v in args], {k: self.local(v) for k, v in kwargs.items()}
+        answer = function(*here, **named)
+        for remote, model in zip((*args, *kwargs.values()), (*here, *named.values())):
+            if isinstance(remote, RemoteObject) and hasattr(model, "set_weights") and model is not remote:
+                remote.set_weights(model.get_weights())
+        return answer
+
+    def local(self, value):
         """What the reference can work on: our own model with the weights that it has in the sandbox, a random generator sown from the one there."""
         if not isinstance(value, RemoteObject):
             return value
-        if value.handle.number in self.models:
-            model = self.models[value.handle.number]
+        if value.handle.number not in self.models and value.handle.kind in ("Sequential", "Functional", "Model"):
+            self.models[value.handle.number] = rebuilt(value)
+        model = self.models.get(value.handle.number)
+        if model is not None:
             model.set_weights(value.get_weights())
             return model
         if value.handle.kind == "Generator":
@@ -211,7 +238,7 @@ class Session:
 
     def fail(self, reason):
         """End the sandbox and raise `Ended`."""
-        self.reason = reason
+        self.reason, self.ended = reason, True
         self.close()
         raise Ended(reason)
 

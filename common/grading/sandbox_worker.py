@@ -16,6 +16,7 @@ import tempfile
 import traceback
 
 from common.grading import codec
+from common.grading.rebuilt import layers_of
 from common.grading.confinement import confine, die_with_parent, leave_namespaces, what_root_may
 
 PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skimage.feature", "skimage.transform", "skimage.io", "sklearn.neighbors",
@@ -25,8 +26,17 @@ _PYLAB = ("import numpy, matplotlib\nfrom matplotlib import pylab, mlab, pyplot\
 SUBMISSION = "<submission>"
 
 
-class StandInError(RuntimeError):
-    """The reference, called in place of a missing function, could not answer."""
+class OfTheKit:
+    """Mixed into what is raised where the kit's own function, which stands in for one of the notebook's, could not answer."""
+
+
+def raised_by(name, kind, text):
+    """An exception of a built-in kind, so that a notebook's ``except`` sees what it would see from a function of its own."""
+    base = getattr(builtins, kind, None)
+    base = base if isinstance(base, type) and issubclass(base, Exception) and not issubclass(base, (OSError, UnicodeError)) else RuntimeError
+    error = type(base.__name__, (OfTheKit, base), {})(text)
+    error.of = name
+    return error
 
 
 class Server:
@@ -34,6 +44,7 @@ class Server:
 
     def __init__(self, connection):
         self.connection, self.objects, self.space, self.seed = connection, [], {"__name__": "__main__", "__builtins__": builtins}, 0
+        self.numbers = {}
         self.counted = {}
 
     def read(self, size):
@@ -47,9 +58,11 @@ class Server:
         return bytes(data)
 
     def keep(self, value):
-        """Remember an object that is no plain data; the grader gets its number."""
-        self.objects.append(value)
-        return codec.Handle(len(self.objects) - 1, type(value).__name__)
+        """Remember an object that is no plain data; the grader gets its number, the same whenever the object comes by."""
+        if id(value) not in self.numbers:  # it is kept, so nothing else gets its identity
+            self.numbers[id(value)] = len(self.objects)
+            self.objects.append(value)
+        return codec.Handle(self.numbers[id(value)], type(value).__name__)
 
     def give(self, handle):
         """The object of a number."""
@@ -82,7 +95,7 @@ class Server:
                 self.answer(answer)
                 answer = codec.receive(self.read, self.give)
             if "error" in answer:
-                raise StandInError(answer["error"])
+                raise raised_by(name, answer["error"]["kind"], answer["error"]["text"])
             return answer["ok"]
 
         ask.__name__ = name
@@ -145,6 +158,10 @@ class Server:
         model.set_weights(weights)
         return self.keep(model)
 
+    def do_layers(self, model):
+        """What a network is built of, as plain data."""
+        return layers_of(model)
+
     def do_trap(self, names):
         """Lay out false answers as global variables."""
         self.space.update(names)
@@ -170,7 +187,8 @@ def describe(error):
         text = str(error)[:2000]
     except BaseException:
         text = ""
-    return {"kind": type(error).__name__, "text": text, "line": f" (line {lines[-1].lineno} of {lines[-1].name})" if lines else ""}
+    return {"kind": type(error).__name__, "text": text, "line": f" (line {lines[-1].lineno} of {lines[-1].name})" if lines else "",
+            "of": error.of if isinstance(error, OfTheKit) else ""}
 
 
 def _serve(connection, options):

@@ -1,0 +1,97 @@
+"""Old lines and what to write today: the advice fits what today's packages say, and the page is that of the table."""
+
+import importlib
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from common.exercises import old_keras
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "from-the-course.md"
+ROWS = [rule for rules, _ in old_keras._HEADINGS for rule in rules if rule.old]
+
+
+@pytest.fixture(scope="module")
+def names():
+    """What the lines of the table speak of."""
+    import cv2
+    import dlib
+    import keras
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    import seaborn
+    import skimage.feature
+    import skimage.transform
+    import tensorflow as tf
+
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    model.compile(loss="mse")
+    x = np.zeros((2, 2), np.float32)
+    history = SimpleNamespace(history={"val_accuracy": [0.9]})
+    return {"cv2": cv2, "dlib": dlib, "keras": keras, "layers": keras.layers, "K": keras.backend, "plt": plt, "pd": pd, "pickle": pickle, "seaborn": seaborn, "skimage": skimage,
+            "tf": tf, "np": np, "model": model, "x": x, "X": x, "Y": x, "xs": [0, 1], "ys": [0, 1], "generator": x, "images": x, "history": history, "session": None,
+            "datagen": SimpleNamespace(flow=lambda *a: x)}
+
+
+def run(line, names, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    space = dict(names)
+    if "standardize" in line:
+        space["datagen"] = names["keras"].Sequential()  # what takes its place
+    exec(line, space)
+
+
+@pytest.mark.parametrize("rule", ROWS, ids=lambda rule: rule.old[:40])
+def test_an_old_line_is_answered_by_its_own_row(rule, names, tmp_path, monkeypatch):
+    with pytest.raises(Exception) as caught:
+        run(rule.old, names, tmp_path, monkeypatch)
+    assert old_keras.advice(type(caught.value).__name__, str(caught.value)) == rule.advice, caught.value
+
+
+@pytest.mark.parametrize("rule", [r for r in ROWS if r.new.startswith(("from ", "import ", "keras.", "np.", "skimage.", "pd.", "layers.", "augment", "float", "range", "seaborn"))], ids=lambda r: r.new[:40])
+def test_a_new_line_runs(rule, names, tmp_path, monkeypatch):
+    run(rule.new, {**names, "x": 0.5 if "interp" in rule.new else np.zeros((4, 4, 3)) if "rescale" in rule.new else names["x"]}, tmp_path, monkeypatch)
+
+
+def test_the_page_is_made_of_the_table():
+    assert PAGE.read_text(encoding="utf-8") == old_keras.page(), "write it anew: python -m common.exercises.old_keras > docs/from-the-course.md"
+
+
+# What notebooks of such a course import
+IMPORTS = ("pandas seaborn tqdm imageio PIL requests cv2 skimage sklearn joblib scipy h5py dlib matplotlib IPython ipywidgets warnings pickle glob shutil zipfile random "
+           "skimage.io skimage.transform skimage.feature sklearn.neighbors sklearn.svm sklearn.decomposition sklearn.manifold sklearn.preprocessing sklearn.metrics tqdm.notebook "
+           "scipy.ndimage scipy.spatial.distance scipy.io six psutil keras.models keras.layers keras.callbacks keras.regularizers keras.utils keras.applications.vgg16 "
+           "tensorflow.keras.models tensorflow.compat.v1 face_recognition mtcnn keras_vggface.vggface imutils imgaug albumentations skvideo moviepy.editor torch torchvision plotly "
+           "google.colab wget gdown natsort numba xgboost pydot graphviz tensorboard cPickle keras.layers.convolutional keras.utils.np_utils keras.wrappers.scikit_learn "
+           "sklearn.externals.joblib sklearn.cross_validation skimage.viewer urllib2").split()
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_an_import_is_there_or_the_verdict_says_what_is(name):
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        said = old_keras.advice(type(error).__name__, str(error))
+        assert said and "put functions of your own in a cell" not in said, error
+
+
+@pytest.mark.parametrize("kind, text, said", [
+    ("ModuleNotFoundError", "No module named 'my_functions'", "in a cell"),
+    ("OSError", "[Errno 2] No such file or directory: 'graph/face_net.pb'", "frozen graph"),
+    ("FileNotFoundError", "[Errno 2] No such file or directory: '/content/drive/descriptors.pkl'", "pickle"),
+    ("ValueError", "cannot reshape array of size 2304 into shape (18,4096)", "128"),
+    ("ValueError", "could not broadcast input array from shape (128,) into shape (4096,)", "128"),
+    ("ValueError", "the model has no layer 'fc7'; perhaps descriptor, average", "VGG-Face"),
+])
+def test_what_is_said_of_files_and_shapes(kind, text, said):
+    assert said in old_keras.advice(kind, text)
+
+
+@pytest.mark.parametrize("text", ["division by zero", "accuracy is low", "list index out of range", "could not broadcast input array", "operands could not be broadcast together",
+                                  "cannot reshape array of size 12 into shape (5,)", "name 'preprocess' is not defined", "'NoneType' object has no attribute 'shape'"])
+def test_no_advice_where_it_is_about_something_else(text):
+    assert old_keras.advice("ValueError", text) == ""
