@@ -6,7 +6,6 @@ Faces in the Wild (for those who are online), ``source="demo"`` asks for the bui
 printed line says which it was.
 """
 
-import csv
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -149,24 +148,30 @@ def read_labels(path):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected a table filename,class_id")
-    labels = {}
+    import pandas as pd  # it takes a second to import, and names of people are read without a table as well
+
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            head = next((line for line in file if line.strip()), "")
-            delimiter = next((mark for mark in ",;\t" if mark in head), ",")
-            columns = [name.strip() for name in next(csv.reader([head], delimiter=delimiter, skipinitialspace=True), [])]
-            table = csv.DictReader(file, columns, delimiter=delimiter, skipinitialspace=True)
-            if not {"filename", "class_id"} <= set(table.fieldnames or ()):
-                raise ValueError(f"{path}: expected the columns filename,class_id, got {','.join(table.fieldnames or ()) or 'nothing'}")
-            for row in table:
-                line = table.line_num + 1
-                name, label = (row["filename"] or "").strip(), (row["class_id"] or "").strip()
-                if not name or not label:
-                    raise ValueError(f"{path}, line {line}: expected a file name and a label, got {name!r}, {label!r}")
-                if labels.setdefault(name, label) != label:
-                    raise ValueError(f"{path}, line {line}: {name} is {labels[name]} already, and now {label}")
-    except (UnicodeDecodeError, csv.Error) as error:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        first = next((number for number, line in enumerate(lines) if line.strip()), None)
+        if first is None:
+            raise ValueError(f"{path}: expected the columns filename,class_id, got nothing")
+        mark = next((mark for mark in ",;\t" if mark in lines[first]), ",")
+        # as text, "NA" and "" as well, with blank lines kept, so that a line can be named
+        table = pd.read_csv(path, sep=mark, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig", skiprows=first,
+                            skip_blank_lines=False, index_col=False)
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
         raise ValueError(f"{path}: not a table in UTF-8 text ({error}); save it as CSV in UTF-8") from None
+    table.columns = [name.strip() for name in table.columns]
+    if not {"filename", "class_id"} <= set(table.columns):
+        raise ValueError(f"{path}: expected the columns filename,class_id, got {','.join(table.columns)}")
+    labels = {}
+    for line, name, label in zip(range(first + 2, first + len(table) + 2), table["filename"].str.strip(), table["class_id"].str.strip()):
+        if not name and not label:
+            continue
+        if not name or not label:
+            raise ValueError(f"{path}, line {line}: expected a file name and a label, got {name!r}, {label!r}")
+        if labels.setdefault(name, label) != label:
+            raise ValueError(f"{path}, line {line}: {name} is {labels[name]} already, and now {label}")
     return labels
 
 

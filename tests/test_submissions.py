@@ -8,7 +8,7 @@ import pytest
 from coursework import code_notebook, hand_in
 
 from common.exercises.exercise import RIGHT, WRONG, Verdict
-from common.grading.judging import Grader
+from common.grading.judging import Grader, Try
 from common.grading.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
 from common.grading.handback.report import write_report
 from common.grading.sandbox import Ended, _remove
@@ -146,8 +146,9 @@ def test_what_the_published_notebook_imports(sandbox):
 
 @posix
 def test_packages_that_are_not_there_and_names_that_were(sandbox):
-    said = graded(sandbox, "import numpy as np\nimport pandas as pd", "def get_threshold(t, r):\n    return pd.Series(t)[r >= 0.85].max()").message
-    assert "`import pandas as pd` raises ModuleNotFoundError" in said and "csv.DictReader" in said
+    assert graded(sandbox, "import numpy as np\nimport pandas as pd", "def get_threshold(t, r):\n    return pd.Series(t)[np.asarray(r) >= 0.85].max()").status == RIGHT
+    said = graded(sandbox, "import torch as th", "def get_threshold(t, r):\n    return th.tensor(t)[r >= 0.85].max()").message
+    assert "`import torch as th` raises ModuleNotFoundError" in said and "in this one's place: keras" in said
     said = graded(sandbox, "from keras.layers.core import *", "def get_threshold(t, r):\n    return Dense(3)").message
     assert "`from keras.layers.core import *` raises" in said and "directly in keras.layers" in said
 
@@ -180,5 +181,5 @@ def test_a_folder_of_any_depth_goes(tmp_path):
 
 def test_a_fault_of_the_parser_is_not_the_students(monkeypatch):
     answers = [Verdict("get_threshold", WRONG, "AST constructor recursion depth mismatch"), Verdict("get_threshold", RIGHT)]
-    monkeypatch.setattr(Grader, "_try", lambda *args: (answers.pop(0), []))
+    monkeypatch.setattr(Grader, "_try", lambda *args: Try(answers.pop(0), {}))
     assert graded(None, "def get_threshold(t, r):\n    return 1").status == RIGHT

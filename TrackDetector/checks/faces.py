@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from common.exercises.answer_form import one_of, require, short
+from common.exercises.exercise import Wrong
 from common.identification import as_name
 
 SIDE = 224
@@ -189,8 +190,74 @@ def _check_names(names, truth, known, what, lies=None):
     require(False, f"{what}: {right:.0%} right on easy ones{': ' + reason if reason else ''}", short(truth))
 
 
+# What a Classifier of the published course needs: a word for the verdict, the network, whether it gets crops instead of photos
+_NETWORK, _COURSE_NETWORK = "TrackDetector.descriptors:load_face_model", "TrackDetector.course_files:course_face_model"
+_LAYERS = "VGG-Face's layers fc6 and fc7, which this kit's has not: here it is get_layer_output(crops, model=nn_model), with 128 numbers for a face"
+_CROPS = "handed crops, as in the published course; here it is handed photos, and calls preprocess_imgs itself"
+OF_THE_COURSE = {
+    f"Right with a network that has {_LAYERS}.": (_COURSE_NETWORK, False),
+    f"Right when it is {_CROPS}.": (_NETWORK, True),
+    f"Right when it is {_CROPS}. And with a network that has {_LAYERS}.": (_COURSE_NETWORK, True),
+}
+
+
+def handed(kit, classifier, crops):
+    """The classifier, or one that is handed crops of the photos, and of those frames in which there is a face, as the student's own preprocess_imgs makes them."""
+    return _HandedCrops(kit, classifier) if crops else classifier
+
+
+class _HandedCrops:
+    def __init__(self, kit, classifier):
+        self.classifier, self.preprocess = classifier, kit.other("preprocess_imgs")
+
+    def _crops(self, photos):
+        answer = one_of(lambda form=form: self.preprocess(form(photos)) for form in (dict, lambda p: list(p.values())))
+        if isinstance(answer, tuple) and len(answer) == 2:
+            answer = answer[0]
+        return answer if isinstance(answer, dict) else dict(zip(photos, answer))
+
+    def fit(self, images, labels):
+        return self.classifier.fit(self._crops(images), labels)
+
+    def classify_images(self, images):
+        return self.classifier.classify_images(self._crops(images))
+
+    def classify_videos(self, clips):
+        frames = {f"{name}/{k}": frame for name, clip in clips.items() for k, frame in enumerate(clip) if _shows_a_face(frame)}
+        crops = self._crops(frames)
+        return self.classifier.classify_videos({name: np.array([crop for k, crop in crops.items() if k.startswith(f"{name}/")]) for name in clips})
+
+
+def _shows_a_face(frame):
+    from TrackDetector.detectors import hog_detector
+
+    return len(hog_detector(1, -0.3)(np.ascontiguousarray(frame))[0]) > 0
+
+
 def check_classifier(f, kit):
-    """Names people in photos and clips; learns once; does not look at test labels; leaves out frames without a face."""
+    """Names people in photos and clips; learns once; does not look at test labels; leaves out frames without a face.
+
+    Where notebooks of the published course are graded, one that cannot work with this kit's network and with photos is tried with what that
+    course had.
+    """
+    try:
+        return _check_classifier(f, kit, _NETWORK, False)
+    except Wrong:
+        raise
+    except Exception as error:
+        if not kit.lenient or getattr(error, "plain", False):
+            raise
+        faults = [error]
+    for said, way in OF_THE_COURSE.items():
+        try:
+            _check_classifier(f, kit, *way)
+            return said
+        except Exception as error:
+            faults.append(error)
+    raise next((fault for fault in faults if isinstance(fault, Wrong)), faults[0])  # Wrong: it has got further than to an exception
+
+
+def _check_classifier(f, kit, network, crops):
     known = [f"p{p}" for p in PEOPLE]
     rng = np.random.default_rng(kit.seed)
     train = [(f"{rng.integers(1000, 9999)}-{k}.png", f"p{p}", photo(p, n, PORTRAIT, zoom=1.8)) for k, (p, n) in enumerate((p, n) for p in PEOPLE for n in (0, 1, 2))]
@@ -205,13 +272,14 @@ def check_classifier(f, kit):
     clip_lies = {str(k): known[(k + 1) % len(known)] for k in range(len(PEOPLE))}
     undo = kit.trap(f, {"test_labels": {**lies, **clip_lies}, "video_labels": clip_lies, "y_test": {**lies, **clip_lies}, "test_video_labels": clip_lies})
     try:
-        classifier = f(kit.run("TrackDetector.descriptors:load_face_model"))
+        own = f(kit.run(network))
+        classifier = handed(kit, own, crops)
         classifier.fit(images, labels)
-        kit.run("TrackDetector.checks.faces:watch_fits", classifier)
+        kit.run("TrackDetector.checks.faces:watch_fits", own)
         try:
             names = read_names(classifier.classify_images(asked), list(asked), "classify_images")
         finally:
-            fits = kit.run("TrackDetector.checks.faces:fits_seen", classifier)
+            fits = kit.run("TrackDetector.checks.faces:fits_seen", own)
         _check_names(names, truth, known, "classify_images", list(lies.values()))
         require(fits < len(asked) / 2, f"{fits} fits for {len(asked)} photos: learn once, in fit; classify_images only asks")
         again = read_names(classifier.classify_images(dict(list(asked.items())[:3])), list(asked)[:3], "classify_images")

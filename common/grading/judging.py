@@ -198,6 +198,8 @@ class Grader:
             if session.request("has", name=item.name) is not True:
                 return Try(Verdict(item.name, WRONG, f"Its definition cannot be run.{_named(problems, item.name)}"), stand_ins, problems)
             verdict = judge(item, remote.function(item.name), remote)
+            if verdict.status == RIGHT:
+                verdict = replace(verdict, message=f"{verdict.message} {_lent(session.request('lent'))}".strip())
             told = {} if verdict.status == RIGHT else session.calls.told(item.name, verdict.message, self._expected(item, session), verdict.expected or None)
             return Try(verdict, stand_ins, problems, told, asked, session.ended)
         except (Ended, Raised) as error:
@@ -309,6 +311,12 @@ class Grader:
                  "message": self.verdicts[i.name].message, "told": self.told.get(i.name, {})} for i in (*self.task.exercises, *self.task.scores)]
         return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2), "made": sorted(self.made),
                 "found_right": self.found_right, "notes": self.notes}
+
+
+def _lent(names):
+    """A word about files of the published course that a right function has used."""
+    names = [n[:60] for n in names if isinstance(n, str)] if isinstance(names, list) else []
+    return f"The grader has lent it {', '.join(names)}, which this kit has not: see docs/from-the-course.md." if names else ""
 
 
 def _named(problems, name):

@@ -5,7 +5,7 @@
 
 import builtins
 import contextlib
-import importlib
+import importlib.util
 import json
 import os
 import random
@@ -16,11 +16,11 @@ import tempfile
 import traceback
 
 from common.grading import codec
-from common.grading.rebuilt import layers_of
 from common.grading.confinement import confine, die_with_parent, leave_namespaces, what_root_may
+from common.grading.rebuilt import layers_of
 
 PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skimage.feature", "skimage.transform", "skimage.io", "sklearn.neighbors",
-           "matplotlib.pyplot", "tqdm.auto", "keras", "dlib")
+           "matplotlib.pyplot", "tqdm.auto", "pandas", "keras", "dlib")
 _PYLAB = ("import numpy, matplotlib\nfrom matplotlib import pylab, mlab, pyplot\nnp = numpy\nplt = pyplot\nfrom pylab import *\nfrom numpy import *\n"
           "from builtins import sum, min, max, any, all, abs, round, pow, open, range, map, filter\n")
 SUBMISSION = "<submission>"
@@ -44,7 +44,7 @@ class Server:
 
     def __init__(self, connection):
         self.connection, self.objects, self.space, self.seed = connection, [], {"__name__": "__main__", "__builtins__": builtins}, 0
-        self.numbers = {}
+        self.numbers, self.beside = {}, None
         self.counted = {}
 
     def read(self, size):
@@ -108,6 +108,9 @@ class Server:
         self.seed = seed
         if task:  # a notebook lies in its task's folder, from where it imports scores, graph and get_data as the published course does
             sys.path.append(os.path.join(os.path.abspath(__file__).rsplit(os.sep, 3)[0], task))
+            self.beside = importlib.import_module(f"{task}.course_files") if importlib.util.find_spec(f"{task}.course_files") else None
+            if self.beside:
+                self.beside.provide()
         for name in ("exercise", "check", "hint", "solution", "target", "marks", "display"):
             self.space[name] = lambda f=None, *args, **kwargs: f
         if pylab:
@@ -139,6 +142,10 @@ class Server:
         self.sow()
         f = self.space[target] if isinstance(target, str) else target
         return f(*args, **kwargs)
+
+    def do_lent(self):
+        """What the notebook has used of the files that lay beside the published course's."""
+        return self.beside.lent() if self.beside else []
 
     def do_attr(self, target, name):
         """An attribute of an object."""
