@@ -73,8 +73,10 @@ def _quiet():
 def prepare():
     """Load the Keras backend quietly, and let a GPU share its memory instead of taking all of it at once.
 
-    Call it before the first model is made; later calls change nothing.
+    Call it before the first model is made; later calls change nothing. TensorFlow's oneDNN kernels are asked for outright: on processors
+    without AVX-512 it leaves them off, and they halve the time of a convolution there. ``TF_ENABLE_ONEDNN_OPTS=0`` forbids them.
     """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quiet():
         gpus()
     if backend() == "tensorflow":

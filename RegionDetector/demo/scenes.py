@@ -7,6 +7,7 @@ a detector is trained and scored on them with the same code.
 
 import importlib.util
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from common.device import cores
 from common.orl import orl_faces
 from RegionDetector.demo.people import add_body, add_head, cut_out_heads, faceless, skin_colors
 
@@ -203,15 +205,19 @@ def scenes(split, seed=0):
     FileNotFoundError
         If an installed package lacks its faces or photos.
     """
+    make, streams = _maker(split, seed)
+    yield from map(make, streams)
+
+
+def _maker(split, seed):
+    """What makes one scene from its stream of random numbers, and the streams: changing one scene leaves the others as they are."""
     if split not in COUNTS:
         raise ValueError(f"Expected one of {', '.join(COUNTS)} as split of the demo scenes, got {split!r}.")
     images, person = orl_faces()
     heads = cut_out_heads(images[np.isin(person, people_of(split))])
     parts = photo_parts(split)
-    # a stream of random numbers for every scene: changing one scene leaves the others as they are
     start = np.random.SeedSequence([seed, list(COUNTS).index(split)])
-    for child in start.spawn(COUNTS[split]):
-        yield _make_scene(np.random.default_rng(child), heads, parts)
+    return lambda stream: _make_scene(np.random.default_rng(stream), heads, parts), start.spawn(COUNTS[split])
 
 
 def make_scenes(split, seed=0, progress=True):
@@ -241,7 +247,9 @@ def make_scenes(split, seed=0, progress=True):
     FileNotFoundError
         If an installed package lacks its faces or photos.
     """
-    made = list(tqdm(scenes(split, seed), f"demo {split}", COUNTS.get(split), disable=not progress))
+    make, streams = _maker(split, seed)
+    with ThreadPoolExecutor(cores()) as threads:  # NumPy and OpenCV let other threads go on while they compute
+        made = list(tqdm(threads.map(make, streams), f"demo {split}", len(streams), disable=not progress))
     bboxes = [np.insert(scene.faces, 0, k, axis=1) for k, scene in enumerate(made)]
     return (
         np.stack([scene.image for scene in made]),

@@ -9,6 +9,7 @@ that keeps 1,531, with 1,762 faces.
 import hashlib
 import math
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from tqdm.auto import tqdm
 
 from common.boxes import clip, ellipse_to_box, scale
+from common.device import cores
 from common.files import whole_file
 from common.photos import photo_shape, read_photo
 from RegionDetector.fddb.reading import read_folds
@@ -119,18 +121,15 @@ def prepare_fddb(folder, progress=True):
     -----
     A photo that cannot be read is left out; a warning counts them and names the first.
     """
-    made, left, bad = [], [], []
-    for record in tqdm(read_folds(folder), "photos", disable=not progress, unit=""):
-        try:
-            shape = photo_shape(record.path)
-            boxes = whole_boxes(record.ellipses, shape)
-            factor = course_scale(boxes, shape)
-            if factor is None:
+    records, made, left, bad = read_folds(folder), [], [], []
+    with ThreadPoolExecutor(cores()) as threads:  # Pillow lets other threads go on while it decodes
+        for record, found in zip(records, tqdm(threads.map(_made, records), "photos", len(records), disable=not progress, unit="")):
+            if isinstance(found, OSError):
+                bad.append(f"{record.name} ({found})")
+            elif found is None:
                 left.append(record)
             else:
-                made.append(on_canvas(read_photo(record.path), boxes, factor))
-        except OSError as error:
-            bad.append(f"{record.name} ({error})")
+                made.append(found)
     if bad:
         warnings.warn(f"{len(bad)} photos could not be read and are left out, the first: {bad[0]}", stacklevel=2)
     if len(made) < 5:
@@ -140,6 +139,17 @@ def prepare_fddb(folder, progress=True):
         )
     parts = {name: _joined([made[i] for i in chosen]) for name, chosen in split_indices(len(made)).items()}
     return {**parts, "original": left}
+
+
+def _made(record):
+    """A photo on its canvas; None if the course set leaves it out, the error if it cannot be read."""
+    try:
+        shape = photo_shape(record.path)
+        boxes = whole_boxes(record.ellipses, shape)
+        factor = course_scale(boxes, shape)
+        return None if factor is None else on_canvas(read_photo(record.path), boxes, factor)
+    except OSError as error:
+        return error
 
 
 def _joined(made):

@@ -43,7 +43,10 @@ class FourierConvolution(keras.layers.Layer):
         spectrum = np.conj(np.fft.fft2(kernel, (TILE, TILE), axes=(0, 1)))[:half]
         self.rows = _float(np.concatenate([forward[:half].real, forward[:half].imag]))
         self.cols = _float(_complex(forward))
-        self.spectrum = _float(_complex(np.swapaxes(spectrum, -1, -2)).swapaxes(-1, -2))
+        spectrum = _float(_complex(np.swapaxes(spectrum, -1, -2)).swapaxes(-1, -2))
+        # 55 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy
+        self.spectrum = self.add_weight(name="spectrum", shape=spectrum.shape, dtype="float32", initializer="zeros", trainable=False)
+        self.spectrum.assign(spectrum)
         self.cols_back = _float(_complex(back[: self.step[1]]))
         rows_back = back[: self.step[0], :half] * mirrored
         self.rows_back = _float(np.concatenate([rows_back.real, -rows_back.imag], axis=1))
