@@ -4,14 +4,14 @@ import http.server
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
+from committed import ROOT, committed
 
-ROOT = Path(__file__).resolve().parent.parent
 START = ROOT / "docker" / "start.py"
 
 
@@ -32,17 +32,97 @@ def kit(tmp_path):
     return kit
 
 
+def told(start, kit, work):
+    return {what: names for what, names in start.bring_up_to_date(kit, work).items() if names}
+
+
+def files(work):
+    return {path.relative_to(work).as_posix(): path.read_text() for path in work.rglob("*") if path.is_file() and path.name != start_note}
+
+
+start_note = ".kit-files.json"
+
+
 def test_a_students_work_is_never_written_over(start, kit, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
-    assert start.copy_missing(kit, work) == 3
-    assert sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()) == [
-        "README.md", "RegionDetector/Face_Detection.ipynb", "common/boxes.py"]
+    assert told(start, kit, work) == {"new": ["README.md", "RegionDetector/Face_Detection.ipynb", "common/boxes.py"]}
+    assert set(files(work)) == {"README.md", "RegionDetector/Face_Detection.ipynb", "common/boxes.py"}
     (work / "RegionDetector" / "Face_Detection.ipynb").write_text("solved")
     (work / "README.md").unlink()
-    assert start.copy_missing(kit, work) == 1
-    assert (work / "RegionDetector" / "Face_Detection.ipynb").read_text() == "solved"
-    assert (work / "README.md").read_text() == "new README.md"
+    assert told(start, kit, work) == {"new": ["README.md"]}
+    assert files(work) == {name: "solved" if "ipynb" in name else f"new {name}" for name in files(work)}
+
+
+def test_a_newer_image_replaces_what_is_untouched_and_names_what_it_keeps(start, kit, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    start.bring_up_to_date(kit, work)
+    (work / "RegionDetector" / "Face_Detection.ipynb").write_text("solved")
+    (work / "RegionDetector" / "notes.txt").write_text("mine")
+    for name in ("RegionDetector/Face_Detection.ipynb", "common/boxes.py", "common/rooms.py"):
+        (kit / name).write_text("newer")
+    (kit / "README.md").unlink()
+    said = start.bring_up_to_date(kit, work)
+    assert said == {"new": ["common/rooms.py"], "replaced": ["common/boxes.py"], "removed": ["README.md"], "kept": ["RegionDetector/Face_Detection.ipynb"]}
+    assert files(work) == {"RegionDetector/Face_Detection.ipynb": "solved", "RegionDetector/notes.txt": "mine", "common/boxes.py": "newer",
+                           "common/rooms.py": "newer"}
+    lines = list(start.in_words(said, work))
+    assert "1 copied, 1 brought up to date, 1 removed" in lines[0] and "RegionDetector/Face_Detection.ipynb" in lines[1] and len(lines) == 2
+    assert told(start, kit, work) == {} and "as you left it" in next(start.in_words(start.bring_up_to_date(kit, work), work))
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{", '{"../out.txt": "0"}', '{"/etc/hostname": "0"}'])
+def test_a_damaged_note_harms_nothing(start, kit, tmp_path, note):
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "out.txt").write_text("mine")
+    (work / start_note).write_text(note)
+    (work / "README.md").write_text("mine")
+    assert told(start, kit, work) == {"new": ["RegionDetector/Face_Detection.ipynb", "common/boxes.py"], "kept": ["README.md"]}
+    assert (work / "README.md").read_text() == (tmp_path / "out.txt").read_text() == "mine"
+
+
+BEFORE = "1d93bc8"  # the last version without a note of what it had put there
+
+
+@pytest.mark.skipif(subprocess.run(["git", "cat-file", "-e", BEFORE], cwd=ROOT, capture_output=True).returncode != 0, reason="the history is not here")
+def test_a_folder_of_the_version_before_works_with_this_one(start, tmp_path):
+    """Untouched files of that time follow, the solved notebook stays, and no module of that time gets in the way."""
+    work, kit = tmp_path / "work", tmp_path / "kit"
+    work.mkdir()
+    tar = subprocess.run(["git", "archive", BEFORE, "RegionDetector", "TrackDetector", "common", "README.md"], cwd=ROOT, capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-x"], cwd=work, input=tar, check=True)
+    for path in committed("common/*", "RegionDetector/*", "TrackDetector/*", "README.md"):
+        (kit / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, kit / path.relative_to(ROOT))
+    notebook = work / "RegionDetector" / "Face_Detection.ipynb"
+    notebook.write_text(notebook.read_text() + " ")
+    (work / "RegionDetector" / "my_faces.py").write_text("mine = 1\n")
+    said = start.bring_up_to_date(kit, work)
+    assert said["kept"] == ["RegionDetector/Face_Detection.ipynb"] and "RegionDetector/command.py" in said["removed"] and "common/boxes.py" not in said["kept"]
+    assert notebook.read_text().endswith(" ") and (work / "RegionDetector" / "my_faces.py").is_file()
+    extra = {path.relative_to(work).as_posix() for path in work.rglob("*.py")} - {path.relative_to(kit).as_posix() for path in kit.rglob("*.py")}
+    assert extra == {"RegionDetector/my_faces.py"}
+    program = "import RegionDetector.exercises, TrackDetector.exercises, RegionDetector.pyramid.model, common.download"
+    subprocess.run([sys.executable, "-c", program], cwd=work, check=True, env={**os.environ, "PYTHONPATH": ""})
+
+
+def test_a_command_is_run_after_the_files_are_there(kit, tmp_path):
+    """What a JupyterHub sends; options alone go to JupyterLab."""
+    shutil.copytree(START.parent, kit / "docker", dirs_exist_ok=True)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "jupyter").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "jupyter").chmod(0o755)
+    environment = {**os.environ, "KIT_WORK": str(tmp_path / "work"), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(*arguments):
+        return subprocess.run([sys.executable, kit / "docker" / "start.py", *arguments], env=environment, capture_output=True, text=True)
+
+    done = run("python3", "-c", "import os; print(sorted(os.listdir()))")
+    assert "'RegionDetector'" in done.stdout.splitlines()[-1], done.stderr
+    assert "lab" in run("--ServerApp.token=x").stdout and "--ServerApp.token=x" in run("--ServerApp.token=x").stdout
+    assert run("no-such-command").returncode and "no command 'no-such-command'" in run("no-such-command").stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root can write everywhere, and Windows has no user numbers")
@@ -68,14 +148,46 @@ def test_health_is_whether_jupyter_answers(start):
     assert start.healthy(9) == 1
 
 
+def instructions():
+    """The Dockerfile's instructions, continued lines joined, comments left out."""
+    lines = [line for line in (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
+    return [line for line in re.sub(r"\\\n\s*", " ", "\n".join(lines)).splitlines() if line]
+
+
 def test_the_image_is_pinned_not_root_and_has_its_token():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     base = re.search(r"^ARG BASE=(\S+)$", text, re.MULTILINE)[1]
     assert re.search(r":.*\d{8}", base), "the base is pinned by its date"
     assert "--no-compile" in text and "--invalidation-mode unchecked-hash" in text, "the times of files do not survive the layers"
-    assert text.count("--require-hashes") == 1 and "HEALTHCHECK" in text
-    assert re.findall(r"^USER (.*)$", text, re.MULTILINE)[-1] == "${UID}:${GID}"
+    assert text.count("--require-hashes") == 1 and "requirements-hub.lock" in text and "HEALTHCHECK" in text
+    assert [line for line in instructions() if line.startswith("USER")][-1] == "USER ${UID}:${GID}"
     assert not re.search(r"token\s*=\s*['\"]?\s*['\"]|password", text + START.read_text(encoding="utf-8"), re.IGNORECASE)
+
+
+def test_every_step_stops_at_its_first_error():
+    """Not by SHELL, which buildah ignores."""
+    steps = [line for line in instructions() if line.startswith("RUN")]
+    assert len(steps) == 5 and all(line.startswith("RUN set -eu; ") for line in steps) and not any(line.startswith("SHELL") for line in instructions())
+
+
+@pytest.mark.parametrize("answers, solved", [("yes", True), ("no", False), ("maybe", None)])
+def test_the_image_without_answers_has_none(tmp_path, answers, solved):
+    """The step of the build as it stands in the Dockerfile, with folders of this machine in the place of the image's."""
+    (step,) = (line for line in instructions() if line.startswith("RUN") and "${ANSWERS}" in line)
+    whole = tmp_path / "opt" / "whole"
+    for path in committed("common/*", "RegionDetector/*", "TrackDetector/*", "docker/*", "requirements*", "LICENSE", "environment.yml"):
+        (whole / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, whole / path.relative_to(ROOT))
+    step = step.removeprefix("RUN ").replace("/opt/venv/bin/python", sys.executable).replace("/opt/", f"{tmp_path}/opt/")
+    done = subprocess.run(["sh", "-c", step], cwd=whole, env={**os.environ, "ANSWERS": answers}, capture_output=True, text=True)
+    kit = tmp_path / "opt" / "kit"
+    if solved is None:
+        assert done.returncode == 1 and "ANSWERS is yes or no, not maybe" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert (kit / "docker" / "start.py").is_file() and (kit / "RegionDetector" / "Face_Detection.ipynb").is_file()
+    assert (kit / "RegionDetector" / "multiscale.py").exists() == solved
+    assert ("def best_match" in (kit / "common" / "scores.py").read_text()) and (kit / "common" / "grading" / "sandbox.py").exists() == solved
 
 
 def test_no_data_and_no_environment_go_into_the_image():

@@ -37,6 +37,7 @@ def advice(kind, text):
     >>> advice("ValueError", "math domain error")
     ''
     """
+    text = re.sub(r"\bkeras\.(api|_tf_keras\.keras)\.", "keras.", text)  # what Keras 3.9 calls its own modules
     return next((rule.advice for rule in _RULES if rule.kind in ("", kind) and re.search(rule.pattern, text)), "")
 
 

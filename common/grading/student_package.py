@@ -151,8 +151,13 @@ def main(arguments=None):
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description="Write the package for students.")
     parser.add_argument("--out", default="build/student.zip")
+    parser.add_argument("--folder", help="write the files into this folder, and no zip")
+    options = parser.parse_args(arguments)
     print_any_name()
-    path = write_zip(parser.parse_args(arguments).out)
+    if options.folder:
+        write_tree(options.folder)
+        return 0
+    path = write_zip(options.out)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 
