@@ -65,6 +65,7 @@ EXERCISES = (
          "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
         f"{DETECTOR}:get_bboxes_and_decision_function",
         PEAKS, PEAKS_NEED,
+        forms=("RegionDetector.checks.detector:as_lists",),
         picture=targets.boxes_on_spots, seconds=60, takes=("fcnn_model", "images", "image_shapes"),
     ),
     Exercise(

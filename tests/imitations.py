@@ -333,6 +333,8 @@ DESERVED = {
                   {"get_bboxes_and_decision_function": "peak_local_max has no indices"}),
     "vgg_of_photos": ("TrackDetector", TRACK, T, {"Classifier": "VGG-Face's layers", "preprocess_imgs": "lent it shape_predictor_68"}),
     "vgg_of_crops": ("TrackDetector", but(TRACK, VGG_PHOTOS=VGG), T, {"Classifier": "handed crops"}),
+    "faces_raise": ("TrackDetector", but(TRACK, DLIB_FACES="import dlib\ndetector = dlib.get_frontal_face_detector()\ndef preprocess_imgs(imgs):\n    raise ValueError('no idea')"),
+                    ("load_image_data", "load_video_data", "Classifier"), {"preprocess_imgs": "no idea"}),
     "k_function": ("TrackDetector", but(TRACK, VGG_PHOTOS=K_FUNCTION), T[:3], {"Classifier": "K.function is gone"}),
     "graph": ("TrackDetector", but(TRACK, VGG_PHOTOS=GRAPH), T[:3], {"Classifier": "TensorFlow"}),
     "pickled": ("TrackDetector", but(TRACK, VGG_PHOTOS=PICKLED), T[:3], {"Classifier": "pickle"}),

@@ -51,6 +51,11 @@ def read_detections(value):
     return boxes, decision
 
 
+def as_lists(args, answer):
+    """The reference's answer in lists, as many write it: for functions that append to them."""
+    return tuple(part.tolist() for part in answer)
+
+
 def _expected():
     return np.array([[i, r - 16, c - 16, r + 16, c + 16] for i, r, c, _ in SPOTS], float)
 

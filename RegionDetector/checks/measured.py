@@ -13,6 +13,9 @@ PATCH, CANVAS = (32, 32, 3), (176, 176, 3)
 TEST_PHOTOS = 120
 FIT_PATCHES = 3000
 BATCH = 40
+WITHOUT_WEIGHTS = ("No weights lie beside the notebook, so nothing is known of the trained network and {marks:g} marks wait: hand in {name}.weights.h5, which "
+                   "classifier.save_weights(\"{name}.weights.h5\") writes in the notebook. Or your instructor lets the grader fit the network, with --train: that takes up to "
+                   "five minutes (--train SECONDS: as long as is given).")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def measure(grader, source, submission, data):
     if grader.verdicts["generate_model"].status != RIGHT:
         return dict.fromkeys(names, (None, "generate_model is not right, so there is no network to measure"))
     if not submission.weights and not grader.train:
-        return dict.fromkeys(names, (None, f"no weights were handed in: {submission.name}.weights.h5 beside the notebook"))
+        grader.head.append(WITHOUT_WEIGHTS.format(name=submission.name, marks=sum(score.marks for score in grader.task.scores)))
+        return dict.fromkeys(names, (None, "no weights were handed in, see above"))
     try:
         session, _ = grader.open(source, 300 + 2 * grader.train, files=submission.weights)
     except (Ended, Raised) as error:

@@ -304,6 +304,16 @@ def _check_clips(classifier, clips, known, lies):
     _check_names(names, known, known, "classify_videos", list(lies.values()))
 
 
+def crops_alone(args, answer):
+    """The reference's answer as many preprocess_imgs give it: without saying where a face was found."""
+    return answer[0]
+
+
+def crops_by_name(args, answer):
+    """The reference's answer under the names of the photos, where these came in a dictionary."""
+    return dict(zip(args[0], answer[0])) if isinstance(args[0], dict) else list(answer[0])
+
+
 def crops_and_found(answer, count):
     """What `preprocess_imgs` answers, as the notebook goes on with it: crops alone are right, too.
 

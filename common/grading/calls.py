@@ -7,6 +7,7 @@ import numpy as np
 from common.exercises.answer_form import box_text
 
 MOST = 160
+TOLD = ("asked", "came", "expected")
 _FEW = 8  # numbers that are shown one by one
 
 

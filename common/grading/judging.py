@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Unsolved, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
+from common.grading.calls import TOLD
 from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
 from common.grading.rebuilt import rebuilt
 from common.grading.sandbox import Ended, Raised, RemoteObject, Sandbox
@@ -127,6 +128,7 @@ class Grader:
     asked: dict = field(default_factory=dict)
     stuck: set = field(default_factory=set)
     made: set = field(default_factory=set)
+    head: list = field(default_factory=list)
     notes: list = field(default_factory=list)
 
     def open(self, source, seconds, stand_ins=(), files=(), names=None):
@@ -252,6 +254,7 @@ class Grader:
             self.asked[item.name] = self.asked.get(item.name, set()) | tries[-1].asked
             if tries[-1].verdict.status == RIGHT:
                 self.found_right[item.name] = tries[-1].stand_ins
+                self.told.pop(item.name, None)
                 return tries[-1].verdict
             if tries[-1].ended and len(tries) > 1:  # it will not come back in other company either
                 break
@@ -276,9 +279,9 @@ class Grader:
         old : dict, optional
             What this has returned for the same submission before.
         """
-        self.notes, self.made = [], set((old or {}).get("made", ()))
+        self.head, self.notes, self.made = [], [], set((old or {}).get("made", ()))
         self.found_right = dict((old or {}).get("found_right", {}))
-        self.told, self.asked, self.stuck = {r["name"]: r.get("told", {}) for r in old["rows"]} if only else {}, {}, set()
+        self.told, self.asked, self.stuck = {r["name"]: {k: r[k] for k in TOLD if k in r} for r in old["rows"]} if only else {}, {}, set()
         self.verdicts = {r["name"]: Verdict(r["name"], r["status"], r["message"], r["marks"]) for r in old["rows"]} if only else {}
         before = dict(self.verdicts)
         try:
@@ -308,9 +311,9 @@ class Grader:
 
     def _result(self, submission):
         rows = [{"name": i.name, "section": i.section, "of": i.marks, "marks": self.verdicts[i.name].marks, "status": self.verdicts[i.name].status,
-                 "message": self.verdicts[i.name].message, "told": self.told.get(i.name, {})} for i in (*self.task.exercises, *self.task.scores)]
+                 "message": self.verdicts[i.name].message, **self.told.get(i.name, {})} for i in (*self.task.exercises, *self.task.scores)]
         return {"student": submission.name, "rows": rows, "total": round(sum(r["marks"] for r in rows), 2), "made": sorted(self.made),
-                "found_right": self.found_right, "notes": self.notes}
+                "found_right": self.found_right, "head": self.head, "notes": self.notes}
 
 
 def _lent(names):
