@@ -223,7 +223,7 @@ class _HandedCrops:
         return self.classifier.classify_images(self._crops(images))
 
     def classify_videos(self, clips):
-        frames = {f"{name}/{k}": frame for name, clip in clips.items() for k, frame in enumerate(clip) if _shows_a_face(frame)}
+        frames = {f"{name}/{k}": frame for name, clip in clips.items() for k, frame in enumerate([f for f in clip if _shows_a_face(f)] or clip)}
         crops = self._crops(frames)
         return self.classifier.classify_videos({name: np.array([crop for k, crop in crops.items() if k.startswith(f"{name}/")]) for name in clips})
 
