@@ -1,17 +1,24 @@
 """The command line: `python -m TrackDetector`, and which command is meant.
 
-`python -m TrackDetector --gallery FOLDER_OF_PEOPLE PHOTO_OR_VIDEO...` names every face in one's own photos and videos.
+`python -m TrackDetector --gallery FOLDER_OF_PEOPLE PHOTO_OR_VIDEO...` names every face in one's own photos and videos;
+`python -m TrackDetector gallery ...` builds and keeps a gallery in a file;
+`python -m TrackDetector find PHOTO ARCHIVE...` finds the photos that show a person.
 """
 
 import os
+import sys
+from importlib import import_module
+
+COMMANDS = {"gallery": "galleries", "find": "finding"}
 
 
 def main(arguments=None):
     """Run the command; returns 0, 1 if something could not be read, 2 if nothing could be done."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from TrackDetector.commands import naming
-
-    return naming.main(arguments)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] and arguments[0] in COMMANDS:  # a file of that name is ./gallery
+        return import_module(f"TrackDetector.commands.{COMMANDS[arguments[0]]}").main(arguments[1:])
+    return import_module("TrackDetector.commands.naming").main(arguments)
 
 
 if __name__ == "__main__":

@@ -4,23 +4,27 @@
 """
 
 import warnings
-from contextlib import contextmanager
 from numbers import Real
-from time import perf_counter
 
 import numpy as np
 
-from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
+from TrackDetector.describing import Describer
+from TrackDetector.descriptors import input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
-from TrackDetector.gallery import Gallery, GalleryError, load_gallery, save_gallery, under_two_names
-from TrackDetector.photos import as_rgb
-from TrackDetector.predictions import UNKNOWN, Answer, like, named, named_clips, unit
+from TrackDetector.galleries.choosing import choose, say
+from TrackDetector.galleries.editing import ALIKE
+from TrackDetector.galleries.storage import load_gallery, save_gallery
+from TrackDetector.gallery import GalleryError, together
+from TrackDetector.predictions import UNKNOWN, Answer, like, named, named_clips
+from TrackDetector.search import Nearest, vote
+from TrackDetector.second_thoughts import second_thoughts
+from TrackDetector.strangers import distances_to, shared_photos, stranger_distances
 from TrackDetector.validation import usual_threshold
 
 COMBINE = ("mean", "median", "vote")
 
 
-class Classifier:
+class Classifier(Describer):
     """Names people by the photos that are nearest to them.
 
     A face is described by a layer of a network, together with its mirror image, and gets the name that its
@@ -42,8 +46,8 @@ class Classifier:
         the frames.
     threshold : float, optional
         Distance above which the answer is "unknown"; see `choose_threshold`.
-    detector : callable, optional
-        `image -> boxes` or `(boxes, scores)`; by default dlib's HOG detector.
+    detector : callable or str, optional
+        `image -> boxes` or `(boxes, scores)`, or a name that `detectors.named_detector` knows; by default dlib's HOG detector.
     preprocess : callable, optional
         `imgs -> crops` or `(crops, found)`, a function of one's own instead of `faces.preprocess_imgs`;
         None if the images are aligned faces already.
@@ -58,6 +62,14 @@ class Classifier:
         Their names, sorted.
     skipped_ : list of str
         Photos of the gallery that were left out because no face was found in them.
+    aside_ : Gallery or None
+        Photos of known people that were set aside because they are unlike their person's others. They name nobody; where a face is
+        near to nobody, they help to say whom it looks most like.
+    alike_ : list of (str, str)
+        People who look like one person in the gallery.
+    doubts_ : list of Doubt
+        What is doubtful in the gallery: photos left out because they show several people, or somebody else, or nobody; one photo
+        under two names; two names that look like one person. A warning says each of them, too.
     seconds_ : dict of str to float
         Time spent so far on `detection`, `descriptors` and `knn`.
 
@@ -72,59 +84,18 @@ class Classifier:
             raise ValueError(f"expected n_neighbors to be 1 or more, or None, got {n_neighbors!r}")
         if threshold is not None and not (isinstance(threshold, Real) and threshold == threshold):
             raise ValueError(f"expected a threshold from 0 to 2, as distances are, or None; got {threshold!r}")
-        if not isinstance(layer, (str, int, np.integer, type(None))):
-            raise ValueError(f"expected one layer, by its name or number; got {layer!r}")
         if combine not in COMBINE:
             raise ValueError(f"expected combine to be one of {', '.join(COMBINE)}; got {combine!r}")
-        if detector is not None and preprocess is not preprocess_imgs:
-            raise ValueError("a detector is of no use with a preprocess function of one's own, or none")
-        self.nn_model = load_face_model() if nn_model is None else nn_model
-        self.layer, self.flip, self.combine = layer if isinstance(layer, (str, type(None))) else int(layer), flip, combine
-        self.n_neighbors = None if n_neighbors is None else int(n_neighbors)
-        self.threshold, self.detector, self.preprocess, self.batch_size = threshold, detector, preprocess, batch_size
-        self.seconds_ = dict.fromkeys(("detection", "descriptors", "knn"), 0.0)
-
-    @contextmanager
-    def _clock(self, part):
-        start = perf_counter()
-        yield
-        self.seconds_[part] += perf_counter() - start
-
-    # --- from photos to descriptors -------------------------------------------------------------
-
-    def crop(self, imgs, thorough=True, names=None):
-        """Aligned faces (N, S, S, 3) of a list of photos, and whether each was found (N,); errors call them by `names`."""
-        with self._clock("detection"):
-            return self._crop(imgs, thorough, [f"image {i}" for i in range(len(imgs))] if names is None else names)
-
-    def _crop(self, imgs, thorough, names):
-        if self.preprocess is preprocess_imgs:
-            size = input_size(self.nn_model)[0]
-            return preprocess_imgs(list(imgs), *([size] if size else []), detector=self.detector, thorough=thorough, names=names)
-        if self.preprocess is None:
-            crops = [as_rgb(img, name) for name, img in zip(names, imgs)]
-            if len({crop.shape for crop in crops}) > 1:
-                raise ValueError("preprocess=None expects aligned faces of one size, got several sizes; leave it out for photos")
-            return np.array(crops), np.ones(len(crops), bool)
-        answer = self.preprocess(imgs)
-        crops, found = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, np.ones(len(answer), bool))
-        if len(crops) != len(imgs) or len(found) != len(imgs):
-            raise ValueError(f"preprocess got {len(imgs)} photos, but returned {len(crops)} crops")
-        return np.array(crops), np.array(found, bool)  # copies: they are changed here
-
-    def describe(self, crops):
-        """Descriptors (N, D) float32 of aligned faces (N, H, W, 3), RGB from 0 to 255."""
-        with self._clock("descriptors"):
-            answers = get_layer_output(crops, self.layer, self.nn_model, self.batch_size)
-            if self.flip and len(answers):
-                mirrored = np.asarray(crops)[:, :, ::-1]
-                answers = (answers + get_layer_output(mirrored, self.layer, self.nn_model, self.batch_size)) / 2
-        return answers.reshape(len(answers), -1).astype(np.float32)
+        super().__init__(nn_model, layer, flip, detector, preprocess, batch_size)
+        self.combine, self.threshold, self.n_neighbors = combine, threshold, None if n_neighbors is None else int(n_neighbors)
 
     # --- the gallery ----------------------------------------------------------------------------
 
     def fit(self, train_imgs, train_labels):
         """Learn who is who.
+
+        A photo that shows several people counts for the face that is most like the person's other photos; where that stays
+        unclear, and where a photo is unlike all others of its person, it is left out. `doubts_` and a warning say so.
 
         Parameters
         ----------
@@ -142,33 +113,52 @@ class Classifier:
         ValueError
             If a photo has no label, no photo has a face, or `n_neighbors` is more than there are faces.
         """
+        from tqdm.auto import tqdm
+
         names, images, labels = named(train_imgs, train_labels)
         if not images:
             raise ValueError("the gallery is empty: expected at least one photo with a label")
-        crops, found = self.crop(images, names=names)
-        skipped = [name for name, ok in zip(names, found) if not ok]
-        if not found.any():
-            raise ValueError(f"no face was found in any of the {len(names)} photos of the gallery")
-        if skipped:
-            lost = sorted(set(labels) - {label for label, ok in zip(labels, found) if ok})
-            warnings.warn(f"no face found in {len(skipped)} of {len(names)} photos of the gallery: {', '.join(skipped[:5])}"
-                          + (f". Not in the gallery at all: {', '.join(lost)}" if lost else ""), stacklevel=2)
-        self._take(Gallery(self.describe(crops[found]), np.array(labels)[found], np.array(names)[found]))
-        self.skipped_ = skipped
+        seen = self.look(zip(names, labels, images, [b""] * len(names)))
+        self.enrol(tqdm(seen, "gallery", len(names), disable=len(names) < 50))
         return self
 
-    def _take(self, gallery):
-        from sklearn.neighbors import KNeighborsClassifier
+    def enrol(self, seen, known=None, aside=None):
+        """Learn who is who from photos that were looked at.
 
+        Parameters
+        ----------
+        seen : iterable of Seen
+        known : Gallery, optional
+            Who is known already.
+        aside : Gallery, optional
+            Photos of them that were set aside.
+
+        Raises
+        ------
+        ValueError
+            If nobody is left to be known.
+        """
+        chosen = choose(seen, known, self.dlibs)
+        self.know(chosen.gallery, together(aside, chosen.aside), [doubt.people for doubt in chosen.doubts if doubt.kind in ALIKE])
+        self.skipped_, self.doubts_ = chosen.faceless, chosen.doubts
+        say(chosen, stacklevel=3)
+
+    def know(self, gallery, aside=None, alike=()):
+        """Take over a gallery that is ready: the people in it, photos of theirs that were set aside, pairs of people who look alike.
+
+        Raises
+        ------
+        ValueError
+            If `n_neighbors` is more than there are faces.
+        """
         neighbors = min(3, len(gallery)) if self.n_neighbors is None else self.n_neighbors
         if neighbors > len(gallery):
             raise ValueError(f"n_neighbors is {neighbors}, but the gallery has {len(gallery)} faces; "
                              f"choose {len(gallery)} or fewer, or add photos")
-        self.gallery_, self.skipped_ = gallery, []
-        self._unit = unit(gallery.descriptors)
-        self._knn = KNeighborsClassifier(neighbors, weights="distance", algorithm="brute")
-        self._knn.fit(gallery.descriptors, gallery.labels)
-        self.classes_ = self._knn.classes_
+        self.gallery_, self.skipped_, self.doubts_ = gallery, [], []
+        self.aside_, self.alike_ = aside, [tuple(pair) for pair in alike]
+        self._nearest, self.neighbors_ = Nearest(gallery.descriptors), neighbors
+        self.classes_ = gallery.people
 
     def _fitted(self):
         if not hasattr(self, "gallery_"):
@@ -180,10 +170,11 @@ class Classifier:
         save_gallery(path, self.gallery_, {
             "model": self.nn_model.name, "layer": self.layer, "n_neighbors": self.n_neighbors, "flip": bool(self.flip),
             "combine": self.combine, "threshold": None if self.threshold is None else float(self.threshold),
-        })
+            **({"detector": self.detector_name} if self.detector_name else {}), **({"alike": self.alike_} if self.alike_ else {}),
+        }, self.aside_)
 
     @classmethod
-    def load(cls, path, nn_model=None, **settings):
+    def load(cls, path, nn_model=None, mapped=None, **settings):
         """Read a gallery that `save` wrote.
 
         Parameters
@@ -191,6 +182,8 @@ class Classifier:
         path : path-like
         nn_model : keras.Model, optional
             The network that described the gallery; by default dlib's face ResNet.
+        mapped : bool, optional
+            As in `galleries.storage.load_gallery`.
         **settings
             Settings of `Classifier` that shall differ from the saved ones.
 
@@ -199,16 +192,17 @@ class Classifier:
         FileNotFoundError, GalleryError
             If there is no such file, it is damaged, or another network described it.
         """
-        gallery, saved = load_gallery(path)
+        gallery, saved, aside = load_gallery(path, mapped)
+        alike = saved.pop("alike", [])
         model = load_face_model() if nn_model is None else nn_model
         if saved.pop("model", None) != model.name:
             raise GalleryError(f"{path}: was described by another network than {model.name}; hand in the one that made it as nn_model")
-        strange = set(saved) - {"layer", "n_neighbors", "flip", "combine", "threshold"}
+        strange = set(saved) - {"layer", "n_neighbors", "flip", "combine", "threshold", "detector"}
         if strange:
             raise GalleryError(f"{path}: has settings that no gallery has: {', '.join(sorted(strange))}")
         try:
             self = cls(model, **{**saved, **settings})
-            self._take(gallery)
+            self.know(gallery, aside, [(str(one), str(other)) for one, other in alike])
             probe = self.describe(np.zeros((1, *(side or 64 for side in input_size(model)), 3), np.uint8))
         except (TypeError, ValueError) as error:
             raise GalleryError(f"{path}: its settings cannot be used ({error})") from None
@@ -218,7 +212,7 @@ class Classifier:
 
     # --- answers --------------------------------------------------------------------------------
 
-    def distances(self, descriptors, names, leave_out=None, nearest=3):
+    def distances(self, descriptors, names, nearest=3):
         """Distances to people: mean over the `nearest` nearest photos of each person, unit descriptors.
 
         Parameters
@@ -226,37 +220,36 @@ class Classifier:
         descriptors : ndarray, shape (N, D)
         names : sequence of str
             The person to measure to, for each descriptor.
-        leave_out : ndarray of bool, shape (N, len(gallery)), optional
-            Photos that must not count; at least one of the person must stay.
         nearest : int
 
         Returns
         -------
         ndarray of float, shape (N,)
         """
-        from sklearn.metrics import pairwise_distances
-
-        table = pairwise_distances(unit(descriptors), self._unit)
-        other = self.gallery_.labels[None] != np.asarray(names)[:, None]
-        table[other if leave_out is None else other | leave_out] = np.inf
-        table = np.sort(table, axis=1)[:, :nearest]
-        counted = np.isfinite(table)
-        return np.where(counted, table, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+        self._fitted()
+        codes = np.array([self.gallery_.code_of(name) for name in names], int)
+        if (codes < 0).any():
+            raise ValueError(f"nobody in the gallery is called {names[int(np.argmin(codes))]!r}")
+        return distances_to(self.gallery_, descriptors, codes, nearest)
 
     def identify(self, descriptors, found=None):
         """An `Answer` for each of N descriptors (N, D); `found` (N,) is handed on."""
         self._fitted()
         if not len(descriptors):
             return []
-        with self._clock("knn"):
-            names = self._knn.predict(descriptors)
-            apart = self.distances(descriptors, names)
-            near, index = self._knn.kneighbors(descriptors, min(max(self._knn.n_neighbors, 5), len(self.gallery_)))
         g = self.gallery_
+        with self._clock("knn"):
+            near, index = self._nearest.search(descriptors, min(max(self.neighbors_, 5), len(g)))
+            codes, k = g.codes[index], self.neighbors_
+            chosen, _ = vote(near[:, :k], codes[:, :k])
+            apart = distances_to(g, descriptors, chosen)
+            doubts = second_thoughts(self, descriptors, near, codes, chosen, apart)
+        found = np.ones(len(chosen), bool) if found is None else found
         return [
-            Answer(self._accept(name, d), str(name), float(d), bool(ok),
-                   [(str(g.photos[j]), str(g.labels[j]), float(x)) for x, j in zip(near[i], index[i])])
-            for i, (name, d, ok) in enumerate(zip(names, apart, np.ones(len(names), bool) if found is None else found))
+            Answer(self._accept(g.people[code], d), str(g.people[code]), float(d), bool(ok),
+                   [(str(g.photos[j]), str(g.people[c]), float(x)) for x, j, c in zip(near[i], index[i], codes[i])],
+                   doubt=doubts.get(i, "") if ok else "no face was found; the middle of the photo was looked at")
+            for i, (code, d, ok) in enumerate(zip(chosen, apart, found))
         ]
 
     def _accept(self, name, distance):
@@ -331,13 +324,17 @@ class Classifier:
         alone = self.identify(descriptors)
         frames = [(int(n), a.name, a.distance) for n, a in zip(numbers, alone)]
         if self.combine == "vote":
-            sums = self._knn.predict_proba(descriptors).sum(axis=0)
-            name = str(self.classes_[np.argmax(sums)])
+            near, index = self._nearest.search(descriptors, self.neighbors_)
+            codes = self.gallery_.codes[index]
+            voters, place = np.unique(codes, return_inverse=True)
+            name = str(self.classes_[voters[np.argmax(np.bincount(place.ravel(), vote(near, codes)[1].ravel()))]])
             distance = float(np.mean(self.distances(descriptors, [name] * len(descriptors))))
-            return Answer(self._accept(name, distance), name, distance, found, alone[0].neighbors, frames)
+            doubt = next((answer.doubt for answer in alone if answer.name == name), "")
+            return Answer(self._accept(name, distance), name, distance, found, alone[0].neighbors, frames, doubt)
         one = (np.mean if self.combine == "mean" else np.median)(descriptors, axis=0)[None]
         answer = self.identify(one.astype(np.float32))[0]
-        return Answer(answer.label, answer.name, answer.distance, found, answer.neighbors, frames)
+        doubt = answer.doubt if found else "no face was found; the middle of the frames was looked at"
+        return Answer(answer.label, answer.name, answer.distance, found, answer.neighbors, frames, doubt)
 
     # --- strangers ------------------------------------------------------------------------------
 
@@ -345,20 +342,17 @@ class Classifier:
         """Distances of the gallery's people when each of them is taken for a stranger.
 
         Every photo is identified by the photos of the other people alone: (N,) for N photos; empty if
-        only one person is known. Who shares a photo with somebody is left out, with a warning.
+        only one person is known. Who shares a photo with somebody is left out, with a warning. Of a gallery of more than
+        20,000 photos so many ask, drawn at random.
         """
         self._fitted()
-        g = self.gallery_
-        answers, twice = np.full(len(g), np.nan), under_two_names(g)
-        for person in self.classes_ if len(self.classes_) > 1 else []:
-            if person in twice:  # they are no strangers to each other
-                continue
-            mine = g.labels == person
-            rest = Classifier.__new__(Classifier)
-            rest.__dict__.update(self.__dict__, n_neighbors=min(self._knn.n_neighbors, int((~mine).sum())))
-            rest._take(Gallery(g.descriptors[~mine], g.labels[~mine], g.photos[~mine]))
-            answers[mine] = rest.distances(g.descriptors[mine], rest._knn.predict(g.descriptors[mine]))
-        return answers[np.isfinite(answers)]
+        g, shared = self.gallery_, shared_photos(self.gallery_)
+        if shared:
+            one, other = shared[0]
+            warnings.warn(f"{len(shared)} photos lie under two names, such as {g.photos[one]} ({g.people[g.codes[one]]}) and {g.photos[other]} "
+                          f"({g.people[g.codes[other]]}): these people are left out in choosing a threshold", stacklevel=3)
+        # they are no strangers to each other
+        return stranger_distances(g, self.neighbors_, {int(g.codes[row]) for pair in shared for row in pair})
 
     def choose_threshold(self, strangers=None, false_accept=0.01):
         """Set the distance above which a face is "unknown".
@@ -395,7 +389,7 @@ class Classifier:
             raise ValueError("one person alone has no strangers to compare with; hand in photos of strangers")
         self.threshold = threshold_at_false_accept(apart, false_accept)
         if others * false_accept < 1:
-            if self.nn_model.name == FACE_MODEL and self.layer in (None, LAYER):
+            if self.dlibs:
                 self.threshold = min(self.threshold, usual_threshold(len(self.classes_)))
             else:
                 warnings.warn(f"{others} strangers cannot show a false-accept rate of {false_accept:g}: the threshold may be much too "

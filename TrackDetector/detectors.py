@@ -93,3 +93,28 @@ def run_detector(detector, image):
     if len(scores) != len(boxes):
         raise ValueError(f"the detector gave {len(boxes)} boxes, but {len(scores)} scores")
     return boxes, scores
+
+
+DETECTORS = {"hog": hog_detector, "cnn": cnn_detector}
+
+
+def named_detector(name):
+    """A detector by its name.
+
+    Parameters
+    ----------
+    name : {"hog", "cnn"}
+        dlib's HOG detector, or its CNN detector.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in DETECTORS:
+        raise ValueError(f"expected a detector by its name, {', '.join(DETECTORS)}, or a function of your own; got {name!r}")
+    return DETECTORS[name]()

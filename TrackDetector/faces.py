@@ -162,9 +162,42 @@ def _guess(image):
 
 
 # Finding the face is most of the work and a notebook asks for the same photos again and again; what
-# is kept is a dozen numbers for a photo. Only for dlib's detector: a student's own may change.
+# is kept is a dozen numbers for a face. Only for dlib's detector: a student's own may change.
 _found_before = OrderedDict()
 _MOST_REMEMBERED = 50_000
+
+
+def portrait_faces(image, detector=None, thorough=True):
+    """The faces of a photo of one person: the face that is meant first, then those who are in it too.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W, 3), uint8 RGB
+    detector, thorough
+        As in `find_faces`.
+
+    Returns
+    -------
+    list of Face
+        Empty if there is none.
+    """
+    image = as_rgb(image)
+    key = (blake2b(image, digest_size=16).digest(), image.shape, thorough)
+    if detector is None and key in _found_before:
+        _found_before.move_to_end(key)
+        return list(_found_before[key])
+    # first at the size at which a portrait shows its face: a photo of a phone in full takes several times as long
+    large = max(image.shape[:2]) > _PORTRAIT
+    faces = find_faces(image, detector, thorough=thorough and not large, most=_PORTRAIT)
+    if large and not faces:
+        faces = find_faces(image, detector, thorough=thorough)
+    if faces:
+        faces.insert(0, faces.pop(choose_face([f.box for f in faces], image.shape)))
+    if detector is None:
+        _found_before[key] = tuple(faces)
+        if len(_found_before) > _MOST_REMEMBERED:
+            _found_before.popitem(last=False)
+    return faces
 
 
 def find_face(image, detector=None, thorough=True):
@@ -181,22 +214,8 @@ def find_face(image, detector=None, thorough=True):
     Face
         ``face.found`` is False where no detector found one; it is the middle of the photo then.
     """
-    image = as_rgb(image)
-    key = (blake2b(image, digest_size=16).digest(), image.shape, thorough)
-    if detector is None and key in _found_before:
-        _found_before.move_to_end(key)
-        return _found_before[key]
-    # first at the size at which a portrait shows its face: a photo of a phone in full takes several times as long
-    large = max(image.shape[:2]) > _PORTRAIT
-    faces = find_faces(image, detector, thorough=thorough and not large, most=_PORTRAIT)
-    if large and not faces:
-        faces = find_faces(image, detector, thorough=thorough)
-    face = faces[choose_face([f.box for f in faces], image.shape)] if faces else _guess(image)
-    if detector is None:
-        _found_before[key] = face
-        if len(_found_before) > _MOST_REMEMBERED:
-            _found_before.popitem(last=False)
-    return face
+    faces = portrait_faces(image, detector, thorough)
+    return faces[0] if faces else _guess(as_rgb(image))
 
 
 def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress=True, names=None):

@@ -1,142 +1,108 @@
-"""The gallery: descriptors of known people with their names, kept in one file without pickle."""
+"""The gallery: descriptors of known people with their names."""
 
-import json
-import warnings
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
-from common.files import whole_file
-from TrackDetector.predictions import unit
-
-FORMAT = "face gallery 1"
-_PARTS = ("descriptors", "labels", "photos", "settings")
-_MOST_BYTES = 2**31  # two gigabytes hold four million faces
+DIGEST = 16  # bytes
 
 
 class GalleryError(ValueError):
     """The file is no gallery, or is damaged."""
 
 
-@dataclass(frozen=True)
 class Gallery:
-    """Who is known.
+    """Who is known: one descriptor a photo.
+
+    Parameters
+    ----------
+    descriptors : array_like, shape (N, D)
+    labels : sequence of str, length N
+        Name of the person; or, where `people` is given, the number of each in it.
+    photos : sequence of str, length N
+        Name of the photo, such as ``Ann/1.jpg``.
+    people : ndarray of str, optional
+        Every name once, sorted.
+    faces : array_like of int, shape (N,), optional
+        How many faces the photo shows; 0 where nobody counted.
+    sharpness : array_like of float, shape (N,), optional
+        Of the face, as `galleries.looking.sharpness` measures it; NaN where nobody did.
+    digests : array_like of uint8, shape (N, 16), optional
+        What the photo's file held, so that it is not looked at again; zeros where it was no file.
 
     Attributes
     ----------
-    descriptors : ndarray of float32, shape (N, D)
+    codes : ndarray of int, shape (N,)
+        The number of each photo's person in `people`.
     labels : ndarray of str, shape (N,)
-        Name of the person.
-    photos : ndarray of str, shape (N,)
-        File name of the photo.
-    """
-
-    descriptors: np.ndarray
-    labels: np.ndarray
-    photos: np.ndarray
-
-    def __post_init__(self):
-        shape = np.shape(self.descriptors)
-        if len(shape) != 2 or shape[0] != len(self.labels) or shape[0] != len(self.photos):
-            raise GalleryError(f"expected a descriptor (N, D), a label and a photo name each; got descriptors {shape}, "
-                               f"{len(self.labels)} labels, {len(self.photos)} photo names")
-        if 0 in shape:
-            raise GalleryError("the gallery is empty: not one face with a label")
-        if not np.isfinite(self.descriptors).all():
-            raise GalleryError("a descriptor of the gallery is not finite")
-
-    def __len__(self):
-        return len(self.labels)
-
-
-def save_gallery(path, gallery, settings):
-    """Write a gallery and the settings that belong to it; an old file stays until the new one is whole.
-
-    Parameters
-    ----------
-    path : path-like
-        A file name, `.npz`.
-    gallery : Gallery
-    settings : dict
-        What JSON can hold.
-    """
-    with whole_file(path, "wb") as file:
-        np.savez_compressed(
-            file, descriptors=np.asarray(gallery.descriptors, np.float32), labels=np.asarray(gallery.labels, str),
-            photos=np.asarray(gallery.photos, str), settings=np.array(json.dumps({"format": FORMAT, **settings})),
-        )
-
-
-def load_gallery(path):
-    """Read a gallery. Nothing in the file is executed, whoever made it.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    gallery : Gallery
-    settings : dict
+    extent : float
+        The greatest absolute number in the descriptors.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
     GalleryError
-        If it is no gallery, is damaged, or claims to be larger than two gigabytes.
+        If there is no photo, or the lengths differ, or a descriptor is not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; Classifier.save writes a gallery")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
-                raise GalleryError(f"{path}: claims to hold more than {_MOST_BYTES >> 30} GB")
-        with np.load(path, allow_pickle=False) as parts:
-            missing = [name for name in _PARTS if name not in parts]
-            if missing:
-                raise GalleryError(f"{path}: no {', '.join(missing)} in it; expected a gallery that Classifier.save wrote")
-            descriptors, labels, photos, settings = (parts[name] for name in _PARTS)
-        if not all(isinstance(part, np.ndarray) for part in (descriptors, labels, photos, settings)):
-            raise GalleryError(f"{path}: a part of it is no array")
-        if settings.dtype.kind != "U" or labels.dtype.kind != "U" or photos.dtype.kind != "U" or descriptors.dtype.kind != "f":
-            raise GalleryError(f"{path}: expected numbers for descriptors and text for the rest")
-        settings = json.loads(str(settings))
-        if not isinstance(settings, dict) or settings.pop("format", None) != FORMAT:
-            raise GalleryError(f"{path}: expected {FORMAT!r}; it was written by another version")
-        if labels.ndim != 1 or photos.ndim != 1:
-            raise GalleryError(f"{path}: expected one label and one photo name a face, got shapes {labels.shape}, {photos.shape}")
-        if np.abs(descriptors).max(initial=0) > 1e6:
-            raise GalleryError(f"{path}: the descriptors are beyond all that a network answers")
-        [str(text) for text in (*labels, *photos)]  # numbers that stand for no letter are an error
-        return Gallery(np.ascontiguousarray(descriptors, np.float32), labels, photos), settings
-    except GalleryError as error:
-        raise GalleryError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-    except Exception as error:  # a damaged or hostile file may set off anything in zipfile, zlib, numpy, tokenize or json
-        raise GalleryError(f"{path}: cannot be read as a gallery ({type(error).__name__}: {error})") from None
+
+    def __init__(self, descriptors, labels, photos, people=None, faces=None, sharpness=None, digests=None):
+        shape, count = np.shape(descriptors), len(photos)
+        if len(shape) != 2 or shape[0] != len(labels) or shape[0] != count:
+            raise GalleryError(f"expected a descriptor (N, D), a label and a photo name each; got descriptors {shape}, "
+                               f"{len(labels)} labels, {count} photo names")
+        if 0 in shape:
+            raise GalleryError("the gallery is empty: not one face with a label")
+        # of 128 million numbers no table of true and false is made; the least and the greatest of them tell the same
+        self.extent = float(max(np.max(descriptors), -np.min(descriptors)))
+        if not np.isfinite(self.extent):
+            raise GalleryError("a descriptor of the gallery is not finite")
+        self.descriptors = descriptors if isinstance(descriptors, np.memmap) else np.ascontiguousarray(descriptors, np.float32)
+        self.photos = photos if isinstance(photos, np.ndarray) else np.array(photos, str)
+        if people is None:
+            self.people, codes = np.unique(np.asarray(labels, str), return_inverse=True)
+            labels = codes.ravel()
+        else:
+            self.people = people
+        self.codes = np.asarray(labels, np.int32)
+        self.faces = np.zeros(count, np.uint16) if faces is None else np.asarray(faces, np.uint16)
+        self.sharpness = np.full(count, np.nan, np.float32) if sharpness is None else np.asarray(sharpness, np.float32)
+        self.digests = np.zeros((count, DIGEST), np.uint8) if digests is None else np.asarray(digests, np.uint8)
+        if self.faces.shape != (count,) or self.sharpness.shape != (count,) or self.digests.shape != (count, DIGEST):
+            raise GalleryError(f"expected counts, sharpness and digests for {count} photos; got {self.faces.shape}, {self.sharpness.shape}, {self.digests.shape}")
+
+    def __len__(self):
+        return len(self.photos)
+
+    @cached_property
+    def labels(self):
+        """Name of the person of each photo, (N,)."""
+        return self.people[self.codes]
+
+    @cached_property
+    def _of_people(self):
+        order = np.argsort(self.codes, kind="stable")
+        return order, np.searchsorted(self.codes[order], np.arange(len(self.people) + 1))
+
+    def rows_of(self, person):
+        """Row numbers of the photos of one person, a number in `people`."""
+        order, first = self._of_people
+        return order[first[person] : first[person + 1]]
+
+    def code_of(self, name):
+        """The number of a name in `people`; -1 if there is no such person."""
+        place = int(np.searchsorted(self.people, name))
+        return place if place < len(self.people) and self.people[place] == name else -1
+
+    def only(self, rows):
+        """A gallery of some of the photos: their numbers, or a truth value for each."""
+        return Gallery(self.descriptors[rows], self.labels[rows], self.photos[rows], faces=self.faces[rows], sharpness=self.sharpness[rows],
+                       digests=self.digests[rows])
+
+    def with_more(self, other):
+        """This gallery and another one as one."""
+        parts = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("descriptors", "labels", "photos", "faces", "sharpness", "digests")}
+        return Gallery(**parts)
 
 
-def under_two_names(gallery, most=0.05):
-    """People who share a photo in a gallery: one of the two names is wrong. A warning names the first such photo.
-
-    Parameters
-    ----------
-    gallery : Gallery
-    most : float
-        Distance between descriptors of length 1 up to which two photos are taken for one, saved anew perhaps.
-
-    Returns
-    -------
-    set of str
-    """
-    from sklearn.neighbors import radius_neighbors_graph
-
-    near = radius_neighbors_graph(unit(gallery.descriptors), most).tocoo()
-    pairs = [(i, j) for i, j in sorted(zip(near.row.tolist(), near.col.tolist())) if i < j and gallery.labels[i] != gallery.labels[j]]
-    for i, j in pairs[:1]:
-        warnings.warn(f"{len(pairs)} photos lie under two names, such as {gallery.photos[i]} ({gallery.labels[i]}) and {gallery.photos[j]} "
-                      f"({gallery.labels[j]}): these people are left out in choosing a threshold", stacklevel=4)
-    return {gallery.labels[k] for pair in pairs for k in pair}
+def together(one, other):
+    """Two galleries as one, or the one that there is; None of two Nones."""
+    return other if one is None else one if other is None else one.with_more(other)

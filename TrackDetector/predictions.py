@@ -25,6 +25,8 @@ class Answer:
         The nearest photos: file name, person, Euclidean distance of the descriptors.
     frames : list of (int, str, float)
         For clips: number of each frame with a face, its own name and distance.
+    doubt : str
+        Why the name is not sure, in a few words; empty if nothing speaks against it.
     """
 
     label: str
@@ -33,6 +35,7 @@ class Answer:
     found: bool
     neighbors: list = field(default_factory=list)
     frames: list = field(default_factory=list)
+    doubt: str = ""
 
 
 def unit(descriptors):
@@ -47,8 +50,7 @@ def named(items, labels=None, what="photos"):
         raise ValueError(f"expected several {what}, got one array of shape {items.shape}; hand in a list or a dictionary")
     if items is None or isinstance(items, (str, bytes)):
         raise ValueError(f"expected {what} in a dictionary or a list, got {type(items).__name__}")
-    if not hasattr(items, "__len__"):
-        items = list(items)
+    items = items if isinstance(items, (dict, np.ndarray)) else list(items)
     names = [str(name) for name in items] if isinstance(items, dict) else [str(i) for i in range(len(items))]
     values = list(items.values()) if isinstance(items, dict) else list(items)
     if labels is None:
@@ -60,7 +62,7 @@ def named(items, labels=None, what="photos"):
         if missing:
             raise ValueError(f"{len(missing)} of {len(items)} {what} have no label, for example {missing[0]!r}")
         labels = [labels[name] for name in items]
-    labels = labels if hasattr(labels, "__len__") else list(labels)
+    labels = list(labels)
     if len(labels) != len(values):
         raise ValueError(f"{len(values)} {what}, but {len(labels)} labels")
     for name, label in zip(names, labels):
@@ -73,7 +75,7 @@ def named(items, labels=None, what="photos"):
 def named_clips(items):
     """Names and clips of a dictionary or sequence, each clip with a length; `ValueError` for one image where a clip should be."""
     names, clips = named(items, what="clips")
-    clips = [clip if hasattr(clip, "__len__") or clip is None else list(clip) for clip in clips]
+    clips = [clip if clip is None or isinstance(clip, (dict, str, np.ndarray)) else list(clip) for clip in clips]
     for name, clip in zip(names, clips):
         if clip is None or isinstance(clip, (dict, str)) or isinstance(clip, np.ndarray) and clip.ndim in (2, 3):
             got = f"one image of shape {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__

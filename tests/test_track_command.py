@@ -19,7 +19,8 @@ from common.photos import read_photo
 from common.pictures.drawing import draw
 from TrackDetector.__main__ import main
 from TrackDetector.commands.answering import name_faces
-from TrackDetector.commands.opening import open_gallery, read_people
+from TrackDetector.commands.opening import open_gallery
+from TrackDetector.galleries.building import people_in
 from TrackDetector.films.tracks import follow, link
 from TrackDetector.photos import read_video
 
@@ -77,6 +78,23 @@ def test_every_face_of_a_photo_gets_its_name(files, gallery, capsys):
     # the saved gallery answers alike, without the photos
     code = main(["--gallery", str(files / "people.npz"), str(files / "group.png"), "--json", str(files / "again.json")])
     assert code == 0 and json.loads((files / "again.json").read_text())["files"][0]["faces"] == group["faces"]
+
+
+def test_a_stranger_has_one_number_in_all_files(files, tmp_path, capsys):
+    """Two strangers in three photos, and Ann, who is known."""
+    for name, heads in {"a": [(STRANGER, 0), (0, 5)], "b": [(STRANGER + 1, 0)], "c": [(STRANGER + 1, 3), (STRANGER, 3)]}.items():
+        save(tmp_path / "in" / f"{name}.png", np.hstack([head(*each) for each in heads]))
+    arguments = ["--gallery", str(files / "people"), str(tmp_path / "in"), "--group-unknown"]
+    assert main([*arguments, "--out", str(tmp_path / "out.json")]) == 0
+    reports = json.loads((tmp_path / "out.json").read_text())["files"]
+    names = [[face["name"] for face in sorted(report["faces"], key=lambda face: face["boxes"][0][1])] for report in reports]
+    assert names == [["unknown 1", "ann"], ["unknown 2"], ["unknown 2", "unknown 1"]]
+    assert not any("descriptor" in face for report in reports for face in report["faces"])
+    printed = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.split(":")[:2] for line in printed] == [["unknown 1", " in 2 files"], ["unknown 2", " in 2 files"]]
+    assert main(arguments) == 0 and capsys.readouterr().out.splitlines()[-2:] == printed
+    with pytest.raises(SystemExit):
+        main([*arguments, "--out", str(tmp_path / "out.jsonl")])
 
 
 def test_faces_of_a_video_keep_one_name(files, gallery):
@@ -196,8 +214,13 @@ def test_arguments_that_are_wrong(files):
 
 
 def test_people_of_a_folder(files):
-    images, labels, skipped = read_people(files / "people")
-    assert len(images) == 16 and set(labels.values()) == set(PEOPLE) and skipped == []
+    save(files / "people" / "ann" / "later" / "9.png", head(0, 9))  # a folder in the person's folder
+    save(files / "people" / "nobody's.png", head(0, 9))
+    wanted, notes = people_in(files / "people")
+    (files / "people" / "ann" / "later" / "9.png").unlink()
+    (files / "people" / "nobody's.png").unlink()
+    assert len(wanted) == 17 and {one.person for one in wanted} == set(PEOPLE) and "ann/later/9.png" in [one.photo for one in wanted]
+    assert len(notes) == 1 and "nobody's.png: nobody knows whose" in notes[0]
 
 
 def test_one_person_with_one_photo(tmp_path):

@@ -12,7 +12,8 @@ keras = pytest.importorskip("keras")
 from colour_people import BLUE, GALLERY, LABELS, RED, classifier, colours, patch  # noqa: F401  (the fixture)
 
 from TrackDetector.classifier import Classifier
-from TrackDetector.gallery import GalleryError, load_gallery
+from TrackDetector.galleries.storage import load_gallery, save_gallery
+from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.predictions import UNKNOWN
 
 
@@ -131,3 +132,96 @@ def test_parts_that_are_no_arrays(tmp_path, name, part):
             bad.writestr(each, part if each == name else good.read(each))
     with pytest.raises(GalleryError, match="bad.npz"):
         load_gallery(tmp_path / "bad.npz")
+
+
+# --- galleries of today: read at once, or mapped ------------------------------------------------------
+
+
+def store(path, count=40, **changed):
+    """A whole gallery, and the same with parts exchanged; returns what went in."""
+    rng = np.random.default_rng(0)
+    gallery = Gallery(rng.normal(size=(count, 3)), [f"Zo\u00eb {k % 7}" for k in range(count)], [f"\u674e/{k}.jpg" for k in range(count)],
+                      faces=np.arange(count) % 3, sharpness=rng.random(count), digests=rng.integers(0, 256, (count, 16)))
+    settings = {"model": "colours", "layer": None, "n_neighbors": 1, "flip": True, "combine": "mean", "threshold": 0.4}
+    save_gallery(path, gallery, settings, gallery.only([3, 5]))
+    if changed:
+        with zipfile.ZipFile(path) as whole:
+            parts = {name: whole.read(name) for name in whole.namelist()}
+        for name, part in changed.items():
+            file = io.BytesIO()
+            np.lib.format.write_array(file, np.asarray(part), allow_pickle=True)
+            parts[f"{name}.npy"] = file.getvalue()
+        with zipfile.ZipFile(path, "w") as bad:
+            for name, data in parts.items():
+                bad.writestr(name, data)
+    return gallery, settings
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_gallery_comes_back_as_it_was(tmp_path, mapped):
+    gallery, settings = store(tmp_path / "g.npz")
+    again, read, aside = load_gallery(tmp_path / "g.npz", mapped)
+    assert read == settings and isinstance(again.descriptors, np.memmap) == mapped and len(aside) == 2
+    for name in ("descriptors", "labels", "photos", "people", "codes", "faces", "sharpness", "digests"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(gallery, name))
+    assert again.descriptors.ctypes.data % 16 == 0 and not again.descriptors.flags.writeable == mapped
+    with np.load(tmp_path / "g.npz") as plain:  # what numpy reads as well
+        np.testing.assert_array_equal(plain["descriptors"], gallery.descriptors)
+    first = (tmp_path / "g.npz").read_bytes()
+    save_gallery(tmp_path / "again.npz", again, read, aside)
+    assert (tmp_path / "again.npz").read_bytes() == first
+
+
+def test_a_mapped_gallery_answers_alike(colours, tmp_path):
+    classifier(colours, n_neighbors=2).fit(GALLERY, LABELS).save(tmp_path / "g.npz")
+    answers = [Classifier.load(tmp_path / "g.npz", colours, mapped, preprocess=None).classify_images([patch(*RED), patch(*BLUE)], details=True) for mapped in (0, 1)]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("parts", [
+    {"people": np.array(["b", "a"])}, {"people": np.array(["a", "a"])}, {"people": np.array([], str)}, {"people": np.array([1])}, {"people": np.array([Hostile()], object)},
+    {"codes": np.full(40, 7, np.int32)}, {"codes": np.full(40, -1, np.int32)}, {"codes": np.zeros(39, np.int32)}, {"codes": np.zeros(40)},
+    {"faces": np.zeros(3, np.uint16)}, {"sharpness": np.zeros((40, 2), np.float32)}, {"digests": np.zeros((40, 15), np.uint8)}, {"digests": np.zeros(40, np.uint8)},
+    {"descriptors": np.full((40, 3), np.inf, np.float32)}, {"descriptors": np.full((40, 3), 1e7, np.float32)}, {"descriptors": np.zeros((39, 3), np.float32)},
+    {"photos": np.array(["x"] * 39)}, {"photos": np.array([Hostile()] * 40, object)}, {"aside_codes": np.full(2, 9, np.int32)},
+    {"photos": np.frombuffer(b"\0\0\x11\0" * 40, "<U1")},
+])
+def test_hostile_parts_of_todays_galleries(tmp_path, monkeypatch, parts, mapped):
+    monkeypatch.chdir(tmp_path)
+    store(tmp_path / "g.npz", **parts)
+    with pytest.raises(GalleryError, match="g.npz"):
+        load_gallery(tmp_path / "g.npz", mapped)
+    assert not (tmp_path / "hostile-was-here").exists()
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_todays_galleries_with_wrong_bits_or_cut_short(tmp_path, mapped):
+    gallery, settings = store(tmp_path / "g.npz")
+    whole, rng, refused = (tmp_path / "g.npz").read_bytes(), np.random.default_rng(1), 0
+    cases = [whole[:n] for n in rng.integers(0, len(whole), 30)]
+    for at in rng.integers(0, len(whole), 150):
+        cases.append(whole[:at] + bytes([whole[at] ^ 1 << int(rng.integers(8))]) + whole[at + 1 :])
+    for data in cases:
+        (tmp_path / "bad.npz").write_bytes(data)
+        try:
+            again, read, aside = load_gallery(tmp_path / "bad.npz", mapped)
+        except GalleryError as error:
+            refused += 1
+            assert "bad.npz" in str(error)
+        else:  # the bit lay in the space between the parts, or in a date
+            assert read == settings
+            np.testing.assert_array_equal(again.descriptors, gallery.descriptors)
+            np.testing.assert_array_equal(again.labels, gallery.labels)
+    assert refused > 120
+
+
+def test_a_mapped_part_that_reaches_beyond_the_file(tmp_path):
+    store(tmp_path / "g.npz")
+    data = bytearray((tmp_path / "g.npz").read_bytes())
+    at = data.index(b"(40, 3)")
+    data[at : at + 7] = b"(99, 3)"
+    (tmp_path / "g.npz").write_bytes(data)
+    for mapped in (False, True):
+        with pytest.raises(GalleryError, match="g.npz"):
+            load_gallery(tmp_path / "g.npz", mapped)

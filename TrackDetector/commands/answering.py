@@ -7,6 +7,7 @@ from tqdm.auto import tqdm
 
 from common.photos import PhotoError, read_photo
 from common.pictures.drawing import blur, draw
+from TrackDetector.commands.strangers import described
 from TrackDetector.films.copies import by_frame, write_film
 from TrackDetector.films.people import clock, people, spans
 from TrackDetector.films.reading import Film
@@ -25,7 +26,7 @@ def is_film(file):
     return file.suffix.lower() in VIDEO_SUFFIXES
 
 
-def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, subtitles=None, check=lambda: None, detector=None):
+def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, subtitles=None, check=lambda: None, detector=None, group=False):
     """Name every face in one photo or film.
 
     Parameters
@@ -46,13 +47,15 @@ def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, 
     check : callable
         Called for every frame of a film.
     detector : callable, optional
-        As in `faces.find_faces`.
+        As in `faces.find_faces`; by default the classifier's.
+    group : bool
+        Give unknown faces the descriptor that `strangers.grouped` needs.
 
     Returns
     -------
     dict
         `height`, `width`, `box_order`, `frames` (how many were looked at) and `faces`, one for each person: name, distance,
-        boxes and their frames, nearest photos; in films their `seconds`, when the person is seen and how `sure` that is.
+        boxes and their frames, nearest photos, and a `doubt` where something speaks against the name; in films their `seconds`, when the person is seen and how `sure` that is.
         All are plain lists and numbers. `drawn` and `subtitles` say what was written, `not_drawn` why a copy was not.
 
     Raises
@@ -60,7 +63,7 @@ def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, 
     OSError
         If the file cannot be read, or the disk is full.
     """
-    report, copy, change = (_film if is_film(file) else _photo)(file, classifier, every, blurred, check, detector)
+    report, copy, change = (_film if is_film(file) else _photo)(file, classifier, every, blurred, check, detector, described if group else _as_it_is)
     name = file.name if name is None else name
     try:
         if folder is not None:
@@ -77,20 +80,25 @@ def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, 
 def _face(answer, frames, boxes):
     return {"name": answer.label, "looks_most_like": answer.name, "distance": round(float(answer.distance), 4), "frames": frames,
             "boxes": [[round(float(v), 1) for v in box] for box in boxes],
-            "nearest": [{"photo": p, "name": n, "distance": round(float(d), 4)} for p, n, d in answer.neighbors]}
+            "nearest": [{"photo": p, "name": n, "distance": round(float(d), 4)} for p, n, d in answer.neighbors],
+            **({"doubt": answer.doubt} if answer.doubt else {})}
 
 
 def _caption(answer):
     return f"{answer.label} {answer.distance:.2f}"
 
 
-def _photo(file, classifier, every, blurred, check, detector):
+def _as_it_is(face, descriptors):
+    return face
+
+
+def _photo(file, classifier, every, blurred, check, detector, finish):
     from TrackDetector.films.tracks import follow
 
     photo = read_photo(file)
     tracks = follow([photo], classifier, detector, progress=False, photo=True)
     report = {"height": photo.shape[0], "width": photo.shape[1], "box_order": " ".join(BOX), "frames": 1,
-              "faces": [_face(t.answer, t.frames, t.boxes) for t in tracks]}
+              "faces": [finish(_face(t.answer, t.frames, t.boxes), t.descriptors) for t in tracks]}
 
     def change():
         if blurred:
@@ -110,7 +118,7 @@ def _write_photo(target, change):
     target.write_bytes(cv2.imencode(".jpg", drawn[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
 
 
-def _film(file, classifier, every, blurred, check, detector):
+def _film(file, classifier, every, blurred, check, detector, finish):
     from TrackDetector.films.tracks import follow
 
     film, looked, seconds = Film(file), [], []
@@ -128,6 +136,7 @@ def _film(file, classifier, every, blurred, check, detector):
     tracks = follow(looks(), classifier, detector, progress=False)
     report, seen, notes = film_report(tracks, classifier, (film.height, film.width), looked, seconds, every / film.rate)
     report["every"] = every
+    report["faces"] = [finish(face, [descriptor for track in person.tracks for descriptor in track.descriptors]) for face, person in zip(report["faces"], seen)]
     for note in [*film.notes, *notes]:
         warnings.warn(note, stacklevel=2)
     meant = [(number, person) for number, person in enumerate(seen) if not blurred or blurred == "all" or person.answer.label == UNKNOWN]
@@ -203,7 +212,7 @@ def line(answer):
     """What is printed about a photo; about a film a table by person."""
     faces = answer["faces"]
     if "seconds" not in answer:
-        named = ", ".join(f"{face['name']} (distance {face['distance']:.2f})" for face in faces)
+        named = ", ".join(f"{face['name']} (distance {face['distance']:.2f}{_doubt(face)})" for face in faces)
         return f"{answer['file']}: {named or 'no face found'}"
     head = f"{answer['file']}: {clock(answer['seconds'])}, {len(faces)} {'person' if len(faces) == 1 else 'people'}"
     if not faces:
@@ -212,12 +221,17 @@ def line(answer):
     rows = [f"  {'who':{width}}  {'from':>9}  {'to':>9}  {'frames':>6}  {'distance':>8}  {'sure':>5}"]
     for face in faces:
         for number, (start, end) in enumerate(face["seen"]):
-            rest = f"  {len(face['frames']):6d}  {face['distance']:8.2f}  {face['sure']:5.0%}" if number == 0 else ""
+            rest = f"  {len(face['frames']):6d}  {face['distance']:8.2f}  {face['sure']:5.0%}{_doubt(face)}" if number == 0 else ""
             rows.append(f"  {face['name'] if number == 0 else '':{width}}  {clock(start):>9}  {clock(end):>9}{rest}")
     return "\n".join([head, *rows])
 
 
-COLUMNS = ("file", "height", "width", "faces", "name", "looks_most_like", "distance", "from", "to", "sure", *BOX, "error")
+def _doubt(face):
+    """What speaks against a name that is given; of strangers nothing is said."""
+    return f"; {face['doubt']}" if face.get("doubt") and face["name"] != UNKNOWN else ""
+
+
+COLUMNS = ("file", "height", "width", "faces", "name", "looks_most_like", "distance", "doubt", "from", "to", "sure", *BOX, "error")
 
 
 def rows(answer):
@@ -226,7 +240,7 @@ def rows(answer):
     known = {**{column: answer[column] for column in ("file", "height", "width", "error") if column in answer}, "faces": len(faces)}
     lines = []
     for face in faces:
-        about = {**known, **{column: face[column] for column in ("name", "looks_most_like", "distance", "sure") if column in face}}
+        about = {**known, **{column: face[column] for column in ("name", "looks_most_like", "distance", "doubt", "sure") if column in face}}
         if "seen" in face:
             lines += [{**about, "from": start, "to": end} for start, end in face["seen"]]
         else:

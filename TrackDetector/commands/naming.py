@@ -20,7 +20,9 @@ from common.console import print_any_name
 from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector.commands import answering
-from TrackDetector.commands.opening import open_gallery
+from TrackDetector.commands.opening import open_gallery, save
+from TrackDetector.commands.strangers import GroupedAnswers
+from TrackDetector.detectors import DETECTORS
 from TrackDetector.photos import VIDEO_SUFFIXES
 
 
@@ -34,10 +36,13 @@ def parser():
     p.add_argument("--threshold", type=float, help="distance above which a face is unknown (default: the gallery's, or "
                    "0.39 for one person, 0.37 for five, 0.35 for thirty)")
     p.add_argument("--neighbors", type=int, default=None, metavar="K", help="photos that vote (default: 3, or fewer in a small gallery)")
+    p.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces (default: the gallery's, or the kit's choice)")
     add_options(p, "write copies with boxes and names: photos as JPEG, films as H.264 with their sound")
     p.add_argument("--every", type=int, default=1, metavar="N", help="look at every N-th frame of a film")
     p.add_argument("--blur", choices=("unknown", "all"), help="in the copies of --draw, make the faces of strangers or all faces unrecognisable, instead of "
                    "boxes and names. A face that is not found is not blurred: look at a copy before you show it")
+    p.add_argument("--group-unknown", action="store_true", help="give each stranger a number, the same in all files; they are known when all files are looked "
+                   "at, so that OUT ends in .json or .csv")
     p.add_argument("--subtitles", type=Path, metavar="FOLDER", help="write the names of who is seen in a film as .srt and .vtt")
     p.add_argument("--camera", type=int, metavar="N", help="look into camera N (0 is the first) instead of at files, until Ctrl-C; says who comes and goes")
     return p
@@ -76,10 +81,10 @@ def _read(options, found):
 def _mark_of(classifier):
     """What the answers owe to the gallery."""
     known = classifier.gallery_
-    mark = hashlib.sha256(np.ascontiguousarray(known.descriptors).data)
-    for name in (*known.labels, *known.photos):
-        mark.update(str(name).encode("utf-8", "backslashreplace") + b"\0")
-    return {"gallery": mark.hexdigest(), **{name: getattr(classifier, name) for name in ("threshold", "n_neighbors", "layer", "flip", "combine")}}
+    mark = hashlib.sha256()
+    for part in (known.descriptors, known.people, known.codes, known.photos):
+        mark.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return {"gallery": mark.hexdigest(), **{name: getattr(classifier, name) for name in ("threshold", "n_neighbors", "layer", "flip", "combine", "detector_name")}}
 
 
 def _packed(classifier):
@@ -102,6 +107,8 @@ def main(arguments=None):
         p.error("name photos, films or folders, or a camera")
     if options.camera is not None and (options.draw or options.cluster):
         p.error("--camera answers in words, --out and --subtitles; --draw and --cluster are for files")
+    if options.group_unknown and (options.camera is not None or options.out is not None and options.out.suffix.lower() in (".jsonl", ".ndjson")):
+        p.error("--group-unknown looks at all files before it numbers anybody: name files, and an OUT that is made whole at the end, .json or .csv")
     print_any_name()
     return until_stopped(partial(_work, options))
 
@@ -116,20 +123,24 @@ def _work(options, stops):
         from common.device import prepare
 
         prepare()
-        classifier = open_gallery(options.gallery, options.threshold, options.neighbors)
+        classifier = open_gallery(options.gallery, options.threshold, options.neighbors, options.detector, options.save_gallery, stops.held)
         if options.save_gallery:
-            classifier.save(options.save_gallery)
+            save(classifier, options.save_gallery)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     head = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "box_order": " ".join(answering.BOX)}
-    answers = Answers("file", "files", answering.line, answering.COLUMNS, answering.rows, head)
+    answers = (GroupedAnswers.remembering if options.group_unknown else Answers)("file", "files", answering.line, answering.COLUMNS, answering.rows, head)
     if options.camera is not None:
         from TrackDetector.films.camera import watch
 
         return watch(options, classifier, answers, stops)
-    settings = {"every": options.every, "folder": options.draw, "blurred": options.blur, "subtitles": options.subtitles}
+    settings = {"every": options.every, "folder": options.draw, "blurred": options.blur, "subtitles": options.subtitles,
+                **({"group": True} if options.group_unknown else {})}
     ask = one_by_one(partial(asker, classifier, **settings))
     if options.cluster:
         ask = shared_out(options.cluster, "TrackDetector.commands.naming", partial(_packed, classifier), **settings)
-    return answer_all(found, ask, answers, options, {**_mark_of(classifier), **settings}, stops)
+    code = answer_all(found, ask, answers, options, {**_mark_of(classifier), **settings}, stops)
+    if options.group_unknown and code < 2:
+        answers.say()
+    return code

@@ -2,60 +2,49 @@
 
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
-from common.photos import PhotoError, read_photo
-from TrackDetector.photos import photos_in
-from TrackDetector.predictions import UNKNOWN
+from TrackDetector.galleries.building import UNFINISHED, look_at, people_in
 from TrackDetector.validation import usual_threshold
 
 
-def read_people(folder):
-    """Photos of a folder of people: `folder/<name>/*.jpg`.
+def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None, hold=nullcontext):
+    """A fitted classifier from a folder of people or a saved gallery.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A folder with one folder a person, named after them, full of photos; or a gallery that was saved.
+    threshold : float, optional
+        Distance above which a face is unknown; by default the gallery's, or the usual one.
+    neighbors : int, optional
+        Photos that vote.
+    detector : str, optional
+        A name that `detectors.named_detector` knows.
+    save : path, optional
+        Where the gallery will be saved. What was seen is kept beside it until then, and a second run goes on from there.
+    hold : callable
+        ``with hold():`` what is inside is finished before a stop.
 
     Returns
     -------
-    images, labels : dict
-        `<name>/<file>` to RGB array, and to name.
-    skipped : list of str
-        What could not be read, and why.
+    Classifier
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such folder or gallery, or nobody in it can be known.
     """
-    images, labels, skipped = {}, {}, []
-    for person in sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith(".")):
-        if person.name == UNKNOWN:
-            skipped.append(f"{person}: {UNKNOWN!r} is what strangers are called; if it is a person, give the folder another name")
-            continue
-        photos = photos_in(person)
-        if not photos:
-            skipped.append(f"{person}: no photo in it")
-        for photo in photos:
-            try:
-                images[f"{person.name}/{photo.name}"] = read_photo(photo)
-                labels[f"{person.name}/{photo.name}"] = person.name
-            except PhotoError as error:
-                skipped.append(str(error))
-    if not images:
-        raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read"
-                         + "".join(f"\n  {line}" for line in skipped[:5]))
-    return images, labels, skipped
-
-
-def open_gallery(path, threshold=None, neighbors=None):
-    """A fitted classifier from a folder of people or a saved gallery."""
     from TrackDetector.classifier import Classifier
 
+    path = Path(path)
+    settings = {name: value for name, value in {"n_neighbors": neighbors, "detector": detector}.items() if value is not None}
     if path.is_file():
-        settings = {} if neighbors is None else {"n_neighbors": neighbors}
         classifier = Classifier.load(path, **settings)
     elif path.is_dir():
-        images, labels, skipped = read_people(path)
-        for line in skipped:
-            print(f"skipped: {line}", file=sys.stderr)
-        with warnings.catch_warnings(record=True) as caught:  # a line for people, not a place in the program
-            warnings.simplefilter("always", UserWarning)
-            classifier = Classifier(n_neighbors=neighbors).fit(images, labels)
-        for warning in caught:
-            print(f"note: {warning.message}", file=sys.stderr)
+        classifier = Classifier(**settings)
+        learn_people(path, classifier, save, hold)
     else:
         raise FileNotFoundError(f"{path}: no such folder or gallery")
     if threshold is not None:
@@ -63,3 +52,41 @@ def open_gallery(path, threshold=None, neighbors=None):
     elif classifier.threshold is None:
         classifier.threshold = usual_threshold(len(classifier.classes_))
     return classifier
+
+
+def learn_people(folder, classifier, save=None, hold=nullcontext):
+    """Learn the people of a folder; what is left out and what is doubtful is said on standard error.
+
+    Raises
+    ------
+    ValueError
+        If there is no photo of anybody.
+    """
+    wanted, notes = people_in(folder)
+    seen, skipped, _ = look_at(wanted, classifier, journal=journal_of(save), hold=hold)
+    for line in (*notes, *skipped):
+        print(f"skipped: {line}", file=sys.stderr)
+    if not seen:
+        raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read"
+                         + "".join(f"\n  {line}" for line in [*notes, *skipped][:5]))
+    enrol(classifier, seen)
+
+
+def enrol(classifier, seen, known=None, aside=None):
+    """`Classifier.enrol`, with lines on standard error for what is left out and what is doubtful."""
+    with warnings.catch_warnings(record=True) as caught:  # lines for people, not a place in the program
+        warnings.simplefilter("always", UserWarning)
+        classifier.enrol(seen, known, aside)
+    for line in [str(warning.message) for warning in caught if classifier.skipped_][:1] + [doubt.text for doubt in classifier.doubts_]:
+        print(f"note: {line}", file=sys.stderr)
+
+
+def save(classifier, path):
+    """Save the gallery; what was kept of its building is not needed any more."""
+    classifier.save(path)
+    journal_of(path).unlink(missing_ok=True)
+
+
+def journal_of(gallery):
+    """Where what was seen is kept while a gallery is built; None where it is not saved."""
+    return None if gallery is None else Path(f"{gallery}{UNFINISHED}")

@@ -102,7 +102,7 @@ def follow(frames, classifier, detector=None, progress=True, photo=False):
     classifier : Classifier
         With a gallery.
     detector : callable, optional
-        As in `faces.find_faces`.
+        As in `faces.find_faces`; by default the classifier's.
     progress : bool
     photo : bool
         Whether `frames` holds one photo. It is looked at as large as it is, so that the small faces of a group are found;
@@ -136,7 +136,8 @@ class Following:
     """
 
     def __init__(self, classifier, detector=None, photo=False):
-        self.classifier, self.detector, self.tracks, self._waiting, self._number = classifier, detector, [], [], 0
+        self.classifier, self.tracks, self._waiting, self._number = classifier, [], [], 0
+        self.detector = classifier.detector if detector is None else detector
         self._most = {} if photo else {"most": FRAME}
         self._size = input_size(classifier.nn_model)[0] or INPUT_SIZE
 

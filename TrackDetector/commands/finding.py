@@ -1,0 +1,153 @@
+"""`python -m TrackDetector find PHOTO ARCHIVE`: the photos of an archive that show a person, the nearest first."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from common.commands.inputs import find_inputs
+from common.commands.journal import Journal, for_any_reader, settings_mark
+from common.commands.run import attempt
+from common.commands.stops import until_stopped
+from common.console import prepare_outputs, print_any_name
+from common.photos import PHOTO_SUFFIXES, read_photo
+from TrackDetector.detectors import DETECTORS
+from TrackDetector.galleries.building import DRAWN
+from TrackDetector.validation import usual_threshold
+
+
+def parser():
+    """The arguments of the command."""
+    p = argparse.ArgumentParser(prog="python -m TrackDetector find", description="Find the photos of an archive that show a person.")
+    p.add_argument("photo", type=Path, metavar="PHOTO", help="a photo of the person, or a folder of photos of them: the more, the surer")
+    p.add_argument("archive", nargs="+", type=Path, metavar="ARCHIVE", help="a folder of photos, with the folders below it, or a photo")
+    p.add_argument("--threshold", type=float, default=usual_threshold(1), help="distance up to which a face is theirs (default: %(default).2f)")
+    p.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces")
+    p.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT", help="write every photo with its distance to a file, .json or .jsonl; stopped "
+                   "at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels")
+    return p
+
+
+def look_for(paths, classifier):
+    """Learn one person from photos of them.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        Photos, or folders of photos.
+    classifier : Classifier
+
+    Raises
+    ------
+    ValueError
+        If no photo shows a face, or it is not clear whose is meant.
+    """
+    from TrackDetector.commands.opening import enrol
+    from TrackDetector.galleries.building import look_at, photos_of
+
+    seen, skipped, _ = look_at(photos_of(paths, "the person"), classifier)
+    for line in skipped:
+        print(f"skipped: {line}", file=sys.stderr)
+    if not seen:
+        raise ValueError(f"{paths[0]}: expected a photo of the person, or a folder of such photos")
+    enrol(classifier, seen)
+
+
+def nearest_face(photo, classifier):
+    """The face of a photo that is most like the person whom a classifier knows.
+
+    Parameters
+    ----------
+    photo : path
+    classifier : Classifier
+        Who knows one person.
+
+    Returns
+    -------
+    dict
+        `faces`: how many there are; `distance` and `box` of the nearest, None where there is no face.
+
+    Raises
+    ------
+    PhotoError
+        If it cannot be read.
+    """
+    from TrackDetector.alignment import CROP_SIZE, align
+    from TrackDetector.descriptors import input_size
+    from TrackDetector.faces import find_faces
+
+    image = read_photo(photo)
+    faces = find_faces(image, classifier.detector)
+    if not faces:
+        return {"faces": 0, "distance": None, "box": None}
+    size = input_size(classifier.nn_model)[0] or CROP_SIZE
+    apart = classifier.distances(classifier.describe(np.array([align(image, face.landmarks, size) for face in faces])), [classifier.classes_[0]] * len(faces))
+    best = int(np.argmin(apart))
+    return {"faces": len(faces), "distance": round(float(apart[best]), 4), "box": [round(float(v), 1) for v in faces[best].box]}
+
+
+def _answers(files, ask, journal, stops):
+    from tqdm.auto import tqdm
+
+    for file, name in tqdm(files, "photos", disable=len(files) < 20):
+        with stops.held():
+            answer = attempt(ask, file, name)
+            if journal is not None:
+                journal.add(file, answer)
+        if "error" in answer:
+            tqdm.write(f"skipped: {answer['error']}", file=sys.stderr)
+        yield str(file), answer
+
+
+def main(arguments=None):
+    """Run the command; returns 0, 1 if a file could not be read, 2 if nothing could be done."""
+    options = parser().parse_args(arguments)
+    if not 0 <= options.threshold <= 2:
+        parser().error(f"--threshold: expected a distance from 0 to 2, got {options.threshold}")
+    print_any_name()
+
+    def work(stops):
+        from TrackDetector.classifier import Classifier
+
+        try:
+            found = find_inputs(options.archive, PHOTO_SUFFIXES, DRAWN)
+            prepare_outputs({"--out": options.out}, None, [options.photo, *(file for file, _ in found.files)])
+            found.say("photo")
+            classifier = Classifier(**({} if options.detector is None else {"detector": options.detector}))
+            look_for([options.photo], classifier)
+            return _find(options, found, classifier, stops)
+        except (OSError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    return until_stopped(work)
+
+
+def _find(options, found, classifier, stops):
+    mark = settings_mark({"person": classifier.gallery_.descriptors.tolist(), "detector": classifier.detector_name})
+    journal = None if options.out is None else Journal(options.out, "file", mark)
+    try:
+        todo = [each for each in found.files if journal is None or not journal.has(each[0])]
+        answers = list(_answers(todo, lambda file, name, check: nearest_face(file, classifier), journal, stops))
+        if journal is not None:
+            if len(todo) < len(found.files):
+                print(f"note: {len(found.files) - len(todo):,} of {len(found.files):,} photos were looked at before, in {journal.path}", file=sys.stderr)
+            answers = [(answer["file"], answer) for answer in journal.answers([file for file, _ in found.files])]
+            journal.make_whole([file for file, _ in found.files], lambda file, all_of_them: _write(file, all_of_them, options.threshold))
+    finally:
+        if journal is not None:
+            journal.close()
+    shown = sorted((answer["distance"], file) for file, answer in answers if answer.get("distance") is not None and answer["distance"] <= options.threshold)
+    for distance, file in shown:
+        print(f"{distance:.3f}  {file}")
+    failed = sum("error" in answer for _, answer in answers)
+    print(f"{len(shown):,} of {len(answers):,} photos show the person" + (f"; {failed:,} could not be read" if failed else ""), file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _write(file, answers, threshold):
+    """The answers as one JSON, the nearest photo first."""
+    nearest = sorted(answers, key=lambda answer: (answer.get("distance") is None, answer.get("distance") or 0, answer["file"]))
+    file.write(json.dumps(for_any_reader({"threshold": threshold, "files": nearest}), indent=1))

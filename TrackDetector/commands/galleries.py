@@ -1,0 +1,182 @@
+"""`python -m TrackDetector gallery ...`: build a gallery, add people, take them out, list, merge and check it."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from common.commands.journal import for_any_reader
+from common.commands.stops import until_stopped
+from common.console import prepare_outputs, print_any_name
+from common.files import whole_file
+from TrackDetector.commands import opening
+from TrackDetector.detectors import DETECTORS
+from TrackDetector.galleries.building import forget, look_at, people_in, photos_of
+from TrackDetector.galleries.doubts import apart, is_no_name
+from TrackDetector.galleries.editing import Saved, merge, remove
+
+
+def parser():
+    """The arguments of the command."""
+    p = argparse.ArgumentParser(prog="python -m TrackDetector gallery", description="Build and keep a gallery: one file that says who is who.")
+    commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name, what):
+        made = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        made.add_argument("gallery", type=Path, metavar="GALLERY", help="the file, .npz")
+        return made
+
+    for name, what in (("build", "make a gallery of a folder of people; an old file is replaced when the new one is whole"),
+                       ("add", "add people or photos to a gallery; it is made if there is none. Photos that are in it and unchanged are not looked at again")):
+        made = command(name, what)
+        made.add_argument("photos", nargs="+", type=Path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
+        made.add_argument("--person", metavar="NAME", help="all photos and folders named are of this person")
+        made.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces (default: the gallery's, or the kit's choice)")
+    removing = command("remove", "take people out of a gallery; nothing of them stays in the file")
+    removing.add_argument("people", nargs="+", metavar="PERSON")
+    listing = command("list", "list the people of a gallery: photos, and how far they lie apart")
+    listing.add_argument("--json", type=Path, metavar="OUT", help="write the list to a file")
+    merging = command("merge", "make one gallery of several")
+    merging.add_argument("parts", nargs="+", type=Path, metavar="PART", help="galleries that go into it")
+    checking = command("check", "look for two names that look like one person, photos under two names or of somebody else, several faces, blurred faces, "
+                                "people with few photos; exit code 1 if there is any")
+    checking.add_argument("--json", type=Path, metavar="OUT", help="write what was found to a file")
+    return p
+
+
+def main(arguments=None):
+    """Run the command; returns 0, 1 if something could not be read or `check` has found something, 2 if nothing could be done."""
+    options = parser().parse_args(arguments)
+    print_any_name()
+
+    def work(stops):
+        try:
+            return _COMMANDS[options.command](options, stops)
+        except (OSError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    return until_stopped(work)
+
+
+def _wanted(options):
+    """The photos that are named, and what cannot be used; the outputs are known to be writable then."""
+    if options.person is not None and is_no_name(options.person):
+        raise ValueError(f"--person {options.person}: that is what strangers are called; give the person another name")
+    wanted, notes = [], []
+    for path in options.photos:
+        if options.person is not None:
+            if not os.path.exists(path):
+                raise FileNotFoundError(f"{path}: no such photo or folder")
+            continue
+        if not path.is_dir():
+            raise ValueError(f"{path}: expected a folder with one folder a person; for photos of one person say --person NAME")
+        more, said = people_in(path)
+        wanted, notes = wanted + more, notes + said
+    wanted = photos_of(options.photos, options.person) if options.person is not None else wanted
+    prepare_outputs({"GALLERY": options.gallery}, None, [one.file for one in wanted])
+    if not wanted:
+        raise ValueError(f"{options.photos[0]}: expected one folder a person, named after them, with photos in it; found no photo"
+                         + "".join(f"\n  {line}" for line in notes[:5]))
+    return wanted, notes
+
+
+def _learn(options, stops, known):
+    """Look at the photos, and save a gallery of them and of `known`, a `Saved` or None."""
+    from TrackDetector.classifier import Classifier
+
+    wanted, notes = _wanted(options)
+    settings = {} if options.detector is None else {"detector": options.detector}
+    classifier = Classifier(**settings) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
+    old = None if known is None else known.gallery
+    seen, skipped, replaced = look_at(wanted, classifier, old, opening.journal_of(options.gallery), stops.held)
+    for line in (*notes, *skipped):
+        print(f"skipped: {line}", file=sys.stderr)
+    if not seen:
+        if old is None:
+            raise ValueError("found no photo that can be read")
+        print(f"{options.gallery}: nothing new, {_size(old)}")
+        return 1 if skipped else 0
+    if replaced:
+        keep = ~np.isin(old.photos, replaced)
+        old = old.only(keep) if keep.any() else None
+    opening.enrol(classifier, seen, old, None if known is None else known.aside)
+    with stops.held():
+        opening.save(classifier, options.gallery)
+    print(f"{options.gallery}: {_size(classifier.gallery_)}; {len(seen):,} photos looked at")
+    return 1 if skipped else 0
+
+
+def _size(gallery):
+    return f"{len(gallery.people):,} {'person' if len(gallery.people) == 1 else 'people'}, {len(gallery):,} photos"
+
+
+def _build(options, stops):
+    return _learn(options, stops, None)
+
+
+def _add(options, stops):
+    return _learn(options, stops, Saved.read(options.gallery) if options.gallery.is_file() else None)
+
+
+def _remove(options, stops):
+    people = list(dict.fromkeys(options.people))
+    left = remove(Saved.read(options.gallery), people)
+    with stops.held():
+        left.write(options.gallery)
+        forget(opening.journal_of(options.gallery), people)
+    print(f"{options.gallery}: without {', '.join(people)}; {_size(left.gallery)} left")
+    return 0
+
+
+def _list(options, stops):
+    saved = Saved.read(options.gallery)
+    prepare_outputs({"--json": options.json}, None, [options.gallery])
+    people = []
+    for code, name in enumerate(saved.gallery.people.tolist()):
+        rows = saved.gallery.rows_of(code)
+        spread = float(apart(saved.gallery.descriptors[rows]).mean())
+        people.append({"name": name, "photos": len(rows), "apart": round(spread, 4) if np.isfinite(spread) else None})
+    wide = max(len(person["name"]) for person in people)
+    for person in people:
+        far = "" if person["apart"] is None else f"  {person['apart']:.2f} apart"
+        print(f"{person['name']:{wide}}  {person['photos']:6,} photo{'s' if person['photos'] > 1 else ' '}{far}")
+    settings = ", ".join(f"{name} {json.dumps(value)}" for name, value in saved.settings.items() if name != "alike")
+    print(f"{_size(saved.gallery)}; {settings}")
+    _write(options.json, {"settings": saved.settings, "people": people})
+    return 0
+
+
+def _write(path, answer):
+    if path is not None:
+        with whole_file(path) as file:
+            file.write(json.dumps(for_any_reader(answer), indent=1))
+
+
+def _merge(options, stops):
+    prepare_outputs({"GALLERY": options.gallery}, None, [])
+    made = merge([(str(path), Saved.read(path)) for path in options.parts])
+    with stops.held():
+        made.write(options.gallery)
+    print(f"{options.gallery}: {_size(made.gallery)}")
+    for doubt in made.doubts(("twins", "shared photo")):
+        print(f"note: {doubt.text}", file=sys.stderr)
+    return 0
+
+
+def _check(options, stops):
+    saved = Saved.read(options.gallery)
+    prepare_outputs({"--json": options.json}, None, [options.gallery])
+    doubts = saved.doubts()
+    for doubt in doubts:
+        print(f"{doubt.kind}: {doubt.text}")
+    print(f"{options.gallery}: {_size(saved.gallery)}; {len(doubts) or 'nothing'} to look at")
+    found = [{"kind": doubt.kind, "people": list(doubt.people), "photos": list(doubt.photos), "text": doubt.text} for doubt in doubts]
+    _write(options.json, found)
+    return 1 if doubts else 0
+
+
+_COMMANDS = {"build": _build, "add": _add, "remove": _remove, "list": _list, "merge": _merge, "check": _check}

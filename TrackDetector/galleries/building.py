@@ -1,0 +1,173 @@
+"""A gallery out of folders of photos, photo by photo: the memory holds descriptors, not pixels, and what was looked at is not looked at again."""
+
+import base64
+import binascii
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from common.commands.inputs import find_inputs
+from common.commands.journal import Journal, printable, settings_mark, stamp
+from common.files import whole_file
+from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
+from TrackDetector.galleries.doubts import is_no_name
+from TrackDetector.galleries.looking import Seen
+from TrackDetector.gallery import DIGEST
+
+DRAWN = (".named",)  # what comes before the ending of copies that the commands draw
+UNFINISHED = ".building.jsonl"  # behind the name of a gallery while it is built
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A photo for the gallery: its file, its name there, and whom it shows."""
+
+    file: Path
+    photo: str
+    person: str
+
+
+def people_in(folder):
+    """The photos of a folder of people: in it one folder a person, named after them, with photos, and perhaps more folders of photos.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    wanted : list of Wanted
+    notes : list of str
+        Folders without a photo, and photos that lie in no person's folder.
+    """
+    wanted, notes, folder = [], [], Path(folder)
+    for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        if is_no_name(place.name):
+            notes.append(f"{place}: {place.name!r} is what strangers are called; if it is a person, give the folder another name")
+            continue
+        found = photos_of([place], place.name)
+        wanted += found
+        if not found:
+            notes.append(f"{place}: no photo in it")
+    beside = [path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file() and not path.name.startswith(".")]
+    if beside:
+        notes.append(f"{folder}: {len(beside)} photos lie in no person's folder, such as {min(beside).name}: nobody knows whose they are")
+    return wanted, notes
+
+
+def photos_of(paths, person):
+    """The photos of one person: files, and folders of them; list of `Wanted`."""
+    found = find_inputs([Path(path) for path in paths], PHOTO_SUFFIXES, DRAWN)
+    return [Wanted(file, f"{printable(person)}/{Path(printable(name)).as_posix()}", printable(person)) for file, name in found.files]
+
+
+def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
+    """Look at the photos of a gallery one by one.
+
+    Parameters
+    ----------
+    wanted : sequence of Wanted
+    classifier : Classifier
+        Looks at them; nobody need be known to it.
+    known : Gallery, optional
+        Its photos that are unchanged are not looked at again.
+    journal : path, optional
+        Where to keep what was seen until the gallery is whole: a second run goes on from there.
+    hold : callable
+        ``with hold():`` what is inside is finished before a stop.
+
+    Returns
+    -------
+    seen : list of Seen
+        Of the photos that could be read and were not known, in their order.
+    skipped : list of str
+        What could not be read, and why.
+    replaced : list of str
+        Photos of `known` that are others now.
+
+    Raises
+    ------
+    JournalError
+        If what was seen cannot be kept.
+    """
+    from tqdm.auto import tqdm
+
+    skipped, replaced, seen, digests = [], [], {}, {}
+    before = {} if known is None else {photo: digest.tobytes() for photo, digest in zip(known.photos.tolist(), known.digests)}
+    kept = None if journal is None else Journal(journal, "photo", _mark(classifier))
+    try:
+        here = {one.photo: one for one in wanted}
+        for answer in kept.answers() if kept else ():
+            one = here.get(answer["photo"])
+            if one is not None and answer.get("stamp") == stamp(one.file) and (again := _read(answer)) is not None and again.person == one.person:
+                seen[one.photo] = again
+
+        def photos():
+            for one in tqdm(here.values(), "gallery", disable=len(here) < 50):
+                if one.photo in seen:
+                    continue
+                try:
+                    digests[one.photo] = digest = _digest(one.file)
+                    if before.get(one.photo) == digest:
+                        continue
+                    if one.photo in before:
+                        replaced.append(one.photo)
+                    yield one.photo, one.person, read_photo(one.file), digest
+                except OSError as error:
+                    skipped.append(str(error) if isinstance(error, PhotoError) else f"{one.file}: {error.strerror or error}")
+
+        for one in classifier.look(photos()):
+            seen[one.photo] = one
+            if kept is not None:
+                with hold():
+                    kept.add(one.photo, {"stamp": stamp(here[one.photo].file), **_written(one)})
+    finally:
+        if kept is not None:
+            kept.close()
+    return [seen[photo] for photo in here if photo in seen], skipped, replaced
+
+
+def forget(journal, people):
+    """Take people out of what an interrupted building has kept."""
+    journal = Path(journal)
+    if journal.is_file():
+        lines = [line for line in journal.read_text(encoding="utf-8").splitlines(keepends=True) if json.loads(line).get("person") not in people]
+        with whole_file(journal) as file:
+            file.writelines(lines)
+
+
+def _mark(classifier):
+    return settings_mark({"model": classifier.nn_model.name, "layer": classifier.layer, "flip": classifier.flip, "detector": classifier.detector_name})
+
+
+def _digest(file):
+    digest = blake2b(digest_size=DIGEST)
+    with open(file, "rb") as opened:
+        while part := opened.read(2**20):
+            digest.update(part)
+    return digest.digest()
+
+
+def _text(data):
+    return base64.b64encode(data).decode("ascii")
+
+
+def _written(seen):
+    return {"person": seen.person, "faces": len(seen.descriptors), "descriptors": _text(np.asarray(seen.descriptors, "<f4").tobytes()),
+            "sharpness": [round(float(value), 6) for value in seen.sharpness], "digest": _text(seen.digest)}
+
+
+def _read(answer):
+    """What was seen, from its line; None where the line holds something else: the photo is looked at again then."""
+    try:
+        descriptors = np.frombuffer(base64.b64decode(answer["descriptors"], validate=True), "<f4").astype(np.float32)
+        descriptors = descriptors.reshape(answer["faces"], -1) if answer["faces"] else np.zeros((0, 1), np.float32)
+        sharpness, digest = np.array([float(value) for value in answer["sharpness"]]), base64.b64decode(answer["digest"], validate=True)
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        return None
+    whole = np.isfinite(descriptors).all() and len(sharpness) == len(descriptors) and len(digest) == DIGEST and isinstance(answer["person"], str)
+    return Seen(answer["photo"], answer["person"], descriptors, sharpness, digest) if whole else None

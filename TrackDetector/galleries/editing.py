@@ -1,0 +1,138 @@
+"""A saved gallery changed without looking at a photo: people taken out, two galleries made one, and what is doubtful in one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from TrackDetector.descriptors import FACE_MODEL, LAYER
+from TrackDetector.galleries.doubts import Doubt, blurred, crowded, few_photos, shared, twins, unlike
+from TrackDetector.galleries.storage import load_gallery, save_gallery
+from TrackDetector.gallery import Gallery, GalleryError, together
+
+ALIKE = ("twins", "shared photo")  # doubts about two people
+
+
+@dataclass
+class Saved:
+    """A gallery as its file holds it.
+
+    Attributes
+    ----------
+    gallery : Gallery
+    settings : dict
+    aside : Gallery or None
+        Photos that were set aside.
+    """
+
+    gallery: Gallery
+    settings: dict
+    aside: Gallery | None = None
+
+    @classmethod
+    def read(cls, path):
+        """From a file, as `storage.load_gallery` does; nothing is mapped, so that the file may be replaced."""
+        return cls(*load_gallery(path, mapped=False))
+
+    def write(self, path):
+        """Into a file, with the people who look alike named anew."""
+        alike = [doubt.people for doubt in self.doubts(ALIKE)]
+        settings = {name: value for name, value in self.settings.items() if name != "alike"}
+        save_gallery(path, self.gallery, settings | ({"alike": alike} if alike else {}), self.aside)
+
+    @property
+    def dlibs(self):
+        """Whether dlib's network described the faces."""
+        return self.settings.get("model") == FACE_MODEL and self.settings.get("layer") in (None, LAYER)
+
+    def doubts(self, kinds=None):
+        """What a person should look at: list of `doubts.Doubt`; of some kinds only, if they are named."""
+        ways = {"shared photo": lambda: shared(self.gallery), "twins": lambda: twins(self.gallery, self.dlibs),
+                "unlike": lambda: unlike(self.gallery, self.dlibs) + self._set_aside(), "several faces": lambda: crowded(self.gallery),
+                "blurred": lambda: blurred(self.gallery), "few photos": lambda: few_photos(self.gallery)}
+        return [doubt for kind, find in ways.items() if kinds is None or kind in kinds for doubt in find()]
+
+    def _set_aside(self):
+        if self.aside is None:
+            return []
+        return [Doubt("unlike", (str(person),), (str(photo),), f"{photo}: is set aside, because it is unlike {person}'s other photos", True)
+                for person, photo in zip(self.aside.labels, self.aside.photos)]
+
+
+def remove(saved, people):
+    """Take people out, with their photos that were set aside; nothing of them stays.
+
+    Parameters
+    ----------
+    saved : Saved
+    people : sequence of str
+
+    Returns
+    -------
+    Saved
+
+    Raises
+    ------
+    ValueError
+        If one of them is not in it, with the names that are most like theirs; or if nobody would be left.
+    """
+    from difflib import get_close_matches
+
+    aside = [] if saved.aside is None else saved.aside.people.tolist()
+    for name in people:
+        if saved.gallery.code_of(name) < 0 and name not in aside:
+            names = {each.casefold(): each for each in saved.gallery.people.tolist()}
+            close = [names[each] for each in get_close_matches(name.casefold(), names, 3, 0.5)]
+            raise ValueError(f"nobody in the gallery is called {name!r}" + (f"; perhaps {', '.join(close)}" if close else ""))
+    keep = ~np.isin(saved.gallery.labels, people)
+    if not keep.any():
+        raise ValueError("nobody would be left: delete the file instead")
+    settings = {name: value for name, value in saved.settings.items() if name != "alike"}
+    return Saved(saved.gallery.only(keep), settings, _without(saved.aside, people))
+
+
+def _without(gallery, people):
+    if gallery is None:
+        return None
+    keep = ~np.isin(gallery.labels, people)
+    return gallery.only(keep) if keep.any() else None
+
+
+def merge(several):
+    """Several galleries as one; a person of one name in two of them is one person, and a photo that is in two of them comes once.
+
+    Parameters
+    ----------
+    several : sequence of (str, Saved)
+        With what to call them.
+
+    Returns
+    -------
+    Saved
+        With the settings of the first; without a threshold where theirs differ.
+
+    Raises
+    ------
+    GalleryError
+        If other networks described them.
+    """
+    (first, one), *others = several
+    gallery, settings, aside = one.gallery, dict(one.settings), one.aside
+    for name, other in others:
+        for setting in ("model", "layer", "flip"):
+            if other.settings.get(setting) != settings.get(setting):
+                raise GalleryError(f"{name}: was described with {setting} {other.settings.get(setting)!r}, {first} with {settings.get(setting)!r}; "
+                                   "build both from the photos with one network")
+        if other.gallery.descriptors.shape[1] != gallery.descriptors.shape[1]:
+            raise GalleryError(f"{name}: descriptors of {other.gallery.descriptors.shape[1]} numbers, {first} has {gallery.descriptors.shape[1]}")
+        if other.settings.get("threshold") != settings.get("threshold"):
+            settings["threshold"] = None
+        gallery = gallery.with_more(other.gallery)
+        aside = together(aside, other.aside)
+    return Saved(_once(gallery), settings, None if aside is None else _once(aside))
+
+
+def _once(gallery):
+    """Without photos that are in it already: of one person, with one descriptor."""
+    keys = np.concatenate([gallery.codes[:, None].view(np.uint8).reshape(len(gallery), -1), np.ascontiguousarray(gallery.descriptors).view(np.uint8)], axis=1)
+    first = np.unique(keys, axis=0, return_index=True)[1]
+    return gallery if len(first) == len(gallery) else gallery.only(np.sort(first))

@@ -1,0 +1,70 @@
+"""Why a name is not sure: somebody else is near as well, two people look like one, or only a doubtful photo says so."""
+
+import numpy as np
+
+from TrackDetector.search import Nearest
+from TrackDetector.strangers import distances_to
+from TrackDetector.validation import usual_threshold
+
+
+def second_thoughts(classifier, descriptors, near, codes, chosen, apart):
+    """Look once more at names that were chosen.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    descriptors : ndarray, shape (N, D)
+    near : ndarray, shape (N, K)
+        Distances to the nearest photos.
+    codes : ndarray of int, shape (N, K)
+        Whose they are, as numbers in the gallery's people.
+    chosen : ndarray of int, shape (N,)
+        Changed where nobody is near and a photo that was set aside is nearer than all others.
+    apart : ndarray, shape (N,)
+        Distances to the people chosen; changed with them.
+
+    Returns
+    -------
+    dict of int to str
+        What speaks against a name, by its row; rows against which nothing does are not in it.
+    """
+    doubts = {}
+    _also_near(classifier, descriptors, codes, chosen, apart, doubts)
+    _alike(classifier, chosen, doubts)
+    if classifier.aside_ is not None:
+        _asked_aside(classifier, descriptors, near, chosen, apart, doubts)
+    return doubts
+
+
+def _also_near(classifier, descriptors, codes, chosen, apart, doubts):
+    """Somebody else would be accepted as well."""
+    if classifier.threshold is None:
+        return
+    rows, place = np.nonzero(codes != chosen[:, None])
+    pairs = np.unique(np.stack([rows, codes[rows, place]]), axis=1)
+    pairs = pairs[:, apart[pairs[0]] <= classifier.threshold]
+    away = distances_to(classifier.gallery_, descriptors[pairs[0]], pairs[1])
+    for row, code, distance in sorted(zip(*pairs.tolist(), away.tolist()), key=lambda pair: -pair[2]):
+        if distance <= classifier.threshold:
+            doubts[row] = f"or {classifier.gallery_.people[code]} ({distance:.2f})"
+
+
+def _alike(classifier, chosen, doubts):
+    """The gallery's photos of the person look like somebody else's."""
+    others = {name: other for pair in classifier.alike_ for name, other in (pair, pair[::-1])}
+    people = classifier.gallery_.people
+    for row in np.flatnonzero(np.isin(people[chosen], list(others))) if others else ():
+        doubts[int(row)] = f"or {others[str(people[chosen[row]])]}: in the gallery the two look like one person"
+
+
+def _asked_aside(classifier, descriptors, near, chosen, apart, doubts):
+    """Where nobody is near, a photo that was set aside may say whom a face looks most like."""
+    gallery, aside = classifier.gallery_, classifier.aside_
+    accepted = max(classifier.threshold or 0, usual_threshold(len(gallery.people)) if classifier.dlibs else 0)
+    far = np.flatnonzero(apart > accepted)
+    distances, found = Nearest(aside.descriptors).search(descriptors[far], 1)
+    for row, distance, photo in zip(far.tolist(), distances[:, 0], found[:, 0]):
+        code = gallery.code_of(aside.people[aside.codes[photo]])
+        if distance < near[row, 0] and code >= 0:
+            chosen[row], apart[row] = code, distances_to(gallery, descriptors[[row]], [code])[0]
+            doubts[row] = f"only {aside.photos[photo]}, which was set aside, looks like this"

@@ -1,0 +1,245 @@
+"""Galleries as people make them: several faces in a photo, one photo under two names, photos of somebody else or of nobody, names that are none."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from TrackDetector.galleries.choosing import choose, say
+from TrackDetector.galleries.doubts import apart, blurred, crowded, few_photos, is_no_name, twins
+from TrackDetector.galleries.editing import Saved, merge, remove
+from TrackDetector.galleries.looking import Seen, sharpness
+from TrackDetector.gallery import GalleryError
+from TrackDetector.predictions import unit
+
+WIDTH = 128
+# Faces as dlib's network describes them: photos of one person 0.29 apart, people 0.57, descriptors of length 1
+TO_PERSON, OF_PHOTO = 0.4, 0.207
+
+
+class People:
+    """Draws descriptors of people who are told by their names."""
+
+    def __init__(self, seed=0):
+        self.rng, self.known = np.random.default_rng(seed), {}
+        self.middle = unit(self.rng.normal(size=(1, WIDTH)))[0]
+
+    def direction(self):
+        return unit(self.rng.normal(size=(1, WIDTH)))[0]
+
+    def face(self, name, spread=OF_PHOTO):
+        if name not in self.known:
+            self.known[name] = self.middle + TO_PERSON * self.direction()
+        return (self.known[name] + spread * self.direction()).astype(np.float32)
+
+    def seen(self, photo, person, *faces, **more):
+        descriptors = np.array([face if isinstance(face, np.ndarray) else self.face(face) for face in faces], np.float32).reshape(len(faces), WIDTH)
+        return Seen(photo, person, descriptors, np.full(len(faces), 0.2), **more)
+
+    def album(self, *names, photos=5):
+        return [self.seen(f"{name}/{k}", name, name) for name in names for k in range(photos)]
+
+
+def kinds(chosen):
+    return [doubt.kind for doubt in chosen.doubts]
+
+
+def face_of(chosen, photo):
+    return chosen.gallery.descriptors[chosen.gallery.photos.tolist().index(photo)]
+
+
+def test_people_drawn_lie_as_far_apart_as_real_ones():
+    draw = People()
+    ann, bob = (np.array([draw.face(name) for _ in range(20)]) for name in ("ann", "bob"))
+    assert 0.25 < apart(ann).mean() < 0.33 and 0.5 < np.linalg.norm(unit(ann) - unit(bob), axis=1).mean() < 0.62
+
+
+def test_a_good_gallery_is_taken_as_it_is():
+    chosen = choose(People().album("ann", "bob", "cleo"))
+    assert len(chosen.gallery) == 15 and chosen.doubts == [] and chosen.aside is None and chosen.faceless == [] and chosen.lost == []
+
+
+@pytest.mark.parametrize("order", [("ann", "bob"), ("bob", "ann")])
+@pytest.mark.parametrize("photos", [1, 3])
+def test_of_two_faces_the_one_like_the_other_photos_is_taken(order, photos):
+    """Whoever is larger and more central: that face comes first."""
+    draw = People()
+    album, faces = draw.album("ann", "bob", photos=photos), {name: draw.face(name) for name in ("ann", "bob")}
+    chosen = choose([*album, draw.seen("ann/two", "ann", *(faces[name] for name in order))])
+    np.testing.assert_array_equal(face_of(chosen, "ann/two"), faces["ann"])
+    assert chosen.doubts == [] and chosen.gallery.faces[-1] == 2 and [d.photos for d in crowded(chosen.gallery)] == [("ann/two",)]
+
+
+def test_the_only_photo_with_two_faces_is_left_out_and_said():
+    draw = People()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        chosen = choose([*draw.album("bob"), draw.seen("ann/two", "ann", "ann", "bob", "cleo")])
+        say(chosen)
+    assert chosen.gallery.people.tolist() == ["bob"] and chosen.lost == ["ann"]
+    (doubt,) = chosen.doubts
+    assert (doubt.kind, doubt.people, doubt.photos, doubt.left_out) == ("several faces", ("ann",), ("ann/two",), True)
+    assert "ann/two: shows 3 faces" in str(caught[0].message)
+
+
+def test_two_people_who_are_always_together_stay_unclear():
+    draw = People()
+    chosen = choose([*draw.album("bob"), *(draw.seen(f"ann/{k}", "ann", "ann", "dora") for k in range(3))])
+    assert kinds(chosen) == ["several faces"] * 3 and chosen.gallery.people.tolist() == ["bob"]
+    # in company that changes, who stays is meant
+    chosen = choose([*draw.album("bob"), *(draw.seen(f"ann/{k}", "ann", other, "ann") for k, other in enumerate(("eva", "finn", "gus")))])
+    assert chosen.doubts == [] and apart(chosen.gallery.descriptors[-3:]).max() < 0.4
+
+
+def test_a_crowd_without_the_person_is_left_out():
+    draw = People()
+    chosen = choose([*draw.album("ann"), draw.seen("ann/crowd", "ann", "eva", "finn")])
+    assert kinds(chosen) == ["several faces"] and "none of them is surely the person" in chosen.doubts[0].text and len(chosen.gallery) == 5
+
+
+def test_a_photo_under_two_names_is_named_with_both():
+    draw = People()
+    photo = draw.face("ann")
+    chosen = choose([*draw.album("ann", "bob", photos=1), draw.seen("ann/x", "ann", photo), draw.seen("bob/y", "bob", photo)])
+    shared = next(doubt for doubt in chosen.doubts if doubt.kind == "shared photo")
+    assert set(shared.people) == {"ann", "bob"} and set(shared.photos) == {"ann/x", "bob/y"} and "ann/x" in shared.text and "bob/y" in shared.text
+
+
+@pytest.mark.parametrize("photos", [1, 2, 5])
+def test_one_person_under_two_names_is_a_warning_that_names_both(photos):
+    draw = People()
+    again = [draw.seen(f"Annie/{k}", "Annie", "ann") for k in range(photos)]
+    chosen = choose([*draw.album("ann", photos=photos), *draw.album("bob", "cleo", "dora"), *again])
+    assert [(d.kind, set(d.people)) for d in chosen.doubts] == [("twins", {"ann", "Annie"})]
+    assert len(chosen.gallery) == 15 + 2 * photos  # both stay: which name is wrong only a person can say
+
+
+def test_a_photo_of_somebody_else_is_left_out_and_says_who_it_is():
+    draw = People()
+    chosen = choose([*draw.album("ann", "bob"), draw.seen("ann/wrong", "ann", "bob")])
+    (doubt,) = chosen.doubts
+    assert (doubt.kind, doubt.people, doubt.left_out) == ("unlike", ("ann", "bob"), True) and "it looks like bob: left out" in doubt.text
+    assert "ann/wrong" not in chosen.gallery.photos and chosen.aside is None
+
+
+def test_a_photo_of_nobody_is_set_aside():
+    draw = People()
+    nobody = (draw.middle + 0.3 * draw.direction()).astype(np.float32)  # near to everybody a little
+    chosen = choose([*draw.album("ann", "bob"), draw.seen("ann/nobody", "ann", nobody)])
+    assert kinds(chosen) == ["unlike"] and "set aside" in chosen.doubts[0].text
+    assert "ann/nobody" not in chosen.gallery.photos and chosen.aside.photos.tolist() == ["ann/nobody"]
+
+
+def test_of_two_photos_that_are_unlike_only_one_that_shows_somebody_else_goes():
+    draw = People()
+    chosen = choose([*draw.album("bob"), draw.seen("ann/1", "ann", "ann"), draw.seen("ann/2", "ann", "eva")])
+    assert kinds(chosen) == ["unlike"] and not chosen.doubts[0].left_out and chosen.doubts[0].photos == ("ann/1", "ann/2") and len(chosen.gallery) == 7
+    chosen = choose([*draw.album("bob"), draw.seen("ann/1", "ann", "ann"), draw.seen("ann/2", "ann", "bob")])
+    assert chosen.gallery.photos.tolist()[-1] == "ann/1" and "ann/2" not in chosen.gallery.photos
+
+
+@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN", " unknown ", "un-known", "unknown_3", "Unknown person", "\uff35\uff4e\uff4b\uff4e\uff4f\uff57\uff4e"])
+def test_unknown_is_no_name(name):
+    draw = People()
+    assert is_no_name(name)
+    chosen = choose([*draw.album("ann"), draw.seen("x/1", name, "eva")])
+    assert chosen.gallery.people.tolist() == ["ann"] and kinds(chosen) == ["no name"] and repr(name) in chosen.doubts[0].text
+
+
+@pytest.mark.parametrize("name", ["Anne Unknowne", "李明", "Известный", "Knut", "7"])
+def test_names_that_only_look_a_little_like_it(name):
+    assert not is_no_name(name)
+
+
+def test_photos_without_a_face_and_a_gallery_of_nothing():
+    draw = People()
+    chosen = choose([*draw.album("ann"), draw.seen("ann/wall", "ann"), draw.seen("bob/wall", "bob")])
+    assert chosen.faceless == ["ann/wall", "bob/wall"] and chosen.lost == ["bob"]
+    with pytest.raises(ValueError, match="no face was found in any of the 1 photos"):
+        choose([draw.seen("ann/wall", "ann")])
+    with pytest.raises(ValueError, match="what strangers are called"):
+        choose([draw.seen("x/1", "Unknown", "eva")])
+    with pytest.raises(ValueError, match="no photo of the gallery is left.*shows 2 faces"):
+        choose([draw.seen("ann/two", "ann", "ann", "bob")])
+
+
+def test_people_who_are_known_help_to_tell_who_is_new():
+    draw = People()
+    known = choose(draw.album("ann", "bob")).gallery
+    chosen = choose([draw.seen("ann/two", "ann", "bob", "ann"), draw.seen("ann/wrong", "ann", "bob"), *draw.album("cleo")], known)
+    assert len(chosen.gallery) == 16 and "ann/two" in chosen.gallery.photos and kinds(chosen) == ["unlike"]
+    assert apart(chosen.gallery.descriptors[chosen.gallery.rows_of(0)]).max() < 0.4
+
+
+def test_networks_of_ones_own_are_judged_by_their_own_distances():
+    draw = People()
+    far = [Seen(one.photo, one.person, one.descriptors * [[3.0] + [1.0] * (WIDTH - 1)], one.sharpness) for one in draw.album("ann", "bob", "cleo")]
+    assert choose(far, dlibs=False).doubts == []
+    few = choose([draw.seen("ann/1", "ann", "ann"), draw.seen("ann/2", "ann", "bob")], dlibs=False)
+    assert few.doubts == [] and len(few.gallery) == 2  # two photos say nothing about what is usual
+
+
+def test_few_and_blurred_photos_are_listed():
+    draw = People()
+    album = draw.album("ann", photos=4) + draw.album("bob", photos=1)
+    album[2] = Seen("ann/2", "ann", album[2].descriptors, np.array([0.004]))
+    gallery = choose(album).gallery
+    assert [d.people for d in few_photos(gallery)] == [("bob",)] and [d.photos for d in blurred(gallery)] == [("ann/2",)]
+
+
+def test_a_blurred_face_is_less_sharp():
+    import cv2
+    from skimage.data import astronaut
+
+    face = cv2.resize(astronaut()[60:180, 160:280], (150, 150), interpolation=cv2.INTER_AREA)
+    steps = [sharpness(cv2.GaussianBlur(face, (0, 0), sigma)) for sigma in (0.3, 1, 2, 4)]
+    assert steps == sorted(steps, reverse=True) and steps[0] > 5 * steps[-1]
+    assert sharpness(np.full((150, 150, 3), 90, np.uint8)) == 0
+    np.testing.assert_allclose(sharpness(np.ascontiguousarray(face // 2)), sharpness(face), rtol=0.15)  # the light does not matter
+
+
+# --- a saved gallery, changed ------------------------------------------------------------------------
+
+SETTINGS = {"model": "dlib_face_resnet", "layer": None, "n_neighbors": None, "flip": True, "combine": "mean", "threshold": 0.36}
+
+
+def saved(draw, *names, **more):
+    chosen = choose(draw.album(*names))
+    return Saved(chosen.gallery, SETTINGS | more, chosen.aside)
+
+
+def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
+    draw = People()
+    chosen = choose([*draw.album("ann", "Robert'); DROP"), *draw.album("cleo"), draw.seen("cleo/nobody", "cleo", (draw.middle + 0.3 * draw.direction()).astype(np.float32)),
+                     *(draw.seen(f"Cleopatra/{k}", "Cleopatra", "cleo") for k in range(3))])
+    whole = Saved(chosen.gallery, SETTINGS, chosen.aside)
+    whole.write(tmp_path / "g.npz")
+    again = Saved.read(tmp_path / "g.npz")
+    assert again.settings["alike"] == [["Cleopatra", "cleo"]] and again.aside.photos.tolist() == ["cleo/nobody"]
+    left = remove(again, ["cleo"])
+    left.write(tmp_path / "g.npz")
+    data = (tmp_path / "g.npz").read_bytes()
+    assert not [text for text in ("cleo/1", "cleo") if text.encode("utf-32-le") in data or text.encode() in data]
+    assert all(row.tobytes() not in data for row in [*again.gallery.descriptors[again.gallery.labels == "cleo"], *again.aside.descriptors])
+    after = Saved.read(tmp_path / "g.npz")
+    assert after.gallery.people.tolist() == ["Cleopatra", "Robert'); DROP", "ann"] and "alike" not in after.settings and after.aside is None
+    for people, message in ((["cleo"], "nobody in the gallery is called 'cleo'; perhaps Cleopatra"), (after.gallery.people.tolist(), "nobody would be left")):
+        with pytest.raises(ValueError, match=message):
+            remove(after, people)
+
+
+def test_galleries_become_one():
+    draw = People()
+    one, other = saved(draw, "ann", "bob"), saved(draw, "cleo")
+    both = merge([("a.npz", one), ("b.npz", other), ("again.npz", one)])
+    assert both.gallery.people.tolist() == ["ann", "bob", "cleo"] and len(both.gallery) == 15 and both.settings["threshold"] == 0.36
+    assert merge([("a.npz", one), ("b.npz", saved(draw, "dora", threshold=0.3))]).settings["threshold"] is None
+    with pytest.raises(GalleryError, match="b.npz: was described with model 'mine', a.npz with 'dlib_face_resnet'"):
+        merge([("a.npz", one), ("b.npz", saved(draw, "cleo", model="mine"))])
+
+
+def test_two_names_are_found_after_merging():
+    draw = People()
+    one, other = saved(draw, "ann"), choose([draw.seen(f"Anne/{k}", "Anne", "ann") for k in range(3)]).gallery
+    both = merge([("a.npz", one), ("b.npz", Saved(other, SETTINGS))])
+    assert [set(d.people) for d in both.doubts(("twins",))] == [{"ann", "Anne"}] and len(twins(both.gallery, True)) == 1

@@ -1,0 +1,169 @@
+"""A gallery kept by commands: built, stopped and gone on with, added to, looked through; and a person found in an archive."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from common.orl import orl_faces
+from common.photos import read_photo
+from TrackDetector.__main__ import main
+from TrackDetector.classifier import Classifier
+from TrackDetector.galleries import building
+from TrackDetector.galleries.editing import Saved
+
+PEOPLE = ("ann", "bob", "cleo")
+
+
+def head(person, number):
+    return np.repeat(orl_faces()[0][10 * person + number][:, :, None], 3, axis=2)
+
+
+def save(path, photo):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, photo[:, :, ::-1])[1].tobytes())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("galleries")
+    for i, name in enumerate(PEOPLE):
+        for k in range(4):
+            save(home / "people" / name / f"{k}.png", head(i, k))
+    assert main(["gallery", "build", str(home / "g.npz"), str(home / "people")]) == 0
+    return home
+
+
+@pytest.fixture
+def gallery(home, tmp_path):
+    return shutil.copyfile(home / "g.npz", tmp_path / "g.npz")
+
+
+def test_built_by_command_it_is_what_fit_learns(home):
+    images = {f"{name}/{k}.png": head(i, k) for i, name in enumerate(PEOPLE) for k in range(4)}
+    fitted, built = Classifier().fit(images, {photo: photo.split("/")[0] for photo in images}).gallery_, Saved.read(home / "g.npz").gallery
+    assert built.photos.tolist() == fitted.photos.tolist() and built.labels.tolist() == fitted.labels.tolist()
+    np.testing.assert_allclose(built.descriptors, fitted.descriptors, atol=1e-5)
+    assert (built.sharpness > 0).all() and (built.faces == 1).all() and len({digest.tobytes() for digest in built.digests}) == 12
+    assert not list(home.glob("*.jsonl")) and not list(home.glob("*.part"))
+
+
+def test_a_gallery_photo_of_two_people_enrols_the_right_one(home, gallery, tmp_path, capsys):
+    """Bob stands in front, larger and in the middle; the photo lies in Ann's folder."""
+    photo = np.full((224, 420, 3), 120, np.uint8)
+    photo[20:132, 20:112] = head(0, 6)
+    photo[10:206, 140:301] = cv2.resize(head(1, 6), (161, 196))
+    save(tmp_path / "more" / "ann" / "two.png", photo)
+    save(tmp_path / "more" / "dora" / "two.png", photo)
+    assert main(["gallery", "add", str(gallery), str(tmp_path / "more")]) == 0
+    err = capsys.readouterr().err
+    assert "dora/two.png: shows 2 faces" in err and "ann/two.png" not in err
+    made = Saved.read(gallery).gallery
+    assert made.people.tolist() == list(PEOPLE) and made.faces[made.photos.tolist().index("ann/two.png")] == 2
+    classifier = Classifier.load(gallery, threshold=0.4)
+    assert classifier.classify_images([head(0, 8), head(1, 8)]) == ["ann", "bob"]
+
+
+def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, capsys, monkeypatch):
+    looked = []
+    monkeypatch.setattr(building, "read_photo", lambda path: looked.append(path.name) or read_photo(path))
+    shutil.copytree(home / "people", tmp_path / "people")
+    assert main(["gallery", "add", str(gallery), str(tmp_path / "people")]) == 0
+    assert looked == [] and "nothing new" in capsys.readouterr().out
+    save(tmp_path / "people" / "ann" / "0.png", head(0, 7))
+    save(tmp_path / "people" / "dora" / "1.png", head(5, 0))
+    assert main(["gallery", "add", str(gallery), str(tmp_path / "people")]) == 0
+    assert looked == ["0.png", "1.png"]
+    made = Saved.read(gallery).gallery
+    assert len(made) == 13 and sorted(made.photos) == sorted([f"{name}/{k}.png" for name in PEOPLE for k in range(4)] + ["dora/1.png"])
+    assert main(["gallery", "add", str(gallery), "--person", "eva", str(home / "people" / "cleo" / "1.png")]) == 0
+    assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
+
+
+def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, capsys):
+    """Stopped at any photo, twice: nothing is looked at twice, and the gallery is the same byte by byte."""
+    looked, reader = [], building.read_photo
+
+    def read(path):
+        if len(looked) in (3, 7) and looked[-1] != "stop":
+            looked.append("stop")
+            raise KeyboardInterrupt
+        looked.append(str(path))
+        return reader(path)
+
+    monkeypatch.setattr(building, "read_photo", read)
+    monkeypatch.setattr("TrackDetector.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
+    arguments = ["gallery", "build", str(tmp_path / "g.npz"), str(home / "people")]
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            main(arguments)
+        assert not (tmp_path / "g.npz").exists() and (tmp_path / "g.npz.building.jsonl").exists()
+    assert main(arguments) == 0
+    photos = [each for each in looked if each != "stop"]
+    assert len(photos) == len(set(photos)) == 12 and not (tmp_path / "g.npz.building.jsonl").exists()
+    again, whole = Saved.read(tmp_path / "g.npz").gallery, Saved.read(home / "g.npz").gallery
+    assert again.photos.tolist() == whole.photos.tolist()
+    np.testing.assert_allclose(again.descriptors, whole.descriptors, atol=1e-5)
+
+
+def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, gallery, tmp_path):
+    journal = gallery.with_name("g.npz.building.jsonl")
+    classifier = Classifier()
+    building.look_at(building.photos_of([home / "people" / "ann"], "ann") + building.photos_of([home / "people" / "bob"], "bob"), classifier, journal=journal)
+    assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"ann", "bob"}
+    assert main(["gallery", "remove", str(gallery), "ann"]) == 0
+    assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"bob"}
+
+
+def test_list_remove_merge_and_check(home, gallery, tmp_path, capsys):
+    assert main(["gallery", "list", str(gallery), "--json", str(tmp_path / "list.json")]) == 0
+    assert "ann        4 photos" in capsys.readouterr().out
+    listed = json.loads((tmp_path / "list.json").read_text())["people"]
+    assert [person["name"] for person in listed] == list(PEOPLE) and all(0 < person["apart"] < 0.5 for person in listed)
+    assert main(["gallery", "remove", str(gallery), "anne"]) == 2
+    assert "nobody in the gallery is called 'anne'; perhaps ann" in capsys.readouterr().err
+    assert main(["gallery", "remove", str(gallery), "ann", "bob"]) == 0 and Saved.read(gallery).gallery.people.tolist() == ["cleo"]
+    assert main(["gallery", "build", str(tmp_path / "other.npz"), "--person", "Cleo", str(home / "people" / "cleo" / "0.png")]) == 0
+    assert main(["gallery", "merge", str(tmp_path / "both.npz"), str(gallery), str(tmp_path / "other.npz")]) == 0
+    err = capsys.readouterr().err
+    assert "Cleo and cleo look like one person" in err and "one photo under two names" in err
+    assert main(["gallery", "check", str(tmp_path / "both.npz"), "--json", str(tmp_path / "check.json")]) == 1
+    assert {doubt["kind"] for doubt in json.loads((tmp_path / "check.json").read_text())} >= {"twins", "shared photo", "few photos"}
+    assert main(["gallery", "list", str(tmp_path / "gone.npz")]) == 2 and "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["add", "{home}/g.npz", "{home}/people/ann/0.png"], "for photos of one person say --person NAME"), (["build", "{tmp}/g.npz", "{tmp}"], "found no photo"),
+    (["build", "{tmp}/g.npz", "--person", "Un-known", "{home}/people/ann"], "what strangers are called"), (["build", "{home}", "{home}/people"], "that is a folder"),
+    (["build", "{home}/people/ann/0.png", "{home}/people"], "one of the photos"), (["build", "{tmp}/g.npz", "--person", "x", "{tmp}/gone.jpg"], "no such photo"),
+    (["add", "{home}/people/ann/0.png", "{home}/people/bob", "--person", "bob"], "cannot be read as a gallery"),
+])
+def test_galleries_that_cannot_be_made(home, tmp_path, capsys, arguments, message):
+    before = (home / "people" / "ann" / "0.png").read_bytes()
+    assert main(["gallery", *(text.format(home=home, tmp=tmp_path) for text in arguments)]) == 2
+    assert message in capsys.readouterr().err and (home / "people" / "ann" / "0.png").read_bytes() == before
+
+
+def test_a_person_is_found_in_an_archive(home, tmp_path, capsys):
+    archive = tmp_path / "archive"
+    save(archive / "2019" / "group.png", np.hstack([head(2, 5), head(0, 5)]))
+    save(archive / "2020" / "ann.png", head(0, 6))
+    save(archive / "bob.png", head(1, 6))
+    save(archive / "wall.png", np.full((100, 90, 3), 90, np.uint8))
+    (archive / "bad.jpg").write_bytes(b"no photo")
+    out = tmp_path / "out.json"
+    assert main(["find", str(home / "people" / "ann"), str(archive), "--out", str(out)]) == 1
+    captured = capsys.readouterr()
+    assert sorted(line.split("/")[-1] for line in captured.out.splitlines()) == ["ann.png", "group.png"]
+    assert "bad.jpg" in captured.err and "2 of 5 photos show the person; 1 could not be read" in captured.err
+    files = json.loads(out.read_text())["files"]
+    assert [answer["distance"] for answer in files[:3]] == sorted(answer["distance"] for answer in files[:3])
+    group = next(answer for answer in files if answer["file"].endswith("group.png"))
+    assert group["faces"] == 2 and group["box"][1] > 60  # the one on the right
+    assert main(["find", str(archive / "2019" / "group.png"), str(archive)]) == 2
+    assert "shows 2 faces, and no other photo says which of them it is" in capsys.readouterr().err
+    assert main(["find", str(tmp_path / "gone.jpg"), str(archive)]) == 2

@@ -1,0 +1,140 @@
+"""The nearest descriptors, strangers and groups: against counting by brute force."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from TrackDetector import search
+from TrackDetector.gallery import Gallery
+from TrackDetector.grouping import group_faces
+from TrackDetector.predictions import unit
+from TrackDetector.search import Nearest, vote
+from TrackDetector.strangers import distances_to, nearest_of_others, shared_photos, stranger_distances
+
+
+def crowd(seed, people=12, most=7, width=16, spread=0.4):
+    """Descriptors of people with one to `most` photos each, in random order."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([f"p{i:02d}" for i in range(people)], rng.integers(1, most + 1, people))
+    middles = {name: rng.normal(size=width) for name in np.unique(labels)}
+    descriptors = np.array([middles[name] + spread * rng.normal(size=width) for name in labels], np.float32)
+    order = rng.permutation(len(labels))
+    return descriptors[order], labels[order]
+
+
+def table_of(a, b):
+    return np.linalg.norm(a[:, None].astype(float) - b[None], axis=2)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 60), st.integers(1, 40), st.integers(0, 10_000))
+def test_the_nearest_are_those_of_a_whole_table(rows, probes, seed):
+    rng = np.random.default_rng(seed)
+    gallery, asked = rng.integers(0, 4, (rows, 5)).astype(np.float32), rng.integers(0, 4, (probes, 5)).astype(np.float32)  # many lie equally near
+    k = int(rng.integers(1, rows + 1))
+    distances, found = Nearest(gallery).search(asked, k)
+    table = table_of(asked, gallery)
+    np.testing.assert_allclose(distances, np.sort(table, axis=1)[:, :k], atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(table, found, axis=1), distances, atol=1e-6)
+    assert all(len(set(row)) == k for row in found.tolist())
+
+
+def test_one_probe_is_answered_alike_by_two_threads(monkeypatch):
+    gallery = np.random.default_rng(0).normal(size=(501, 8)).astype(np.float32)
+    whole = [Nearest(gallery).search(gallery[[i]] + 0.01, 20) for i in (0, 250, 500)]
+    monkeypatch.setattr(search, "_MANY", 10)
+    for i, (distances, found) in zip((0, 250, 500), whole):
+        again = Nearest(gallery).search(gallery[[i]] + 0.01, 20)
+        np.testing.assert_array_equal(again[1], found)
+        np.testing.assert_array_equal(again[0], distances)
+
+
+@pytest.mark.parametrize("probes, k, message", [
+    (np.zeros((1, 3)), 1, "expected descriptors of 2 numbers"), (np.zeros(2), 1, "expected descriptors"), (np.zeros((1, 2)), 4, "k from 1 to 3"),
+    (np.full((1, 2), np.nan), 1, "not finite"),
+])
+def test_probes_that_do_not_fit(probes, k, message):
+    with pytest.raises(ValueError, match=message):
+        Nearest(np.zeros((3, 2), np.float32)).search(probes, k)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 5))
+def test_votes_are_scikit_learns(seed, k):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    descriptors, labels = crowd(seed, spread=1.2)
+    probes = np.random.default_rng(seed + 1).normal(size=(30, descriptors.shape[1])).astype(np.float32)
+    k = min(k, len(labels))
+    people, codes = np.unique(labels, return_inverse=True)
+    distances, found = Nearest(descriptors).search(probes, k)
+    names = people[vote(distances, codes[found])[0]]
+    assert names.tolist() == KNeighborsClassifier(k, weights="distance", algorithm="brute").fit(descriptors, labels).predict(probes).tolist()
+
+
+def test_of_equal_votes_the_first_person_wins_and_a_twin_photo_decides():
+    assert vote(np.array([[1.0, 1.0]]), np.array([[5, 2]]))[0].tolist() == [2]
+    assert vote(np.array([[0.0, 0.1, 0.1]]), np.array([[5, 2, 2]]))[0].tolist() == [5]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_strangers_are_named_by_the_photos_of_the_others(seed, k):
+    """The same by hand: for every photo, a table without its person."""
+    descriptors, labels = crowd(seed, people=5, most=9)
+    gallery = Gallery(descriptors, labels, [str(i) for i in range(len(labels))])
+    expected, units = [], unit(descriptors.astype(float))
+    for i, name in enumerate(labels):
+        others = np.flatnonzero(labels != name)
+        near = np.linalg.norm(descriptors[others].astype(float) - descriptors[i], axis=1)
+        first = np.argsort(near, kind="stable")[: min(k, len(others))]
+        people = np.unique(labels[others[first]])
+        weight = [(1 / near[first])[labels[others[first]] == person].sum() for person in people]
+        own = np.linalg.norm(units[labels == people[np.argmax(weight)]] - units[i], axis=1)
+        expected.append(np.sort(own)[:3].mean())
+    np.testing.assert_allclose(stranger_distances(gallery, k), expected, atol=1e-6)
+    some = stranger_distances(gallery, k, most=4)
+    assert len(some) == 4 and np.isclose(some[:, None], expected, atol=1e-6).any(axis=1).all()
+
+
+def test_one_person_alone_has_no_others():
+    gallery = Gallery(np.eye(3, dtype=np.float32), ["a"] * 3, ["1", "2", "3"])
+    assert len(stranger_distances(gallery, 3)) == 0 and list(nearest_of_others(gallery.descriptors, gallery.codes, 2)) == [] and shared_photos(gallery) == []
+
+
+def test_distances_to_people_are_means_of_the_nearest_three():
+    descriptors, labels = crowd(3)
+    gallery, probes = Gallery(descriptors, labels, labels), descriptors[:6] + 0.1
+    codes = np.array([gallery.code_of(name) for name in ("p00", "p03", "p00", "p07", "p01", "p03")])
+    table = table_of(unit(probes.astype(float)), unit(descriptors.astype(float)))
+    expected = [np.sort(row[gallery.codes == code])[:3].mean() for row, code in zip(table, codes)]
+    np.testing.assert_allclose(distances_to(gallery, probes, codes), expected, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_groups_are_those_of_average_linkage_over_all(seed):
+    from sklearn.cluster import AgglomerativeClustering
+
+    descriptors, _ = crowd(seed, people=8, spread=0.9)
+    groups = group_faces(descriptors, 0.6)
+    whole = AgglomerativeClustering(None, distance_threshold=0.6, linkage="average").fit_predict(unit(descriptors)) if len(descriptors) > 1 else [0]
+    together = np.equal.outer(groups, groups)
+    assert (together == np.equal.outer(whole, whole)).all()
+    first = [groups.tolist().index(number) for number in range(1, groups.max() + 1)]
+    assert first == sorted(first)  # numbered as they appear
+
+
+def test_no_faces_and_one():
+    assert group_faces(np.zeros((0, 4))).tolist() == [] and group_faces(np.ones((1, 4))).tolist() == [1]
+
+
+def test_many_faces_in_one_chain_are_parted_first(monkeypatch):
+    from TrackDetector import grouping
+
+    angles = np.concatenate([np.arange(0, 3, 0.02), [4.0, 4.01]])
+    descriptors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    monkeypatch.setattr(grouping, "_MOST", 10)
+    groups = group_faces(descriptors, 0.2)
+    assert groups[-1] == groups[-2] and (groups[:-2] != groups[-1]).all()
