@@ -3,8 +3,11 @@ PYTHON ?= python3
 TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 FOLDS ?= 10
+UV ?= uv pip compile
+LOCK = --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+EXTRAS = requirements-cluster requirements-hub tests/browser/requirements-browser tests/prose/requirements-prose
 
-.PHONY: run pictures lab test test-slow test-browser test-prose test-jax test-oldest doctor student grade fddb fddb-final lock clean
+.PHONY: run pictures lab test test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb fddb-final lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -24,6 +27,10 @@ test-prose:     ## check the spelling of notebooks, pages and comments
 	@$(PYTHON) kit.py setup
 	@.venv/bin/python -m pip install --quiet --require-hashes -r tests/prose/requirements-prose.lock
 	@$(PYTHON) kit.py test tests/prose
+test-hub:       ## spawn the kit from a JupyterHub of its own
+	@$(PYTHON) kit.py setup
+	@.venv/bin/python -m pip install --quiet --require-hashes -r requirements-hub.lock -r tests/hub/requirements-hub-test.lock
+	@$(PYTHON) kit.py test tests/hub
 test-jax:       ## the model code on JAX
 	@$(PYTHON) kit.py setup
 	@.venv/bin/python -m pip install --quiet --require-hashes -r requirements-jax.lock
@@ -42,7 +49,15 @@ fddb:           ## ten times: train on nine folds of FDDB, find the faces of the
 	@$(PYTHON) kit.py fddb --folds $(FOLDS)
 fddb-final:     ## train on all ten folds, for the weights the kit carries
 	@$(PYTHON) kit.py fddb --final
-lock:           ## write requirements.lock anew from requirements.in (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+lock:           ## write every lock anew from its table (needs uv); for newer packages: make lock UV="uv pip compile --upgrade"
+	$(UV) $(LOCK) --universal requirements.in -o requirements.lock
+	set -e; for extra in $(EXTRAS); do $(UV) $(LOCK) --universal -c requirements.lock $$extra.in -o $$extra.lock; done
+	set -e; for extra in jax gpu; do $(UV) $(LOCK) --python-platform linux -c requirements.lock requirements-$$extra.in -o requirements-$$extra.lock; done
+	$(UV) $(LOCK) --universal -c requirements.lock -c requirements-hub.lock tests/hub/requirements-hub-test.in -o tests/hub/requirements-hub-test.lock
+	$(UV) $(LOCK) --resolution lowest-direct --override requirements-oldest.in requirements.in -o requirements-oldest.lock
+lint:           ## the rules of pyproject.toml, and that notebooks are committed without what they printed
+	@$(PYTHON) kit.py lint
+wheelhouse:     ## download the packages, for a machine without a network: there, WHEELHOUSE=wheelhouse make run
+	@$(PYTHON) kit.py wheelhouse wheelhouse
 clean:          ## remove what was built; data and .venv stay
 	rm -rf build

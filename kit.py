@@ -1,6 +1,7 @@
 """Set the kit up and use it: ``python kit.py run``, ``lab``, ``test``, ``doctor``. `make` calls this; on Windows call it yourself.
 
-Needs nothing but Python 3.11 or newer: it makes the environment ``.venv`` from requirements.lock first.
+Needs nothing but Python 3.11 or newer: it makes the environment ``.venv`` from requirements.lock first. Without a network:
+``python kit.py wheelhouse FOLDER`` where there is one, on the same system and Python, then ``WHEELHOUSE=FOLDER python kit.py run``.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -59,6 +61,27 @@ def check_room():
         stop(f"The disk of {ROOT} has {free:.1f} GB left; the environment needs about {GIGABYTES} GB. Make room and start again.")
 
 
+def check_writable():
+    """Refuse a folder that cannot be written, before anything else fails because of it."""
+    try:
+        with tempfile.TemporaryFile(dir=ROOT):
+            pass
+    except OSError as error:
+        stop(f"{ROOT} cannot be written ({error.strerror}), and the kit keeps its environment and its results there.\n"
+             "Copy the kit to a folder of your own and start the same command there.")  # fmt: skip
+
+
+def wheelhouse():
+    """pip's options for a folder of packages, if ``WHEELHOUSE`` names one."""
+    named = os.environ.get("WHEELHOUSE")
+    if not named:
+        return []
+    folder = Path(named).expanduser().absolute()
+    if not any(folder.glob("*.whl")):
+        stop(f"WHEELHOUSE is {named}, but there are no packages in it. Fill it where there is a network: python kit.py wheelhouse {named}")
+    return ["--no-index", "--find-links", str(folder)]
+
+
 def venv_python():
     """The interpreter of the environment."""
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -70,30 +93,60 @@ def set_up():
     if STAMP.is_file() and STAMP.read_text() == wanted and venv_python().exists():
         return
     check_python()
+    check_writable()
     check_room()
+    where = wheelhouse()
     print("Setting up .venv from requirements.lock; the first time this takes some minutes.", flush=True)
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
         subprocess.run(
-            [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--require-hashes", "-r", str(LOCK)],
+            [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *where, "--require-hashes", "-r", str(LOCK)],
             check=True,
         )
     except (subprocess.CalledProcessError, OSError) as error:
         check_room()
-        stop(
-            f"The environment could not be made: {error}.\nWhat pip said above tells why; most often there is no way to the "
-            "package index (network, proxy), or the disk is full. Start the same command again once that is mended."
-        )
+        why = ("a package is missing in the wheelhouse, which must have been filled on the same system with the same Python" if where else
+               "there is no way to the package index (network, proxy; without a network: see WHEELHOUSE in kit.py), or the disk is full")  # fmt: skip
+        stop(f"The environment could not be made: {error}.\nWhat pip said above tells why; most often {why}. Start the same command again once that is mended.")
     STAMP.write_text(wanted)
+
+
+def fill_wheelhouse(folder, *locks):
+    """Download what the lock (and others, such as requirements-hub.lock) pins for this system and this Python."""
+    check_python()
+    wanted = [argument for lock in (LOCK, *locks) for argument in ("-r", str(lock))]
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run([sys.executable, "-m", "venv", scratch], check=True)
+        pip = [str(Path(scratch, venv_python().relative_to(VENV))), "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
+        subprocess.run([*pip, "--require-hashes", *wanted], check=True)
+    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: WHEELHOUSE={folder} python kit.py run")
+
+
+def workers():
+    """As many test processes for the whole suite as there are cores, and 4 GB of memory for each; options for pytest-xdist."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):  # Windows
+        memory = 8
+    number = int(min(cores, memory // GIGABYTES, 8))
+    return ["-n", str(number), "--dist", "loadfile", "--no-loadscope-reorder"] if number > 1 else []
 
 
 def main():
     """Set up, then hand over to the command in the environment."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["setup", *COMMANDS])
+    parser.add_argument("command", choices=["setup", "wheelhouse", *COMMANDS])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on to the command")
     options = parser.parse_args()
+    if options.command == "wheelhouse":
+        try:
+            return fill_wheelhouse(*(options.arguments or ["wheelhouse"]))
+        except (subprocess.CalledProcessError, OSError) as error:
+            stop(f"The packages could not be downloaded: {error}. What pip said above tells why.")
     set_up()
+    if options.command == "test" and not options.arguments:
+        options.arguments = workers()
     if options.command != "setup":
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
         command = [str(venv_python()), *COMMANDS[options.command], *options.arguments]

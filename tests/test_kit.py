@@ -1,8 +1,13 @@
 """The set-up says clearly what is in the way, before it downloads anything."""
 
 import builtins
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -88,3 +93,69 @@ def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothin
 def test_the_command_runs_on_its_own():
     done = subprocess.run([sys.executable, str(ROOT / "kit.py"), "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2 and "invalid choice" in done.stderr
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A kit of its own, with a lock of one tiny package, and the folder that holds it."""
+    shelf, clone = tmp_path / "shelf", tmp_path / "clone"
+    shelf.mkdir()
+    clone.mkdir()
+    with zipfile.ZipFile(shelf / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "answer = 42\n")
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\ntiny-1.0.dist-info/METADATA,,\ntiny-1.0.dist-info/WHEEL,,\ntiny-1.0.dist-info/RECORD,,\n")
+    digest = hashlib.sha256((shelf / "tiny-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    (clone / "requirements.lock").write_text(f"tiny==1.0 \\\n    --hash=sha256:{digest}\n")
+    shutil.copyfile(ROOT / "kit.py", clone / "kit.py")
+    return clone, shelf
+
+
+def call(clone, *arguments, **environment):
+    # an index that nobody answers at: what is installed can only come from the shelf
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+    return subprocess.run([sys.executable, str(clone / "kit.py"), *arguments], capture_output=True, text=True, env={**os.environ, **nowhere, **environment})
+
+
+def test_packages_from_a_folder_without_a_network(copy):
+    clone, shelf = copy
+    done = call(clone, "setup", WHEELHOUSE=str(shelf))
+    assert done.returncode == 0, done.stdout + done.stderr
+    python = clone / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    assert subprocess.run([python, "-c", "import tiny; print(tiny.answer)"], capture_output=True, text=True).stdout == "42\n"
+    assert call(clone, "setup").returncode == 0, "set up already: neither folder nor network is asked"
+
+
+def test_a_folder_that_lacks_a_package_and_one_that_has_none_are_told_apart(copy):
+    clone, shelf = copy
+    (clone / "requirements.lock").write_text((clone / "requirements.lock").read_text() + "other==2.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    assert "missing in the wheelhouse" in call(clone, "setup", WHEELHOUSE=str(shelf)).stderr
+    done = call(clone, "setup", WHEELHOUSE=str(clone))
+    assert done.returncode and "kit.py wheelhouse" in done.stderr and "there are no packages in it" in done.stderr
+    assert "no way to the package index" in call(clone, "setup").stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such right")
+def test_a_clone_that_cannot_be_written_says_so_and_not_that_there_is_no_network(copy):
+    home = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    try:
+        clone = Path(shutil.copytree(copy[0], home / "clone"))
+        home.chmod(0o755)
+        clone.chmod(0o555)
+        # root may write everywhere, and Python may lie where nobody else can read it: so imported first, and nobody then
+        program = ("import argparse, ensurepip, hashlib, os, pkgutil, random, runpy, shutil, subprocess, sys, tempfile, venv\n"
+                   "os.getuid() or os.setuid(65534)\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
+        done = subprocess.run([sys.executable, "-c", program, str(clone / "kit.py"), "run"], capture_output=True, text=True)
+        assert done.returncode and f"{clone} cannot be written (Permission denied)" in done.stderr, done.stderr
+        assert "network" not in done.stdout + done.stderr and not (clone / ".venv").exists()
+    finally:
+        (home / "clone").chmod(0o755)
+        shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("cores, pages, expected", [(2, 24, ["-n", "2"]), (8, 16, ["-n", "4"]), (1, 64, []), (4, 6, []), (64, 512, ["-n", "8"])])
+def test_test_processes_by_cores_and_memory(monkeypatch, cores, pages, expected):
+    monkeypatch.setattr(kit.os, "sched_getaffinity", lambda _: range(cores), raising=False)
+    monkeypatch.setattr(kit.os, "sysconf", lambda name: 2**30 if name == "SC_PAGE_SIZE" else pages, raising=False)
+    assert kit.workers()[:2] == expected
