@@ -331,7 +331,10 @@ DESERVED = {
                   {"generate_model": "directly in keras.layers", "generate_fcnn_model": "directly in keras.layers", "get_bboxes_and_decision_function": "ImageDataGenerator is gone"}),
     "old_peaks": ("RegionDetector", but(REGION, BOXES=OLD_PEAKS), tuple(n for n in R if n != "get_bboxes_and_decision_function"),
                   {"get_bboxes_and_decision_function": "peak_local_max has no indices"}),
-    "vgg_of_photos": ("TrackDetector", TRACK, T, {"Classifier": "VGG-Face's layers", "preprocess_imgs": "lent it shape_predictor_68"}),
+    "vgg_of_photos": ("TrackDetector", TRACK, T, {"Classifier": "lent it face_recognition_model.h5", "preprocess_imgs": "lent it shape_predictor_68"}),
+    "fc7_of_the_one_handed_in": ("TrackDetector", but(TRACK, VGG_PHOTOS=VGG_PHOTOS.replace("model = load_model('face_recognition_model.h5')\ndef get_layer_output(images, layer='fc7'):",
+                                 "def get_layer_output(images, model, layer='fc7'):").replace("get_layer_output(np", "get_layer_output(model=self.model, images=np").replace(
+                                 "get_layer_output(X)", "get_layer_output(X, self.model)")), T, {"Classifier": "VGG-Face's layers fc6 and fc7, which this kit's has not"}),
     "vgg_of_crops": ("TrackDetector", but(TRACK, VGG_PHOTOS=VGG), T, {"Classifier": "handed crops"}),
     "faces_raise": ("TrackDetector", but(TRACK, DLIB_FACES="import dlib\ndetector = dlib.get_frontal_face_detector()\ndef preprocess_imgs(imgs):\n    raise ValueError('no idea')"),
                     ("load_image_data", "load_video_data", "Classifier"), {"preprocess_imgs": "no idea"}),

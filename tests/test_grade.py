@@ -16,7 +16,7 @@ from common.exercises.exercise import Wrong
 from common.grading import codec
 from common.grading.__main__ import main
 from common.grading.notebook_source import NotebookError, collect, read_cells, without_magics
-from common.grading.sandbox import Ended, Raised, RemoteObject
+from common.grading.session import Ended, Raised, RemoteObject
 from common.grading.submissions import find_submissions
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")

@@ -8,10 +8,10 @@ import pytest
 from coursework import code_notebook, hand_in
 
 from common.exercises.exercise import RIGHT, WRONG, Verdict
+from common.grading.handback.report import write_report
 from common.grading.judging import Grader, Try
 from common.grading.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
-from common.grading.handback.report import write_report
-from common.grading.sandbox import Ended, _remove
+from common.grading.session import Ended, remove
 from common.grading.submissions import find_submissions, take_in
 from RegionDetector.exercises import TASK
 
@@ -175,7 +175,7 @@ def test_a_folder_of_any_depth_goes(tmp_path):
             os.chdir("d")
     finally:
         os.chdir(home)
-    _remove(deep)
+    remove(deep)
     assert not deep.exists()
 
 

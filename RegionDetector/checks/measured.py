@@ -6,7 +6,7 @@ import numpy as np
 
 from common.exercises.exercise import RIGHT
 from common.grading.judging import Remote
-from common.grading.sandbox import Ended, Raised
+from common.grading.session import Ended, Raised
 from common.grading.weights import WeightsError
 
 PATCH, CANVAS = (32, 32, 3), (176, 176, 3)

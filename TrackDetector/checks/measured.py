@@ -6,7 +6,7 @@ import numpy as np
 
 from common.exercises.exercise import RIGHT, Wrong
 from common.grading.judging import Remote
-from common.grading.sandbox import Ended, Raised
+from common.grading.session import Ended, Raised
 from TrackDetector.checks.faces import OF_THE_COURSE, handed, read_names
 
 PHOTOS, CLIPS, FRAMES = 90, 40, 4

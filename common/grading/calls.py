@@ -26,12 +26,16 @@ def _network(value):
 
 def _of_array(array):
     size = " x ".join(map(str, array.shape))
+    if array.dtype.kind not in "biufUS":
+        return f"{size} objects"
+    if array.dtype.kind not in "biufUS":
+        return f"{size} objects"
     if array.dtype.kind in "US":
         return f"{array.size} texts: {', '.join(map(repr, array.ravel()[:3].tolist()))}" + (", ..." if array.size > 3 else "")
     if array.ndim >= 3:
         return f"{'a picture' if array.ndim == 3 else 'pictures'} {size} ({array.dtype})"
-    if array.ndim == 2 and len(array):
-        return f"{size} numbers: {_numbers(array[0])}" + (", ..." if len(array) > 1 else "")
+    if array.ndim == 2:
+        return f"{size} numbers: {_numbers(array[:1])}" + (", ..." if len(array) > 1 else "")
     return _numbers(array) if array.size <= _FEW else f"{size} numbers: {_numbers(array)}"
 
 
@@ -42,6 +46,9 @@ def _of_list(value):
         array = np.array(None)
     if len(value) and array.dtype.kind in "biufUS" and (array.ndim > 1 or array.size > _FEW):
         return f"a {type(value).__name__} of {_of_array(array)}"
+    if len(value) and array.dtype.kind in "biuf" and array.ndim == 1:
+        inside = _numbers(array)[1:-1]
+        return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
     inside = ", ".join(small(v) for v in value[:3]) + (f", ... ({len(value)} together)" if len(value) > 3 else "")
     return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
 
@@ -96,8 +103,11 @@ class Calls:
         self.made.append((name, args, kwargs, answer, error))
 
     def _meant(self, name, message):
-        """The call that a message is about: of a function of this name, or of its object; the one whose small answer it quotes, else the last."""
+        """The call that a message is about: of a function of this name, or of its object; what it quotes was raised or answered, else the last."""
         calls = [c for c in self.made if c[0].partition(".")[0] == name]
+        raised = [c for c in calls if c[4] is not None and str(c[4])[:60] in message]
+        if raised:
+            return raised[-1]
         for call in reversed(calls):
             try:
                 if np.ndim(call[3]) == 1 and 2 <= len(call[3]) <= _FEW and box_text(call[3]) in message:

@@ -9,8 +9,9 @@ from common.exercises.reference import load
 from common.grading.calls import TOLD
 from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
 from common.grading.rebuilt import rebuilt
-from common.grading.sandbox import Ended, Raised, RemoteObject, Sandbox
+from common.grading.sandbox import Sandbox
 from common.grading.sandbox_worker import begins
+from common.grading.session import Ended, Raised, RemoteObject
 from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"

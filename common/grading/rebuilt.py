@@ -53,7 +53,7 @@ def rebuilt(remote):
 
     Parameters
     ----------
-    remote : common.grading.sandbox.RemoteObject
+    remote : common.grading.session.RemoteObject
         A network in the sandbox.
 
     Returns
