@@ -6,6 +6,7 @@ task. Whoever reaches a Dask scheduler can run anything on its workers: keep it 
 
 import asyncio
 import collections
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -176,7 +177,7 @@ def run_on(client, items, send, patience=30):
                 item, size = away.pop(future)
                 heavy -= size
                 tries[id(item)] += 1
-                if isinstance(error, asyncio.CancelledError) and tries[id(item)] < 5:
+                if _went(error) and tries[id(item)] < 5:
                     waiting.appendleft(item)  # it went with a scheduler; once more when there is one again
                     continue
                 answered += 1
@@ -185,6 +186,11 @@ def run_on(client, items, send, patience=30):
         if away and client.status == "running":
             with contextlib.suppress(Exception):
                 client.cancel(list(away))
+
+
+def _went(error):
+    """Has the answer gone with its scheduler, so that nothing is known of the submission?"""
+    return isinstance(error, (asyncio.CancelledError, concurrent.futures.CancelledError))
 
 
 def _threads(client):
