@@ -95,7 +95,7 @@ def main():
     parser.add_argument("--task", default="RegionDetector")
     parser.add_argument("--workers", type=int, nargs="+", help="1 2 4, or 1 to 64 for the sleeping ones")
     parser.add_argument("--number", type=int, default=1000, help="of stand-ins, on the largest number of workers; fewer get fewer")
-    parser.add_argument("--mean", type=float, default=6, help="seconds of a stand-in")
+    parser.add_argument("--mean", type=float, default=20, help="seconds of a stand-in: about what grading takes on one core")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", action="store_true", help="a process for each worker, as in real grading; by default threads in one")
     parser.add_argument("--kills", type=int, default=0, help="workers that are killed during the work (needs --processes)")
