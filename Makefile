@@ -57,6 +57,7 @@ lock:           ## write every lock anew from its table (needs uv); for newer pa
 	$(UV) $(LOCK) --resolution lowest-direct --override requirements-oldest.in requirements.in -o requirements-oldest.lock
 lint:           ## the rules of pyproject.toml, and that notebooks are committed without what they printed
 	@$(PYTHON) kit.py lint
+	@$(PYTHON) kit.py test -q tests/test_rooms.py tests/notebooks/test_reading.py
 wheelhouse:     ## download the packages, for a machine without a network: there, WHEELHOUSE=wheelhouse make run
 	@$(PYTHON) kit.py wheelhouse wheelhouse
 clean:          ## remove what was built; data and .venv stay

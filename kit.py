@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ["-m", "common.notebooks"],
     "lab": ["-m", "jupyterlab", "--ip=127.0.0.1"],
     "test": ["-m", "pytest"],
+    "lint": ["-m", "ruff", "check", "."],
     "doctor": ["-m", "common.doctor"],
     "grade": ["-m", "common.grading"],
     "autograder": ["-m", "common.grading.autograder"],

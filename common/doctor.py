@@ -38,22 +38,12 @@ MARKS = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
-
-    Attributes
-    ----------
-    topic : str
-    level : {"ok", "note", "problem"}
-        A note is worth knowing; with a problem the notebooks will not run, or will run wrongly.
-    what : str
-    todo : str
-        What to do about it; never empty unless all is well.
-    """
+    """One thing looked at, and what to do about it."""
 
     topic: str
-    level: str
+    level: str  # ok; note: worth knowing; problem: the notebooks will not run, or will run wrongly
     what: str
-    todo: str = ""
+    todo: str = ""  # never empty unless all is well
 
     def __str__(self):
         return f"{MARKS[self.level]} {self.topic}: {self.what}" + (f"\n        -> {self.todo}" if self.todo else "")
@@ -99,6 +89,9 @@ def check_packages(lock=LOCK, ranges=RANGES, installed=None):
         yield Finding("Packages", "note", f"{len(other)} not as in {against}: {_few(other)}", f"{install}  (if something fails)")
     if not missing and not other:
         yield Finding("Packages", "ok", f"all as in {against}")
+    if "tensorflow-metal" in installed:
+        yield Finding("Packages", "problem", "tensorflow-metal is installed: it trains, but to wrong results, without an error",
+                      "pip uninstall tensorflow-metal; the CPU of an Apple computer is fast enough for this course")
     for name in ("dlib-bin", "opencv-python-headless"):
         several = [each for each in (name, *ALSO[name]) if each in installed]
         if len(several) > 1 and not conda:
@@ -138,13 +131,10 @@ print(json.dumps({"version": tf.__version__, "cuda": bool(build.get("is_cuda_bui
 """
 
 
-def check_gpu(system=None, machine=None, installed=None, probe=None, driver=None):
+def check_gpu(system=None, installed=None, probe=None, driver=None):
     """Whether TensorFlow sees a GPU; if not, why not. A missing GPU is never a problem: everything runs on a CPU."""
-    system, machine = system or platform.system(), machine or platform.machine()
+    system = system or platform.system()
     installed = installed_packages() if installed is None else installed
-    if "tensorflow-metal" in installed:
-        yield Finding("GPU", "problem", "tensorflow-metal is installed: it trains, but to wrong results, without an error",
-                      "pip uninstall tensorflow-metal; the CPU of an Apple computer is fast enough for this course")
     seen = probe if probe is not None else _probe_tensorflow()
     if "error" in seen:
         todo = ("the processor has no AVX, which TensorFlow needs: use another computer or the browser service of your school"
@@ -297,8 +287,6 @@ def short_report():
         One line if all is well; after that one for each problem, and what to do. Print it.
     """
     findings = examine(quick=True)
-    if "tensorflow-metal" in installed_packages():
-        findings += [finding for finding in check_gpu(probe={"version": "", "gpus": [], "cuda": False}) if finding.level == "problem"]
     problems = [finding for finding in findings if finding.level == "problem"]
     notes = sum(finding.level == "note" for finding in findings)
     keras = next((finding.what for finding in findings if finding.topic == "Keras"), "")
@@ -312,15 +300,11 @@ def main(arguments=None):
     """Print the findings; exit status 1 if there is a problem."""
     parser = argparse.ArgumentParser(prog="python -m common.doctor", description="What is wrong with this installation, and what to do about it.")
     parser.add_argument("--quick", action="store_true", help="leave out what takes seconds")
-    parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args(arguments)
     print_any_name()
     findings = examine(options.quick)
-    if options.json:
-        print(json.dumps([vars(finding) for finding in findings], indent=1))
-    else:
-        print(f"{platform.platform()}, {os.cpu_count()} cores", *findings, sep="\n")
-        print("Nothing stands in the way." if all(finding.level != "problem" for finding in findings) else "Mend the problems first.")
+    print(f"{platform.platform()}, {os.cpu_count()} cores", *findings, sep="\n")
+    print("Nothing stands in the way." if all(finding.level != "problem" for finding in findings) else "Mend the problems first.")
     return int(any(finding.level == "problem" for finding in findings))
 
 

