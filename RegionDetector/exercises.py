@@ -12,6 +12,7 @@ In the notebook::
 """
 
 from common.exercises.exercise import Exercise, Score, Task
+from RegionDetector.checks import curves as on_curves
 from RegionDetector.checks import detector as on_detector
 from RegionDetector.checks import networks as on_networks
 from RegionDetector.checks import optional, targets
@@ -20,6 +21,7 @@ from RegionDetector.checks import patches as on_patches
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
 PEAKS = tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps"))
 PEAKS_NEED = tuple(f"{DETECTOR}:{name}" for name in ("WINDOW", "NMS_IOU", "NEIGHBOURHOOD", "cell_stride", "heat_maps"))
+HARD = ("train_images", "image_shapes", "train_bboxes", "X_val", "Y_val", "base_model", "fcnn_model", "X_train", "Y_train", "datagen", "rounds", "epochs", "box_shape", "seed")
 
 EXERCISES = (
     Exercise(
@@ -28,7 +30,7 @@ EXERCISES = (
          "Draw again while the box is no negative one: is_negative_bbox(bbox, true_bboxes).",
          "rng.integers(n) stays below n: rng.integers(height - box_height + 1) reaches the last row."),
         f"{SAMPLES}:gen_negative_bbox", shared=(f"{SAMPLES}:TRIES", f"{SAMPLES}:is_negative_bbox"), picture=targets.negative_boxes,
-        takes=("image_shape", "bbox_size", "true_bboxes"),
+        takes=("image_shape", "bbox_size", "true_bboxes", "rng"), spare=("rng",),
     ),
     Exercise(
         "get_positive_negative", "1 prepare data", 0.5, on_patches.check_get_positive_negative,
@@ -36,7 +38,8 @@ EXERCISES = (
          "For every negative patch: a random photo, then gen_negative_bbox with the shape and the faces of that photo alone.",
          "Go on drawing until there are exactly negative_bbox_count of them."),
         f"{SAMPLES}:get_positive_negative", shared=tuple(f"{SAMPLES}:{n}" for n in ("TRIES", "SAMPLE_SHAPE", "_by_image", "cut")),
-        uses=("gen_negative_bbox",), picture=targets.patches, takes=("images", "true_bboxes", "image_shapes", "negative_bbox_count"),
+        uses=("gen_negative_bbox",), picture=targets.patches, takes=("images", "true_bboxes", "image_shapes", "negative_bbox_count", "rng"),
+        spare=("rng",),
     ),
     Exercise(
         "generate_model", "2 classifier", 1, on_networks.check_generate_model,
@@ -51,6 +54,7 @@ EXERCISES = (
          "The first dense layer sees an 8 x 8 map: it becomes Conv2D(units, 8) without padding.",
          "The other dense layers become Conv2D(units, 1); the last one needs no softmax."),
         f"{MODEL}:generate_fcnn_model", shared=(f"{MODEL}:IMAGE_SHAPE",), uses=("generate_model", "copy_weights"), seconds=90, takes=("image_shape",),
+        stand_in="RegionDetector.networks.stand_in:fcnn_of_own_classifier",
     ),
     Exercise(
         "copy_weights", "3 FCNN", 1, on_networks.check_copy_weights,
@@ -65,28 +69,28 @@ EXERCISES = (
          "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
         f"{DETECTOR}:get_bboxes_and_decision_function",
         PEAKS, PEAKS_NEED,
-        forms=("RegionDetector.checks.detector:as_lists",),
-        picture=targets.boxes_on_spots, seconds=60, takes=("fcnn_model", "images", "image_shapes"),
+        forms=("RegionDetector.checks.detector:as_lists",), form=on_detector.detections, spare=("box_shape",),
+        picture=targets.boxes_on_spots, seconds=60, takes=("fcnn_model", "images", "image_shapes", "box_shape"),
     ),
     Exercise(
-        "precision_recall_curve", "5 precision and recall", 1, on_detector.check_precision_recall_curve,
+        "precision_recall_curve", "5 precision and recall", 1, on_curves.check_precision_recall_curve,
         ("Match once, with best_match over all boxes: its matched pairs say which detections are hits.",
-         "Sort the detections by falling decision; then the sums of the hits so far (np.cumsum) give all points at once.",
+         "Sort the detections by falling decision; then the sums of the hits so far (np.cumsum) give all points at once. Of boxes with equal decision only the last one is a point.",
          "precision = hits so far / boxes so far, recall = hits so far / number of all faces."),
         "common.scores:precision_recall_curve", ("common.scores:_curve",),
         tuple(f"common.scores:{name}" for name in ("COURSE_IOU", "_checked", "_overlapping_pairs", "_greedy")),
-        takes=("pred_bboxes", "true_bboxes", "decision_function"),
+        takes=("pred_bboxes", "true_bboxes", "decision_function"), form=on_curves.curve,
     ),
     Exercise(
-        "get_threshold", "6 threshold", 0.5, on_detector.check_get_threshold,
+        "get_threshold", "6 threshold", 0.5, on_curves.check_get_threshold,
         ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?", "An array can be asked for those of its places where another array fulfils a condition, and has a greatest element."),
-        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"),
+        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"), form=on_curves.one_number,
     ),
     Exercise(
         "detect", "6 threshold", 0.5, on_detector.check_detect,
         ("Call get_bboxes_and_decision_function and keep what has a decision of at least the threshold.",),
         f"{DETECTOR}:detect", shared=(f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
-        takes=("fcnn_model", "images", "image_shapes", "threshold", "return_decision"),
+        takes=("fcnn_model", "images", "image_shapes", "threshold", "return_decision", "box_shape"), spare=("box_shape",), form=on_detector.detections,
     ),
     Exercise(
         "hard_negative", "optional", 0, optional.check_hard_negative,
@@ -94,7 +98,7 @@ EXERCISES = (
          "Cut them, add them to the negative patches, fit again, load the best epoch, copy the weights."),
         "RegionDetector.hard_negatives:hard_negative", (*PEAKS, "RegionDetector.hard_negatives:*"),
         (*PEAKS_NEED, f"{MODEL}:fit", f"{MODEL}:get_checkpoint", *(f"{SAMPLES}:{name}" for name in ("cut", "false_alarms", "labelled"))),
-        uses=("get_bboxes_and_decision_function", "copy_weights"), seconds=120,
+        uses=("get_bboxes_and_decision_function", "copy_weights"), seconds=120, takes=HARD, spare=("box_shape", "seed"),
     ),
     Exercise(
         "multiscale_detector", "optional", 0, optional.check_multiscale_detector,
@@ -103,6 +107,7 @@ EXERCISES = (
         "RegionDetector.multiscale:multiscale_detector",
         (*PEAKS, "RegionDetector.multiscale:*"),
         (*PEAKS_NEED, f"{DETECTOR}:face_answer"), uses=("generate_model", "generate_fcnn_model", "copy_weights"), seconds=120,
+        takes=("fcnn_model", "images", "image_shapes", "box_shape", "min_face", "progress"), spare=("box_shape", "min_face", "progress"), form=on_detector.detections,
     ),
 )
 

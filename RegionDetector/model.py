@@ -159,6 +159,8 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     verbose : bool
         One line an epoch.
 
+    A last layer with softmax gives probabilities, a linear one logits: the loss follows it, and a line says so.
+
     Returns
     -------
     keras.callbacks.History
@@ -177,7 +179,11 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
             raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")
     checkpoint = Path(checkpoint) if checkpoint else temporary_folder("classifier-") / "best.weights.h5"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    model.compile(optimizer=keras.optimizers.Adam(lr), loss="categorical_crossentropy", metrics=["accuracy"])
+    logits = gives_logits(model, X_train[:32])
+    if logits:
+        print("the last layer is linear, without softmax: its two answers are taken as logits")
+    loss = keras.losses.CategoricalCrossentropy(from_logits=logits)
+    model.compile(optimizer=keras.optimizers.Adam(lr), loss=loss, metrics=["accuracy"])
     history = model.fit(
         batches(datagen, X_train, Y_train, seed),
         validation_data=(np.asarray(X_val, dtype="float32"), np.asarray(Y_val, dtype="float32")),
@@ -192,6 +198,15 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     )
     history.checkpoint = checkpoint
     return history
+
+
+def gives_logits(model, X):
+    """Are a classifier's answers any numbers, as of a linear last layer, and no probabilities? Found out by its answers to some patches (N, H, W, 3)."""
+    answers = np.asarray(model.predict(np.asarray(X, dtype="float32"), verbose=0))
+    if np.allclose(answers.sum(axis=-1), 1, atol=1e-3) and (answers >= 0).all():
+        return False
+    last = getattr(getattr(model, "layers", [None])[-1], "activation", None)
+    return bool((answers < 0).any() or (answers > 1).any() or getattr(last, "__name__", "") == "linear")
 
 
 def get_checkpoint(history):

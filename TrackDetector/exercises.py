@@ -6,6 +6,7 @@ See `RegionDetector.exercises` for how a notebook uses them.
 from common.exercises.exercise import Exercise, Score, Task, Unsolved
 from TrackDetector.checks import data as on_data
 from TrackDetector.checks import faces as on_faces
+from TrackDetector.checks import naming as on_naming
 from TrackDetector.checks import targets
 
 DATA, FACES, CLASSIFIER = "TrackDetector.get_data", "TrackDetector.faces", "TrackDetector.classifier"
@@ -36,7 +37,7 @@ EXERCISES = (
         forms=tuple(f"TrackDetector.checks.faces:{name}" for name in ("crops_alone", "crops_by_name")),
     ),
     Exercise(
-        "Classifier", "3 classifier", 2, on_faces.check_classifier,
+        "Classifier", "3 classifier", 2, on_naming.check_classifier,
         ("fit: preprocess_imgs, then get_layer_output(crops, model=nn_model): one descriptor for each face; then KNeighborsClassifier.fit.",
          "The labels are a dictionary: take labels[name] for the names of the photos, not its values as they come.",
          "A clip: the mean of the descriptors of those frames in which a face was found."),
@@ -92,11 +93,7 @@ def cut_faces(preprocess_imgs, photos):
     crops : ndarray of uint8, shape (N, 224, 224, 3)
     found : ndarray of bool, shape (N,)
     """
-    try:
-        answer = preprocess_imgs(photos)
-    except (AttributeError, KeyError, TypeError, ValueError):  # it takes lists, as the published course's does
-        answer = preprocess_imgs(list(photos.values()))
-    return on_faces.crops_and_found(answer, len(photos))
+    return on_faces.crops_and_found(on_faces.either_form(preprocess_imgs, photos), len(photos))
 
 
 def with_details(classifier, images, labels, *settings, **more):
@@ -116,7 +113,7 @@ def with_details(classifier, images, labels, *settings, **more):
     """
     from common.exercises.reference import load
 
-    if hasattr(classifier, "identify"):
+    if all(hasattr(classifier, name) for name in ("identify", "choose_threshold", "crop", "gallery_", "seconds_")):
         return classifier
     kits = load(TASK.by_name["Classifier"].answer)
     if kits is None:

@@ -273,7 +273,8 @@ def plot_precision_recall(precision, recall, thresholds=None, threshold=None, la
             areas = f"course score (AUC-PR) {scores['auc_pr']:.3f}, AP@0.5 {scores['ap50']:.3f}"
         ax.plot(r, p, color=color, ls=style, lw=1.8, label=f"{name}: {areas}")
     marked = threshold is not None and thresholds is not None
-    for at in np.flatnonzero(np.asarray(thresholds) >= threshold)[:1] if marked else ():  # none, if the detector is never so sure
+    above = np.flatnonzero(np.asarray(thresholds) >= threshold) if marked else ()  # none, if the detector is never so sure
+    for at in sorted(above, key=lambda k: thresholds[k])[:1]:  # whichever way the curve runs
         ax.plot(recall[at], precision[at], "o", ms=9, mfc="none", mec=VERMILION, mew=2,
                 label=f"threshold {threshold:.2f}: recall {recall[at]:.3f}, precision {precision[at]:.3f}")  # fmt: skip
     ax.set(xlabel="recall: share of the faces that are found", ylabel="precision: share of the boxes that are faces",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("KIT_CHECK_SECONDS", "900")  # whatever else this computer does
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from coursework import judged, rejected
 
+from common.exercises.exercise import Unsolved
 from RegionDetector import model
 from RegionDetector.exercises import TASK
 
@@ -37,6 +38,11 @@ def fully(padding="valid", kernels=(8, 16), dense=(16,), hidden="relu", last=Non
     return f
 
 
+def named(name, f):
+    f.__name__ = name
+    return f
+
+
 def pooled(sample_shape):
     import keras
     from keras import layers
@@ -46,6 +52,24 @@ def pooled(sample_shape):
     x = layers.Conv2D(16, 5, strides=2, activation="relu")(x)
     x = layers.Conv2D(16, 3, strides=2, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
+def with_softmax_layer(sample_shape):
+    import keras
+
+    net = classifier(last=None)(sample_shape)
+    return keras.Sequential([*net.layers, keras.layers.Softmax()])
+
+
+def two_inputs_of_names(sample_shape):
+    """Functional, with a hidden branch."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input(sample_shape, name="patch")
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(layers.Rescaling(1 / 255)(x))
+    x = layers.Add()([x, layers.Conv2D(8, 3, padding="same", activation="relu")(x)])
+    return keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.Flatten()(layers.MaxPooling2D(4)(x))))
 
 
 def batch_softmax(sample_shape):
@@ -79,7 +103,11 @@ def own_class(fully_convolutional=False):
 
 
 MODEL_RIGHT = {"a class": own_class(), "small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
+MODEL_RIGHT |= {"softmax in a layer of its own": with_softmax_layer, "branches": two_inputs_of_names, "small kernels first": classifier(kernels=(4,))}
 MODEL_WRONG = {
+    "relu at the end": (classifier("relu"), "ends in relu"),
+    "sigmoid at the end": (classifier("sigmoid"), "do not add up to 1"),
+    "tanh at the end": (classifier("tanh"), "ends in tanh"),
     "one answer": (classifier("sigmoid", 1), "expected (5, 2)"),
     "ten classes": (classifier(units=10), "expected (5, 2)"),
     "no Flatten": (classifier(flatten=False), "put Flatten"),
@@ -137,6 +165,36 @@ def test_generate_fcnn_model_wrong(name):
     rejected(TASK, "generate_fcnn_model", *FCNN_WRONG[name], generate_model=classifier())
 
 
+def test_copy_weights_into_a_new_model_in_the_published_course():
+    assert judged(TASK, "copy_weights", new_model, lenient=True, generate_model=classifier(), generate_fcnn_model=fully()).status == "right"
+
+
+def test_the_reference_stands_in_for_the_fcnn_of_the_students_own_classifier(capsys):
+    """Whose classifier has other layers than the reference's goes on before the next exercise is written."""
+    import keras
+
+    own = type(TASK)(TASK.name, TASK.exercises, TASK.scores)
+    make = own.exercise(named("generate_model", classifier()))
+
+    def generate_fcnn_model(image_shape):
+        raise NotImplementedError
+
+    fcnn, small = own.exercise(generate_fcnn_model)((176, 176, 3)), make((32, 32, 3))
+    model.copy_weights(small, fcnn)
+    photo = np.random.default_rng(0).uniform(0, 255, (1, 176, 176, 3)).astype("float32")
+    assert fcnn.predict(photo, verbose=0).shape == (1, 37, 37, 2)
+    window = own.exercise(generate_fcnn_model)((32, 32, 3))
+    model.copy_weights(small, window)
+    logits = window.predict(photo[:, :32, :32], verbose=0)[:, 0, 0]
+    np.testing.assert_allclose(keras.ops.softmax(logits), small.predict(photo[:, :32, :32], verbose=0), atol=1e-5)
+    own.check(own.current("generate_fcnn_model"))
+    assert "generate_fcnn_model: not attempted" in capsys.readouterr().out
+
+    own.exercise(named("generate_model", two_inputs_of_names))
+    with pytest.raises(Unsolved, match="layers of its own"):
+        own.current("generate_fcnn_model")((176, 176, 3))
+
+
 def test_networks_that_are_classes():
     own = {"generate_model": own_class(), "generate_fcnn_model": own_class(True)}
     assert str(judged(TASK, "generate_fcnn_model", own_class(True), **own)) == "generate_fcnn_model: right"
@@ -177,7 +235,17 @@ def turned(good, old, new):
 
 
 COPY_RIGHT = {"reference": model.copy_weights, "layer by layer": copy_by_layer, "in a loop, returning the model": copy_in_a_loop}
+def new_model(base_model, fcnn_model):
+    """A copy with the right weights; the FCNN itself stays as it was."""
+    import keras
+
+    twin = keras.models.clone_model(fcnn_model)
+    copy_in_a_loop(base_model, twin)
+    return twin
+
+
 COPY_WRONG = {
+    "into a new model": (new_model, "the cells below go on with fcnn_model itself"),
     "nothing": (lambda a, b: None, "fcnn_model.set_weights"),
     "not the last layer": (copying(lambda good, old, new: good[:-2] + new[-2:]), "the last layer"),
     "channels first": (copying(turned), "in the wrong order"),

@@ -19,7 +19,7 @@ def mining(find=lambda faces, boxes, decision: samples.false_alarms(boxes, decis
           box_shape=(32, 32), seed=0):
         mined = []
         for _ in range(rounds):
-            boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, train_images, image_shapes)
+            boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, train_images, image_shapes, box_shape)
             boxes, decision = boxes[decision > -2], decision[decision > -2]
             mined.append(cut(train_images, boxes[find(train_bboxes, boxes, decision)]))
             X, Y = label(faces_of(X_train, Y_train), np.concatenate([X_train[Y_train[:, 1] == 0], *mined]))
@@ -92,7 +92,7 @@ def test_hard_negative_wrong(name):
 
 
 def pyramid(step=2 ** (1 / 3), scale=lambda boxes, factor: boxes / factor, index=lambda i: i, unite=0.4, finish=lambda b, d: (b, d), levels=12, turned=False, network=None,
-            find=detector.get_bboxes_and_decision_function):
+            find=detector.get_bboxes_and_decision_function, shape=lambda s: s):
     def f(fcnn_model, images, image_shapes, box_shape=(32, 32), min_face=32, progress=True):
         found, sure = [], []
         net = network(fcnn_model) if network else fcnn_model
@@ -103,7 +103,7 @@ def pyramid(step=2 ** (1 / 3), scale=lambda boxes, factor: boxes / factor, index
                 small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
                 if min(small.shape[:2]) < 40:
                     break
-                level, decision = find(net, [small], [small.shape])
+                level, decision = find(net, [small], [small.shape], shape(box_shape))
                 boxes.append(scale(level[:, 1:], factor))
                 values.append(decision)
             boxes, values = np.concatenate(boxes), np.concatenate(values)
@@ -123,6 +123,8 @@ def any_size(fcnn_model):
 SCALE_RIGHT = {"reference": multiscale.multiscale_detector, "lists": pyramid(), "halves only": pyramid(step=2), "arrays, larger steps": pyramid(
     step=1.5, finish=lambda b, d: (np.array(b), np.array(d))), "the network built anew for any size": pyramid(step=2, network=any_size)}
 SCALE_WRONG = {
+    "box_shape not handed on": (pyramid(shape=lambda s: (32, 32)), "hand box_shape on"),
+    "no box_shape": (lambda fcnn_model, images, image_shapes: pyramid()(fcnn_model, images, image_shapes), "It takes no `box_shape`"),
     "one scale": (pyramid(levels=1), "shrink the photo step by step"),
     "not divided": (pyramid(scale=lambda boxes, factor: boxes), "divide boxes by the scale"),
     "multiplied": (pyramid(scale=lambda boxes, factor: boxes * factor), "divide boxes by the scale"),
@@ -134,7 +136,7 @@ SCALE_WRONG = {
     "every size keeps its box": (pyramid(step=1.15, unite=None), "of boxes that overlap keep the best"),
     "the other sign": (pyramid(finish=lambda b, d: (b, [-v for v in d])), "greater for surer boxes"),
     "out of step": (pyramid(finish=lambda b, d: (b, d[::-1])), "in step"),
-    "small ones forgotten": (pyramid(step=2, find=lambda net, images, shapes: detector.get_bboxes_and_decision_function(net, images, shapes) if images[0].shape[0] not in (220, 160)
+    "small ones forgotten": (pyramid(step=2, find=lambda net, images, shapes, size: detector.get_bboxes_and_decision_function(net, images, shapes, size) if images[0].shape[0] not in (220, 160)
                                      else (np.zeros((0, 5)), np.zeros(0))), "at its own size"),
     "no decision": (pyramid(finish=lambda b, d: b), "2 answers"),
     "nothing": (pyramid(finish=lambda b, d: ([], [])), "no box at all"),

@@ -5,6 +5,7 @@ import pytest
 from coursework import judged, rejected
 
 from common.exercises.exercise import RIGHT
+from common.boxes import iou
 from common.scores import best_match, iou_score, precision_recall_curve
 from RegionDetector import detector, samples
 from RegionDetector.exercises import TASK
@@ -14,7 +15,7 @@ RNG = np.random.default_rng(7)
 
 def box_maker(height=lambda s, b: s[0] - b[0] + 1, width=lambda s, b: s[1] - b[1] + 1, finish=lambda r, c, b: [r, c, r + b[0], c + b[1]],
               clear=samples.is_negative_bbox):
-    def f(image_shape, bbox_size, true_bboxes):
+    def f(image_shape, bbox_size, true_bboxes, rng=None):
         for _ in range(1000):
             row, col = int(RNG.integers(height(image_shape, bbox_size))), int(RNG.integers(width(image_shape, bbox_size)))
             if clear([row, col, row + bbox_size[0], col + bbox_size[1]], true_bboxes):
@@ -26,12 +27,47 @@ def two_parameters(image_shape, bbox_size):
     return [0, 0, *bbox_size]
 
 
+def with_random(image_shape, bbox_size, true_bboxes, rng=None):
+    """Endless on a photo full of faces, of which the built-in scenes have none."""
+    import random
+
+    while True:
+        row, col = random.randint(0, image_shape[0] - bbox_size[0]), random.randint(0, image_shape[1] - bbox_size[1])
+        box = np.array([row, col, row + bbox_size[0], col + bbox_size[1]])
+        if all(iou_score(box, face) < 0.1 for face in true_bboxes):
+            return box
+
+
+def all_places(image_shape, bbox_size, true_bboxes, rng=None):
+    """The free places of the photo, one of which is chosen."""
+    rng = np.random.default_rng(rng)
+    rows, cols = np.mgrid[: image_shape[0] - bbox_size[0] + 1, : image_shape[1] - bbox_size[1] + 1].reshape(2, -1)
+    places = np.stack([rows, cols, rows + bbox_size[0], cols + bbox_size[1]], axis=1)
+    free = places[(iou(places, true_bboxes) < 0.1).all(axis=1)] if len(true_bboxes) else places
+    return free[rng.integers(len(free))].tolist() if len(free) else None
+
+
+def in_place(image_shape, bbox_size, true_bboxes, rng=None):
+    image_shape[:2] -= bbox_size
+    row, col = RNG.integers(image_shape[:2] + 1)
+    return [row, col, row + bbox_size[0], col + bbox_size[1]]
+
+
+def needs_a_generator(image_shape, bbox_size, true_bboxes, rng=None):
+    row, col = rng.integers(image_shape[0] - bbox_size[0] + 1), rng.integers(image_shape[1] - bbox_size[1] + 1)
+    return [row, col, row + bbox_size[0], col + bbox_size[1]]
+
+
 BOX_RIGHT = {
     "list of ints": box_maker(),
     "float array": box_maker(finish=lambda r, c, b: np.array([r, c, r + b[0], c + b[1]], float)),
     "tuple, never the last row": box_maker(height=lambda s, b: s[0] - b[0], finish=lambda r, c, b: (r, c, r + b[0], c + b[1])),
     "reference": samples.gen_negative_bbox,
-    "parameters by name only": lambda *, image_shape, bbox_size, true_bboxes: box_maker()(image_shape, bbox_size, true_bboxes),
+    "parameters by name only": lambda *, image_shape, bbox_size, true_bboxes, rng=None: box_maker()(image_shape, bbox_size, true_bboxes),
+    "parameters in another order": lambda true_bboxes, rng=None, *, bbox_size, image_shape: box_maker()(image_shape, bbox_size, true_bboxes),
+    "other names": lambda shape, size, faces, generator=None: samples.gen_negative_bbox(shape, size, faces, generator),
+    "Python's own random": lambda *given, **named: with_random(*given),
+    "all positions at once": all_places,
 }
 BOX_WRONG = {
     "rows and columns swapped": (box_maker(height=lambda s, b: s[1] - b[1] + 1, width=lambda s, b: s[0] - b[0] + 1), "rows and columns are swapped"),
@@ -39,21 +75,26 @@ BOX_WRONG = {
     "on the canvas": (box_maker(height=lambda s, b: 176 - b[0], width=lambda s, b: 176 - b[1]), "outside"),
     "touches faces": (box_maker(clear=lambda box, faces: True), "touches the face"),
     "only the first face": (box_maker(clear=lambda box, faces: samples.is_negative_bbox(box, faces[:1])), "is every face looked at"),
-    "always the corner": (lambda s, b, t: [0, 0, b[0], b[1]], "draw it at random"),
+    "always the corner": (lambda s, b, t, rng=None: [0, 0, b[0], b[1]], "draw it at random"),
     "corner, height, width": (box_maker(finish=lambda r, c, b: [r, c, b[0], b[1]]), "not a corner with a height and a width"),
     "sides swapped": (box_maker(width=lambda s, b: s[1] - b[0] + 1, finish=lambda r, c, b: [r, c, r + b[1], c + b[0]]), "swapped"),
-    "no return": (lambda s, b, t: None, "returned None"),
-    "raises": (lambda s, b, t: 1 / 0, "ZeroDivisionError"),
-    "one parameter less": (two_parameters, "keep its parameters"),
+    "no return": (lambda s, b, t, rng=None: None, "returned None"),
+    "raises": (lambda s, b, t, rng=None: 1 / 0, "ZeroDivisionError"),
+    "two parameters less": (two_parameters, "It takes no `true_bboxes`"),
+    "no rng": (lambda image_shape, bbox_size, true_bboxes: samples.gen_negative_bbox(image_shape, bbox_size, true_bboxes), "It takes no `rng`"),
+    "one parameter more": (lambda image_shape, bbox_size, true_bboxes, rng, tries: None, "asks for `tries`"),
+    "in place": (in_place, "changes `image_shape` in place"),
+    "a generator and nothing else": (needs_a_generator, "default_rng(rng) makes a generator"),
+    "the global seed": (lambda s, b, t, rng=None: samples.gen_negative_bbox(s, b, t, 7), "no new generator of a fixed seed"),
     "ends inside": (box_maker(finish=lambda r, c, b: [r, c, r + b[0] - 1, c + b[1] - 1]), "another size"),
-    "the same every time": (lambda s, b, t: samples.gen_negative_bbox(s, b, t, 0), "draw it at random"),
+    "the same every time": (lambda s, b, t, rng=None: samples.gen_negative_bbox(s, b, t, 0), "draw it at random"),
     "within the smaller side": (box_maker(height=lambda s, b: min(s[:2]) - b[0] + 1, width=lambda s, b: min(s[:2]) - b[1] + 1), "never drawn"),
 }
 
 
 def patches(cut=samples.cut, count=lambda n, i: None, boxes=samples.gen_negative_bbox, photos=len, answer=lambda p, n: (p, n),
             faces_of=lambda f, i: f[f[:, 0] == i, 1:], keep=lambda box, faces: True, shapes=lambda s: s, index=lambda i, n: i):
-    def f(images, true_bboxes, image_shapes, negative_bbox_count=None):
+    def f(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
         positive = cut(images, true_bboxes)
         wanted, negative = len(true_bboxes) if negative_bbox_count is None else negative_bbox_count, []
         todo = count(wanted, images) if count(wanted, images) is not None else wanted
@@ -75,20 +116,61 @@ def any_box(shape, size, faces):
 def resized(images, boxes):
     from skimage.transform import resize
 
-    return [resize(images[int(i)][int(a) : int(c), int(b) : int(d)], (32, 32)) for i, a, b, c, d in boxes]
+    return [resize(images[int(i)][int(a) : int(c), int(b) : int(d)], (32, 32), preserve_range=True) for i, a, b, c, d in boxes]
 
 
-def resized_pair(images, true_bboxes, image_shapes, negative_bbox_count=None):
-    positive, negative = samples.get_positive_negative(images, true_bboxes, image_shapes, negative_bbox_count)
-    return resized(images, true_bboxes), [n / 255 for n in negative]
+def by_hand(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+    """Loops and padding; a list of ints for each box."""
+    import random
+
+    wide = np.pad(images, ((0, 0), (32, 32), (32, 32), (0, 0)))
+    windows = []
+    for i, top, left, bottom, right in true_bboxes:
+        row, col = round((top + bottom) / 2) - 16 + 32, round((left + right) / 2) - 16 + 32
+        windows.append(wide[int(i), row : row + 32, col : col + 32])
+    positive, negative = np.array(windows), []
+    while len(negative) < (len(positive) if negative_bbox_count is None else negative_bbox_count):
+        i = random.randrange(len(images))
+        row, col = random.randint(0, image_shapes[i][0] - 32), random.randint(0, image_shapes[i][1] - 32)
+        if all(iou_score([row, col, row + 32, col + 32], face[1:]) < 0.1 for face in true_bboxes if face[0] == i):
+            negative.append(images[i, row : row + 32, col : col + 32].copy())
+    return positive, np.stack(negative)
+
+
+def not_filled(images, boxes):
+    """The window as it is, without what lies outside the canvas."""
+    corners = [(int(i), max(int((a + c) / 2) - 16, 0), max(int((b + d) / 2) - 16, 0), int((a + c) / 2) + 16, int((b + d) / 2) + 16) for i, a, b, c, d in boxes]
+    return [images[i][a:c, b:d] for i, a, b, c, d in corners]
+
+
+def seed_for_each(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+    """Hands the seed itself on, from which every box is the same."""
+    positive, count = samples.cut(images, true_bboxes), negative_bbox_count or len(true_bboxes)
+    boxes = [[0, *samples.gen_negative_bbox(image_shapes[0], (32, 32), true_bboxes[true_bboxes[:, 0] == 0, 1:], rng)] for _ in range(count)]
+    return positive, samples.cut(images, boxes)
+
+
+def no_generator(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+    return samples.cut(images, true_bboxes), [images[rng.integers(len(images))][:32, :32] for _ in range(negative_bbox_count or len(true_bboxes))]
+
+
+def scaled_in_place(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+    true_bboxes[:, 1:] = np.round(true_bboxes[:, 1:])
+    return samples.get_positive_negative(images, true_bboxes, image_shapes, negative_bbox_count, rng=rng)
 
 
 PATCH_RIGHT = {
     "reference": samples.get_positive_negative,
     "lists": patches(answer=lambda p, n: (list(p), list(n))),
-    "resized, from 0 to 1": resized_pair,
-    "from -1 to 1": lambda *a: tuple(p / 127.5 - 1 for p in samples.get_positive_negative(*a)),
-    "with shifted copies": lambda *a: samples.get_positive_negative(*a, copies=1) if len(a) == 4 else samples.get_positive_negative(*a, copies=3),
+    "resized": patches(cut=resized),
+    "by hand": by_hand,
+    "floats": patches(answer=lambda p, n: (p.astype("float32"), n.astype("float32"))),
+    "with shifted copies": lambda images, faces, shapes, count=None, rng=None: samples.get_positive_negative(images, faces, shapes, count, 1 if count else 3, rng=rng),
+}
+PATCH_OLD = {  # right in the published course, whose network took such pixels
+    "no rng": lambda images, true_bboxes, image_shapes, negative_bbox_count=None: by_hand(images, true_bboxes, image_shapes, negative_bbox_count),
+    "from 0 to 1": patches(answer=lambda p, n: (p / 255, n / 255)),
+    "from -1 to 1": patches(answer=lambda p, n: (p / 127.5 - 1, n / 127.5 - 1)),
 }
 PATCH_WRONG = {
     "count shrinks": (patches(boxes=any_box, keep=samples.is_negative_bbox), "negative patches"),
@@ -104,6 +186,17 @@ PATCH_WRONG = {
     "one answer": (patches(answer=lambda p, n: p), "2 answers"),
     "turned over": (patches(answer=lambda p, n: (p.transpose(0, 2, 1, 3), n.transpose(0, 2, 1, 3))), "turned over"),
     "blue first": (patches(answer=lambda p, n: (p[..., ::-1], n[..., ::-1])), "another order"),
+    "divided by 255": (PATCH_OLD["from 0 to 1"], "leave the pixels from 0 to 255"),
+    "no rng": (PATCH_OLD["no rng"], "It takes no `rng`"),
+    "the seed is no generator": (no_generator, "default_rng(rng) makes a generator"),
+    "the seed for every box": (seed_for_each, "make one generator"),
+    "not filled up at the edge": (patches(cut=not_filled), "black fills it up"),
+    "no int of the boxes": (patches(cut=lambda images, b: [images[int(k[0])][k[1] : k[1] + 32, k[2] : k[2] + 32] for k in b]), "slice indices must be integers"),
+    "around the corner of the box": (patches(cut=lambda images, b: samples.cut(images, [[k[0], k[1], k[2], k[1], k[2]] for k in b])), "around the middle of the face"),
+    "every face once": (patches(cut=lambda images, b: samples.cut(images, np.unique(b, axis=0))), "one for each"),
+    "upside down": (patches(answer=lambda p, n: (p[:, ::-1], n)), "upside down"),
+    "64 pixels made small": (patches(cut=lambda images, b: resized(np.pad(images, ((0, 0), (40, 40), (40, 40), (0, 0))), np.asarray(b) + [0, 24, 24, 56, 56])), "do not resize"),
+    "rounds the boxes in place": (scaled_in_place, "changes `true_bboxes` in place"),
     "one place": (patches(answer=lambda p, n: (p, n[[0] * len(n)])), "from one place"),
 }
 
@@ -111,6 +204,11 @@ PATCH_WRONG = {
 @pytest.mark.parametrize("name", BOX_RIGHT)
 def test_gen_negative_bbox_right(name):
     assert judged(TASK, "gen_negative_bbox", BOX_RIGHT[name]).status == RIGHT, judged(TASK, "gen_negative_bbox", BOX_RIGHT[name])
+
+
+@pytest.mark.parametrize("name", PATCH_OLD)
+def test_get_positive_negative_of_the_published_course(name):
+    assert judged(TASK, "get_positive_negative", PATCH_OLD[name], lenient=True).status == RIGHT
 
 
 @pytest.mark.parametrize("name", PATCH_RIGHT)
@@ -131,22 +229,32 @@ def test_get_positive_negative_wrong(name):
 # --- detector ---
 
 
-def finder(moved=0.0, stride=4, white=1, peaks=True, box=lambda i, r, c: [i, r, c, r + 32, c + 32], decide=float, answer=lambda b, d: (b, d), maximum=None):
-    def f(fcnn_model, images, image_shapes):
+def inside(i, r, c, shapes):
+    return r + 16 <= shapes[i][0] and c + 16 <= shapes[i][1]
+
+
+def around(i, r, c, size):
+    return [i, r + 16 - size[0] / 2, c + 16 - size[1] / 2, r + 16 + size[0] / 2, c + 16 + size[1] / 2]
+
+
+def finder(moved=0.0, stride=4, white=1, peaks=True, box=around, decide=float, answer=lambda b, d: (b, d), maximum=None, keep=inside, channel=1, size=lambda s: s, together=None,
+           step=1):
+    def f(fcnn_model, images, image_shapes, box_shape=(32, 32)):
         from skimage.feature import peak_local_max
 
-        maps = np.asarray(fcnn_model.predict(np.asarray(images, np.float32) / white, verbose=0))[..., 1]
-        boxes, decision = [], []
+        maps = np.asarray(fcnn_model.predict(np.asarray(images, np.float32) / white, verbose=0))[:, ::step, ::step, channel]
+        boxes, decision, cells_of = [], [], together(maps) if together else {}
         for i, heat in enumerate(maps):
-            cells = (maximum or (lambda m: peak_local_max(m, min_distance=2, threshold_abs=-1)))(heat) if peaks else np.argwhere(heat > -np.inf)
+            cells = cells_of[i] if together else (maximum or (lambda m: peak_local_max(m, min_distance=2)))(heat) if peaks else np.argwhere(heat > -np.inf)
             for r, c in cells:
-                boxes.append(box(i, r * stride + moved, c * stride + moved))
-                decision.append(decide(heat[r, c]))
+                if keep(i, r * stride * step, c * stride * step, image_shapes):
+                    boxes.append(box(i, r * stride * step + moved, c * stride * step + moved, size(box_shape)))
+                    decision.append(decide(heat[r, c]))
         return answer(boxes, decision)
     return f
 
 
-def by_hand(heat):
+def by_neighbours(heat):
     inner = heat[1:-1, 1:-1]
     greatest = np.all([inner >= heat[1 + a : heat.shape[0] - 1 + a, 1 + b : heat.shape[1] - 1 + b] for a in (-1, 0, 1) for b in (-1, 0, 1)], axis=0)
     return np.argwhere(greatest & (inner > 0)) + 1
@@ -159,23 +267,82 @@ def not_less(heat):
     return np.argwhere(maximum_filter(heat, 5) == heat)
 
 
-FIND_RIGHT = {"not less than its neighbours": finder(maximum=not_less), "for a network of pixels from 0 to 1": finder(white=255), "reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
-              "peaks by hand, arrays": finder(maximum=by_hand, answer=lambda b, d: (np.array(b), np.array(d)))}
+def whole_stack(maps):
+    """Peaks of the stack of maps: a photo suppresses the next one."""
+    from scipy.ndimage import maximum_filter
+
+    found = np.argwhere(maximum_filter(maps, 3) == maps)
+    return {i: found[found[:, 0] == i, 1:] for i in range(len(maps))}
+
+
+def as_table(boxes, decision):
+    """A table and a column of it."""
+    import pandas
+
+    table = pandas.DataFrame(np.column_stack([boxes, decision]), columns=["image", "top", "left", "bottom", "right", "sure"])
+    return table[["image", "top", "left", "bottom", "right"]], table["sure"]
+
+
+def by_suppression(fcnn_model, images, image_shapes, box_shape=(32, 32)):
+    """Every window that looks more like a face than not, and of those that overlap the surest."""
+    from common.boxes import non_maximum_suppression
+    from scipy.special import softmax
+
+    boxes, decision = [np.zeros((0, 5))], [np.zeros(0)]
+    probability = softmax(fcnn_model(np.float32(images)), axis=-1)[..., 1]
+    for i, heat in enumerate(probability):
+        rows, cols = np.nonzero(heat > 0.4)
+        centers = 4 * np.stack([rows, cols], axis=1) + 16
+        rows, cols, centers = (part[(centers <= image_shapes[i][:2]).all(axis=1)] for part in (rows, cols, centers))
+        found = np.hstack([centers - np.array(box_shape) / 2, centers + np.array(box_shape) / 2])
+        kept = non_maximum_suppression(found, heat[rows, cols], 0.1)
+        boxes.append(np.insert(found[kept], 0, i, axis=1))
+        decision.append(heat[rows, cols][kept])
+    return np.concatenate(boxes), np.concatenate(decision)
+
+
+FIND_RIGHT = {"not less than its neighbours": finder(maximum=not_less), "reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
+              "peaks by hand, arrays": finder(maximum=by_neighbours, answer=lambda b, d: (np.array(b), np.array(d))), "a pandas table": finder(answer=as_table),
+              "decisions in a column": finder(answer=lambda b, d: (np.array(b, np.float32), np.array(d, np.float32)[:, None])),
+              "non-maximum suppression of probabilities": by_suppression,
+              "parameters in another order": lambda images, image_shapes, fcnn_model, box_shape=(32, 32): finder()(fcnn_model, images, image_shapes, box_shape)}
+FIND_OLD = {"for a network of pixels from 0 to 1": finder(white=255), "no box_shape": lambda fcnn_model, images, image_shapes: finder()(fcnn_model, images, image_shapes),
+            "margin and all": finder(keep=lambda *_: True)}
 FIND_WRONG = {
     "half a window off": (finder(moved=-16), "half a window"),
     "half a window off, down": (finder(moved=16), "half a window"),
-    "rows and columns swapped": (finder(box=lambda i, r, c: [i, c, r, c + 32, r + 32]), "swapped"),
-    "cells for pixels": (finder(stride=1), "map cells are not pixels"),
-    "the map as a smaller photo": (finder(stride=176 / 37), "a step on the map is 4 pixels"),
-    "no photo index": (finder(box=lambda i, r, c: [r, c, r + 32, c + 32]), "rows of 5 numbers"),
-    "always photo 0": (finder(box=lambda i, r, c: [0, r, c, r + 32, c + 32]), "photo"),
+    "rows and columns swapped": (finder(box=lambda i, r, c, s: [i, c, r, c + 32, r + 32]), "swapped"),
+    "cells for pixels": (finder(stride=1), "Map cells are not pixels"),
+    "a stride of 8": (finder(stride=8, keep=lambda *_: True), "not 8"),
+    "a stride of 16": (finder(stride=16, keep=lambda *_: True), "not 16"),
+    "a window every 16 pixels": (finder(step=4, maximum=not_less), "look at every cell"),
+    "a window every 8 pixels": (finder(step=2, maximum=not_less), "look at every cell"),
+    "the map as a smaller photo": (finder(stride=176 / 37, keep=lambda *_: True), "A step on the map is 4 pixels"),
+    "no photo index": (finder(box=lambda i, r, c, s: [r, c, r + 32, c + 32]), "rows of 5 numbers"),
+    "always photo 0": (finder(box=lambda i, r, c, s: [0, r, c, r + 32, c + 32]), "photo"),
     "every cell": (finder(peaks=False), "keep only those cells"),
     "the other sign": (finder(decide=lambda v: -float(v)), "surer boxes"),
-    "whole numbers": (finder(decide=lambda v: int(v > 0)), "surer boxes"),
-    "corner, height, width": (finder(box=lambda i, r, c: [i, r, c, 32, 32]), "not a corner"),
+    "yes or no": (finder(decide=lambda v: int(v > 0)), "surer boxes"),
+    "whole numbers": (finder(maximum=by_neighbours, decide=lambda v: int(10 * v)), "they have been cut"),
+    "corner, height, width": (finder(box=lambda i, r, c, s: [i, r, c, 32, 32]), "not a corner"),
     "no decision": (finder(answer=lambda b, d: np.array(b)), "2 answers"),
+    "the other way round": (finder(answer=lambda b, d: (d, b)), "in this order"),
     "nothing found": (finder(answer=lambda b, d: ([], [])), "no box at all"),
+    "divided by 255": (finder(white=255), "divided by 255"),
+    "margin and all": (finder(keep=lambda *_: True, maximum=not_less), "black margin"),
+    "the photos together": (finder(together=whole_stack), "peaks of each map by itself"),
+    "channel 0": (finder(channel=0), "channel 1 of its map is the answer 'face'"),
+    "one for each photo": (finder(maximum=lambda m: [np.unravel_index(m.argmax(), m.shape)]), "only one box for each photo"),
+    "box_shape swapped": (finder(size=lambda s: s[::-1]), "rows first"),
+    "box_shape not used": (finder(size=lambda s: (32, 32)), "box_shape is not used"),
+    "no box_shape": (FIND_OLD["no box_shape"], "It takes no `box_shape`"),
+    "box_shape from the window's corner": (finder(box=lambda i, r, c, s: [i, r, c, r + s[0], c + s[1]]), "half of box_shape lies on each side"),
 }
+
+
+@pytest.mark.parametrize("name", FIND_OLD)
+def test_get_bboxes_of_the_published_course(name):
+    assert judged(TASK, "get_bboxes_and_decision_function", FIND_OLD[name], lenient=True).status == RIGHT
 
 
 @pytest.mark.parametrize("name", FIND_RIGHT)
@@ -233,15 +400,53 @@ def own_match(photos=True, first=False, order=lambda d: np.argsort(-d), least=0.
     return f
 
 
+def in_a_loop(pred_bboxes, true_bboxes, decision_function):
+    """Box by box, the surest first; a point where the next one is less sure."""
+    hits, found, points = {box for _, box in best_match(pred_bboxes, true_bboxes, decision_function)[0]}, 0, []
+    order = sorted(range(len(pred_bboxes)), key=lambda k: -decision_function[k])
+    for n, k in enumerate(order, 1):
+        found += k in hits
+        if n == len(order) or decision_function[order[n]] < decision_function[k]:
+            points.append((found / n, found / len(true_bboxes), decision_function[k]))
+    return [np.array(part)[::-1] for part in zip(*points)]
+
+
+def sorts_in_place(pred_bboxes, true_bboxes, decision_function):
+    decision_function.sort()
+    return precision_recall_curve(pred_bboxes, true_bboxes, decision_function)
+
+
+def pairs_for_boxes(pred, true, decision):
+    hit = np.zeros(max(len(pred), len(true)), bool)
+    hit[[face for face, _ in best_match(pred, true, decision)[0]]] = True
+    order = np.argsort(-decision)
+    found = np.cumsum(hit[order])
+    return found / np.arange(1, len(pred) + 1), found / len(true), decision[order]
+
+
+def weakest_first(pred, true, decision):
+    hit = np.zeros(len(pred), bool)
+    hit[[box for _, box in best_match(pred, true, decision)[0]]] = True
+    found = np.cumsum(hit[np.argsort(decision)])
+    return found / np.arange(1, len(pred) + 1), found / len(true), np.sort(decision)
+
+
 CURVE_RIGHT = {
-    "for lists only": of_lists,
-    "matched by hand": own_match(),
+    "in a loop": in_a_loop,
     "reference": precision_recall_curve,
     "a match for every threshold": slow_curve(),
     "falling thresholds, lists": slow_curve(change=lambda p, r, t: (p[::-1].tolist(), r[::-1].tolist(), t[::-1].tolist())),
     "end point without threshold": slow_curve(change=lambda p, r, t: (np.append(p, 1), np.append(r, 0), t)),
 }
+CURVE_OLD = {"for lists only": of_lists, "equal decisions one by one": own_match()}
 CURVE_WRONG = {
+    "for lists only": (of_lists, "right for lists"),
+    "equal decisions one by one": (own_match(), "come and go together"),
+    "thresholds first": (slow_curve(change=lambda p, r, t: (t, p, r)), "come in another order (thresholds, precision, recall)"),
+    "thresholds in the middle": (slow_curve(change=lambda p, r, t: (p, t, r)), "come in another order (precision, thresholds, recall)"),
+    "pairs of best_match the other way round": (pairs_for_boxes, "the first was taken for the box"),
+    "the weakest first": (weakest_first, "sort by falling decision"),
+    "sorted in place": (sorts_in_place, "changes `decision_function` in place"),
     "duplicates as hits": (slow_curve(together=False), "second box on the same face"),
     "swapped": (slow_curve(change=lambda p, r, t: (r, p, t)), "precision and recall are swapped"),
     "thresholds the other way": (slow_curve(change=lambda p, r, t: (p, r, t[::-1])), "the thresholds run one way and the curve the other"),
@@ -275,9 +480,38 @@ def last_enough(thresholds, recall):
             return np.float32(t)
 
 
-THRESHOLD_RIGHT = {"for lists only": lambda t, r: t[r.index([x for x in r if x >= 0.85][-1])], "reference": detector.get_threshold, "in a loop": last_enough, "for rising thresholds": lambda t, r: t[r >= 0.85][-1],
-                   "for falling thresholds": lambda t, r: t[r >= 0.85][0]}
+def falling(pred_bboxes, true_bboxes, decision_function):
+    return tuple(part[::-1] for part in precision_recall_curve(pred_bboxes, true_bboxes, decision_function))
+
+
+def lists(pred_bboxes, true_bboxes, decision_function):
+    return tuple(part.tolist() for part in precision_recall_curve(pred_bboxes, true_bboxes, decision_function))
+
+
+def of_a_table(thresholds, recall):
+    import pandas
+
+    table = pandas.DataFrame({"threshold": thresholds, "recall": recall})
+    return table.loc[table.recall >= 0.85, "threshold"].max()
+
+
+def sorted_in_place(thresholds, recall):
+    recall.sort()
+    return thresholds[::-1][recall >= 0.85][0]
+
+
+# what is right for the curve of the reference, for a curve of one's own that falls, and for one in lists
+THRESHOLD_RIGHT = {"reference": (detector.get_threshold, None), "in a loop": (last_enough, None), "for rising thresholds": (lambda t, r: t[r >= 0.85][-1], None),
+                   "a table": (of_a_table, None), "an array of one": (lambda t, r: t[r >= 0.85][-1:], None), "argmax": (lambda t, r: t[len(r) - 1 - np.argmax(r[::-1] >= 0.85)], None),
+                   "searchsorted": (lambda t, r: t[np.searchsorted(-r, -0.85, side="right") - 1], None),
+                   "for falling thresholds": (lambda t, r: t[r >= 0.85][0], falling), "the first that is enough": (lambda t, r: t[np.argmax(r >= 0.85)], falling),
+                   "for lists": (lambda t, r: t[r.index([x for x in r if x >= 0.85][-1])], lists)}
 THRESHOLD_WRONG = {
+    "the first of a falling curve": (lambda t, r: t[np.argmax(r >= 0.85)], "right for a curve that runs the other way"),
+    "for falling thresholds": (lambda t, r: t[r >= 0.85][0], "right for a curve that runs the other way"),
+    "for lists only": (lambda t, r: t[r.index([x for x in r if x >= 0.85][-1])], "has no attribute 'index'"),
+    "sorted in place": (sorted_in_place, "changes"),
+    "the median": (lambda t, r: np.median(t[:-1]), "the answer should be"),
     "the other side": (lambda t, r: t[r < 0.85].min() if (r < 0.85).any() else t[-1], "the other side"),
     "nearest": (lambda t, r: t[np.argmin(np.abs(r - 0.85))], "the other side"),
     "> for >=": (lambda t, r: t[r > 0.85].max(), ">= instead of >"),
@@ -291,7 +525,14 @@ THRESHOLD_WRONG = {
 
 @pytest.mark.parametrize("name", THRESHOLD_RIGHT)
 def test_get_threshold_right(name):
-    assert str(judged(TASK, "get_threshold", THRESHOLD_RIGHT[name])) == "get_threshold: right"
+    f, curve = THRESHOLD_RIGHT[name]
+    assert str(judged(TASK, "get_threshold", f, **({"precision_recall_curve": curve} if curve else {}))) == "get_threshold: right"
+    assert judged(TASK, "get_threshold", f, lenient=True).status == RIGHT
+
+
+@pytest.mark.parametrize("name", CURVE_OLD)
+def test_precision_recall_curve_of_the_published_course(name):
+    assert judged(TASK, "precision_recall_curve", CURVE_OLD[name], lenient=True).status == RIGHT
 
 
 @pytest.mark.parametrize("name", THRESHOLD_WRONG)
@@ -299,17 +540,28 @@ def test_get_threshold_wrong(name):
     rejected(TASK, "get_threshold", *THRESHOLD_WRONG[name])
 
 
-def detecting(keep=np.greater_equal, alone=lambda b, d: b, both=lambda b, d: (b, d)):
-    def f(fcnn_model, images, image_shapes, threshold, return_decision=True):
-        boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, images, image_shapes)
+def detecting(keep=np.greater_equal, shape=lambda s: s, alone=lambda b, d: b, both=lambda b, d: (b, d)):
+    def f(fcnn_model, images, image_shapes, threshold, return_decision=True, box_shape=(32, 32)):
+        boxes, decision = detector.get_bboxes_and_decision_function(fcnn_model, images, image_shapes, shape(box_shape))
         kept = keep(decision, threshold)
         return both(boxes[kept], decision[kept]) if return_decision else alone(boxes[kept], decision[kept])
     return f
 
 
-DETECT_RIGHT = {"other names": lambda net, pics, sizes, least, decisions=True: detecting()(net, pics, sizes, least, decisions), "reference": detector.detect, "lists": detecting(both=lambda b, d: (b.tolist(), d.tolist())),
+def row_by_row(fcnn_model, images, image_shapes, threshold, return_decision=True, box_shape=(32, 32)):
+    found = [(box, sure) for box, sure in zip(*detector.get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape=box_shape)) if sure >= threshold]
+    boxes, decision = [box for box, _ in found], [sure for _, sure in found]
+    if return_decision:
+        return boxes, decision
+    return boxes
+
+
+DETECT_RIGHT = {"other names": lambda net, pics, sizes, least, decisions=True, size=(32, 32): detecting()(net, pics, sizes, least, decisions, size), "row by row": row_by_row, "reference": detector.detect, "lists": detecting(both=lambda b, d: (b.tolist(), d.tolist())),
                 "the surest first": detecting(both=lambda b, d: (b[np.argsort(-d)], d[np.argsort(-d)]), alone=lambda b, d: [tuple(x) for x in b])}
 DETECT_WRONG = {
+    "no box_shape": (lambda net, pics, sizes, least, decisions=True: detecting()(net, pics, sizes, least, decisions), "It takes no `box_shape`"),
+    "box_shape not handed on": (detecting(shape=lambda s: (32, 32)), "hand box_shape on"),
+    "the other way round": (detecting(both=lambda b, d: (d, b)), "in this order"),
     "> for >=": (detecting(np.greater), ">= instead of >"),
     "the other side": (detecting(np.less), "below the threshold"),
     "no threshold": (detecting(lambda d, t: d > -np.inf), "not used"),

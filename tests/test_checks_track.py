@@ -6,22 +6,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from coursework import judged
 
-from common.exercises.exercise import RIGHT, WRONG, Local, judge
+from common.exercises.exercise import RIGHT, WRONG
 from common.photos import read_photo
 from TrackDetector import faces, get_data
 from TrackDetector.alignment import align
 from TrackDetector.checks import faces as checks_faces
-from TrackDetector.checks.faces import read_names
+from TrackDetector.checks.naming import read_names
 from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
 from TrackDetector.exercises import TASK, cut_faces
 from TrackDetector.photos import in_numeric_order
 
 
-def verdict(name, f):
-    task = type(TASK)(TASK.name, TASK.exercises, TASK.scores)
-    return judge(task.by_name[name], f, Local(task))
+def verdict(name, f, lenient=False):
+    return judged(TASK, name, f, lenient)
 
 
 def rejected(exercise, f, diagnosis):
@@ -61,11 +61,60 @@ def as_lists(images, labels):
     return list(images.values()), list(labels.values())
 
 
-LOAD_RIGHT = {"reference": get_data.load_image_data, "from 0 to 1": loader(read=lambda p: read_photo(p) / 255.0), "lists": loader(pairs=as_lists),
-              "names without suffix": loader(key=lambda n: n[:-4]), "only .jpg": of_suffix(".jpg"), "only .png": of_suffix(".png"),
-              "scaled": loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))),
-              "header among the labels": loader(pairs=lambda images, labels: (images, {"filename": "class_id", **labels}))}
+def with_pandas(dir_name):
+    """Tables of pandas, photos of matplotlib and PIL; folders joined by os."""
+    import os
+
+    import pandas
+    from PIL import Image
+
+    answer = []
+    for part in ("train", "test"):
+        rows = pandas.read_csv(os.path.join(dir_name, part, f"y_{part}.csv"), dtype=str)
+        answer += [{row.filename: np.array(Image.open(os.path.join(dir_name, part, "images", row.filename)).convert("RGB")) for row in rows.itertuples()},
+                   dict(zip(rows.filename, rows.class_id))]
+    return tuple(answer)
+
+
+def with_skimage(dir_name):
+    """Globbed, in the order of the folder; labels of the table."""
+    from skimage.io import imread
+
+    answer = []
+    for part in ("train", "test"):
+        labels = dict(line.split(",") for line in (dir_name / part / f"y_{part}.csv").read_text().split()[1:])
+        answer += [{p.name: imread(p) for p in sorted((dir_name / part / "images").glob("*"))}, labels]
+    return answer
+
+
+def numbered_by_pandas(dir_name):
+    import pandas
+
+    train, test = (pandas.read_csv(dir_name / part / f"y_{part}.csv") for part in ("train", "test"))
+    photos_of = lambda part, rows: {n: read_photo(dir_name / part / "images" / n) for n in rows.filename}  # noqa: E731
+    return photos_of("train", train), dict(zip(train.filename, train.class_id)), photos_of("test", test), dict(zip(test.filename, test.class_id))
+
+
+HEADER = loader(pairs=lambda images, labels: (images, {"filename": "class_id", **labels}))
+LOAD_RIGHT = {"reference": get_data.load_image_data, "from 0 to 1": loader(read=lambda p: read_photo(p) / 255.0), "pandas": with_pandas, "skimage": with_skimage,
+              "names without suffix": loader(key=lambda n: n[:-4]), "only .png, as the built-in people's": of_suffix(".png"),
+              "OpenCV, turned round": loader(read=lambda p: cv2.imread(str(p))[:, :, ::-1])}
+LOAD_OLD = {"lists": loader(pairs=as_lists), "only .jpg": of_suffix(".jpg"), "only .png": of_suffix(".png"), "scaled": loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))),
+            "header among the labels": HEADER, "text for the folder": lambda d: loader()(d + "/")}
 LOAD_WRONG = {
+    "lists": (loader(pairs=as_lists), "expected a dictionary from name to picture"),
+    "header among the labels": (HEADER, "it is the header, skip it"),
+    "numbers of pandas": (numbered_by_pandas, "pandas.read_csv(path, dtype=str)"),
+    "bytes": (loader(pairs=lambda i, t: (i, {n: who.encode() for n, who in t.items()})), "is b'anna', bytes"),
+    "numbers for people": (loader(pairs=lambda i, t: (i, {n: sorted(set(t.values())).index(who) for n, who in t.items()})), "int; expected text"),
+    "only .jpg": (of_suffix(".jpg"), "has no picture"),
+    "scaled": (loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))), "leave its size"),
+    "floats up to 255": (loader(read=lambda p: read_photo(p).astype(float)), "expected uint8"),
+    "pictures of PIL": (loader(read=lambda p: __import__("PIL.Image", fromlist=["open"]).open(p).convert("RGB")), "np.array(picture)"),
+    "text for the folder": (lambda d: loader()(d + "/"), "write dir_name / 'train'"),
+    "pictures, pictures, labels, labels": (lambda d: [loader()(d)[k] for k in (0, 2, 1, 3)], "in this order; got pictures, pictures, labels, labels"),
+    "labels first": (lambda d: [loader()(d)[k] for k in (1, 0, 3, 2)], "got labels, pictures"),
+    "a label too many": (loader(pairs=lambda i, t: (i, {**t, "99.jpg": "anna"})), "has no picture"),
     "BGR": (loader(read=bgr), "BGR"),
     "training and test swapped": (lambda d: loader()(d)[2:] + loader()(d)[:2], "pictures, there are"),
     "listed in another order": (loader(listed=True), "match pictures and labels by file name"),
@@ -79,6 +128,11 @@ LOAD_WRONG = {
 @pytest.mark.parametrize("name", LOAD_RIGHT)
 def test_load_image_data_right(name):
     assert str(verdict("load_image_data", LOAD_RIGHT[name])) == "load_image_data: right"
+
+
+@pytest.mark.parametrize("name", LOAD_OLD)
+def test_load_image_data_of_the_published_course(name):
+    assert verdict("load_image_data", LOAD_OLD[name], lenient=True).status == RIGHT
 
 
 @pytest.mark.parametrize("name", LOAD_WRONG)
@@ -111,8 +165,13 @@ def by_paths(folder):
 
 
 VIDEO_RIGHT = {"reference": get_data.load_video_data, "arrays": clips(one=np.array), "sorted by int": clips(order=lambda ps: sorted(ps, key=lambda p: int(p.stem))),
-               "lists": clips(pairs=as_lists), "whole paths": by_paths}
+               "whole paths": by_paths, "tuples": clips(one=tuple), "by counting": clips(order=lambda ps: [ps[0].parent / f"{k}.jpg" for k in range(len(ps))])}
 VIDEO_WRONG = {
+    "lists": (clips(pairs=as_lists), "expected a dictionary from name to picture"),
+    "labels before clips": (lambda d: [clips()(d)[k] for k in (0, 1, 3, 2)], "in this order; got pictures, labels, labels, clips"),
+    "photos of the training left out": (lambda d: clips()(d)[2:], "4 answers"),
+    "bytes": (clips(pairs=lambda v, t: (v, {n: who.encode() for n, who in t.items()})), "bytes"),
+    "one dictionary of frames": (clips(one=lambda frames: dict(enumerate(frames))), "expected a list of frames"),
     "folders sorted as text, labels as in the table": (by_place(sorted), "match clips and labels by name"),
     "folders by number, labels as in the table": (by_place(in_numeric_order), "match clips and labels by name"),
     "string order": (clips(order=sorted), "10 comes before 2"),
@@ -163,12 +222,12 @@ def by_eyes(image):
 
 
 def only_found(imgs):
-    return np.array([aligned(i) for i in imgs if faces.find_face(i, thorough=False).found])
+    return np.array([aligned(i) for i in imgs.values() if faces.find_face(i, thorough=False).found])
 
 
 def into_one_array(imgs):
     crop, crops = np.zeros((224, 224, 3), np.uint8), []
-    for image in imgs:
+    for image in imgs.values():
         crop[:] = aligned(image)
         crops.append(crop)
     return crops
@@ -179,10 +238,38 @@ def wrong_box(image):
     return cv2.resize(image[left:right, top:bottom] if image[left:right, top:bottom].size else image, (224, 224))
 
 
-CROP_RIGHT = {"reference": lambda imgs: faces.preprocess_imgs(imgs, thorough=False), "crops alone": each(aligned), "by the eyes": each(by_eyes),
+def with_found(found):
+    def f(imgs):
+        items = list(imgs.values()) if isinstance(imgs, dict) else imgs
+        return each(aligned)(items), found([faces.find_face(i, thorough=False).found for i in items])
+    return f
+
+
+def draws_on_them(imgs):
+    items = list(imgs.values()) if isinstance(imgs, dict) else imgs
+    answer = each(aligned)(items)
+    for image in items:
+        cv2.rectangle(image, (5, 5), (60, 60), (255, 0, 0), 3)
+    return answer
+
+
+def puts_them_back(imgs):
+    for name in imgs:
+        imgs[name] = aligned(imgs[name])
+    return imgs
+
+
+CROP_RIGHT = {"a list of found": with_found(list), "lists only": lambda imgs: np.stack([aligned(imgs[k]) for k in range(len(imgs))]),
+              "reference": lambda imgs: faces.preprocess_imgs(imgs, thorough=False), "crops alone": each(aligned), "by the eyes": each(by_eyes),
               "from 0 to 1, a list": each(lambda i: aligned(i) / 255.0, list),
               "dictionaries only": lambda imgs: {n: aligned(i) for n, i in imgs.items()}}
 CROP_WRONG = {
+    "found everywhere": (with_found(lambda found: np.ones(len(found), bool)), "found says that a face was found in photo b.png"),
+    "found the other way round": (with_found(lambda found: ~np.array(found)), "found says that no face was found"),
+    "found of those that were found": (with_found(lambda found: [f for f in found if f]), "found has 4 entries"),
+    "draws on the photos": (draws_on_them, "changes `imgs` in place"),
+    "puts the crops in their place": (puts_them_back, "changes `imgs` in place"),
+    "no return": (lambda imgs: None, "is there a `return`"),
     "whole photo": (each(lambda i: cv2.resize(i, (224, 224))), "do not just shrink"),
     "not upright": (each(boxed), "turn the face upright"),
     "BGR": (each(lambda i: aligned(i)[:, :, ::-1]), "blue and red are swapped"),
@@ -191,7 +278,7 @@ CROP_WRONG = {
     "turned on its side": (each(lambda i: aligned(i).transpose(1, 0, 2)), "rows and columns are swapped"),
     "columns for rows": (each(wrong_box), "photo"),
     "backwards": (lambda imgs: each(aligned)(imgs)[::-1], "in the place of photo a.png lies the face of photo e.png"),
-    "always the first": (lambda imgs: np.array([aligned(imgs[0])] * len(imgs)), "one and the same"),
+    "always the first": (lambda imgs: np.array([aligned(list(imgs.values())[0])] * len(imgs)), "one and the same"),
     "one array for all": (into_one_array, "one and the same"),
     "two exchanged": (lambda imgs: each(aligned)(imgs)[[0, 1, 3, 2, 4]], "in the place of photo c.png lies the face of photo d.png"),
     "too narrow": (each(lambda i: cv2.resize(aligned(i)[60:150, 70:154], (224, 224))), "photo"),
@@ -213,12 +300,15 @@ class Plain:
 
     refit = by_position = voting_all = peeks = False
 
-    def __init__(self, nn_model):
-        self.nn_model = nn_model
+    def __init__(self, nn_model, layer=None, n_neighbors=3):
+        self.nn_model, self.layer = nn_model, layer
 
     def describe(self, images):
         crops, found = faces.preprocess_imgs(images, thorough=False)
-        return get_layer_output(crops, model=self.nn_model), found
+        return self.flat(get_layer_output(crops, self.layer, self.nn_model)), found
+
+    def flat(self, answers):
+        return answers.reshape(len(answers), -1)
 
     def fit(self, train_imgs, train_labels):
         from sklearn.neighbors import KNeighborsClassifier
@@ -253,7 +343,7 @@ def variant(**changes):
 
 
 class Nearest(Plain):
-    """Another one: the nearest mean of each person, answers as lists."""
+    """Another one: the nearest mean of each person."""
 
     def fit(self, train_imgs, train_labels):
         descriptors, _ = self.describe(train_imgs)
@@ -265,14 +355,72 @@ class Nearest(Plain):
         return self.people[np.linalg.norm(descriptors[:, None] - self.means[None], axis=2).argmin(axis=1)]
 
     def classify_images(self, test_imgs):
-        return list(self.name(self.describe(test_imgs)[0]))
+        return dict(zip(test_imgs, self.name(self.describe(test_imgs)[0]).tolist()))
 
     def classify_videos(self, test_videos):
-        answer = []
-        for frames in test_videos.values():
+        answer = {}
+        for name, frames in test_videos.items():
             descriptors, found = self.describe(frames)
-            answer.append(self.name(descriptors[found].mean(axis=0, keepdims=True))[0])
+            answer[name] = self.name(descriptors[found if found.any() else slice(None)].mean(axis=0, keepdims=True))[0]
         return answer
+
+
+class ByHand(Plain):
+    """Distances by hand, frame by frame and photo by photo; a global to keep things in."""
+
+    axis, unknown, spelled, mean_of_all = 1, None, "unknown", False
+
+    def fit(self, train_imgs, train_labels):
+        self.gallery = self.describe(train_imgs)[0]
+        self.names = [train_labels[name] for name in train_imgs]
+
+    def who(self, descriptors):
+        away = np.sqrt(((descriptors[:, None] - self.gallery[None]) ** 2).sum(axis=2))
+        nearest = away.argmin(axis=self.axis)
+        if self.unknown is not None:
+            most = self.unknown if descriptors.shape[1] == 128 else np.inf  # of the last layer
+            return [self.names[k] if row[k] < most else self.spelled for k, row in zip(nearest, away)]
+        return [self.names[k] for k in nearest]
+
+    def classify_images(self, test_imgs):
+        return dict(zip(test_imgs, self.who(self.describe(test_imgs)[0])))
+
+    def classify_videos(self, test_videos):
+        answer = {}
+        for name, frames in test_videos.items():
+            descriptors, found = self.describe(frames)
+            use = descriptors if self.mean_of_all or not found.any() else descriptors[found]
+            answer[name] = self.who(use.mean(axis=0, keepdims=True))[0]
+        return answer
+
+
+def by_hand(**changes):
+    return type("Variant", (ByHand,), changes)
+
+
+def as_list_of_names(self, test_imgs):
+    return list(Plain.classify_images(self, test_imgs).values())
+
+
+def no_clip_without_a_face(self, test_videos):
+    return {name: self.knn.predict(self.describe(frames)[0][self.describe(frames)[1]].mean(axis=0, keepdims=True))[0] for name, frames in test_videos.items()}
+
+
+def empties_the_photos(self, test_imgs):
+    answer = Plain.classify_images(self, test_imgs)
+    for image in test_imgs.values():
+        image[:] = 0
+    return answer
+
+
+class Only:
+    """Made for the network alone, as in the published course."""
+
+    def __init__(self, nn_model):
+        self.inner = Plain(nn_model)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
 
 
 def keeps_the_old(self, imgs, labels):
@@ -281,13 +429,23 @@ def keeps_the_old(self, imgs, labels):
     Plain.fit(self, *self.all)
 
 
-WHO_RIGHT = {"reference": Classifier, "nearest neighbour, votes": Plain, "nearest mean, lists": Nearest}
+WHO_RIGHT = {"reference": Classifier, "nearest neighbour, votes": Plain, "nearest mean": Nearest, "by hand": ByHand, "unknown for the far away": by_hand(unknown=0.75)}
+WHO_OLD = {"lists": variant(classify_images=as_list_of_names), "the network alone": Only}
 WHO_WRONG = {
+    "frames without a face in the mean": (by_hand(mean_of_all=True), "nor count in the mean"),
+    "the wrong axis": (by_hand(axis=0), "along the wrong axis"),
+    "Unknown in another spelling": (by_hand(unknown=0.75, spelled="Unknown"), "says 'unknown'"),
+    "everybody is Unknown": (by_hand(unknown=0.0, spelled="Unknown"), "everybody in these photos is in the training labels"),
+    "lists": (WHO_OLD["lists"], "expected a dictionary from each name"),
+    "the network alone": (Only, "Keep the parameters of the stub"),
+    "a hidden layer is not flattened": (variant(flat=lambda self, answers: answers), "reshape(len(answers), -1)"),
+    "no clip without a face": (variant(classify_videos=no_clip_without_a_face), "gets a name, too"),
+    "changes the photos": (variant(classify_images=empties_the_photos), "changes the photos"),
     "frames without a face vote": (variant(voting_all=True), "a frame in which nobody is seen must not vote"),
     "a fit for every photo": (variant(refit=True), "learn once"),
     "looks at the test labels": (variant(peeks=True), "table of test labels"),
-    "labels by position": (variant(by_position=True), "classify_images"),
-    "always the same": (variant(classify_images=lambda self, imgs: dict.fromkeys(imgs, "p4")), "always answers p4"),
+    "labels by position": (variant(by_position=True), "as if labels were taken by their order"),
+    "always the same": (variant(classify_images=lambda self, imgs: dict.fromkeys(imgs, "p4")), "always"),
     "keeps the old people": (variant(fit=keeps_the_old), "fit begins anew"),
     "numbers for names": (variant(classify_images=lambda self, imgs: {n: k for k, n in enumerate(imgs)}), "the name of nobody"),
     "answers are lost": (variant(classify_images=lambda self, imgs: dict(list(Plain.classify_images(self, imgs).items())[1:])), "no entry for"),
@@ -300,6 +458,11 @@ def test_classifier_right(name):
     assert str(verdict("Classifier", WHO_RIGHT[name])) == "Classifier: right"
 
 
+@pytest.mark.parametrize("name", WHO_OLD)
+def test_classifier_of_the_published_course(name):
+    assert verdict("Classifier", WHO_OLD[name], lenient=True).status == RIGHT
+
+
 @pytest.mark.parametrize("name", WHO_WRONG)
 def test_classifier_wrong(name):
     rejected("Classifier", *WHO_WRONG[name])
@@ -307,7 +470,7 @@ def test_classifier_wrong(name):
 
 @pytest.mark.parametrize("out", [{"a": np.array(["x"]), "b": "y"}, ["x", "y"], np.array([["x"], ["y"]]), {"b": np.str_("y"), "a": "x"}])
 def test_names_of_any_shape(out):
-    assert read_names(out, ["a", "b"], "photos") == ["x", "y"]
+    assert read_names(out, ["a", "b"], "photos", lenient=True) == ["x", "y"]
 
 
 def test_accuracy_is_measured_on_names_of_any_shape():
@@ -320,7 +483,7 @@ def test_accuracy_is_measured_on_names_of_any_shape():
     classifier = SimpleNamespace(fit=lambda *data: None, classify_images=lambda asked: {n: np.array(["p" + n]) for n in asked},
                                  classify_videos=lambda asked: [["p1"]] * len(asked))
     session = SimpleNamespace(request=lambda op, **more: classifier if op == "call" else None, close=lambda: None)
-    grader = SimpleNamespace(task=TASK, seed=1, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=RIGHT)}, open=lambda *args: (session, []))
+    grader = SimpleNamespace(task=TASK, seed=1, verdicts={"Classifier": SimpleNamespace(status=RIGHT, message="")}, open_as_judged=lambda *args: (session, []))
     answer = measured.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None,
                              measured.Fresh((items, {}), (items, {"1": "p1", "2": "p2"}), (items, {"1": "p1", "2": "p2"})))
     assert answer == {"image_accuracy": (1.0, "on 2"), "video_accuracy": (0.5, "on 2")}

@@ -135,7 +135,9 @@ def test_with_the_answers_pasted_in_it_runs_to_its_end_and_earns_ten_marks(packa
         for name, value in environment.items():
             patch.setenv(name, value)
         run = run_notebook(book, tmp_path / "run.ipynb", settings or None)
-    said = "".join(o.get("text", "") for cell in run.cells for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stdout")
+    outputs = [o for cell in run.cells for o in cell.get("outputs", [])]
+    said = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stdout")
+    said += "\n".join(o.data.get("text/plain", "") for o in outputs if o.output_type == "display_data")  # verdicts
     assert re.search(r"together +10 of 10\b", said), said[-3000:]
     assert "stands in" not in said and str(ROOT) not in said
     assert [item.name for item in task.exercises if f"{item.name}: right" not in said] == []

@@ -1,10 +1,15 @@
 """Checks of the patches: `gen_negative_bbox` and `get_positive_negative`."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 from common.exercises.answer_form import box_text, numbers, overlap, parts, require, short
 
 SIDE = 32
+DATA = Path(__file__).resolve().parents[2] / "data"  # where the notebook looks
+DRAW = "rng = np.random.default_rng(rng) makes a generator of a seed, of None, and of a generator"
 TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
 
 
@@ -37,20 +42,42 @@ def _check_place(boxes, shape, size):
         require(False, f"the photo has {height} rows and {width} columns, the box is {box_text(bad)}: {reason}")
 
 
+def _drawing(f, *args, **kwargs):
+    """Call what draws at random; who cannot use the generator or the seed gets told what it is."""
+    try:
+        return f(*args, **kwargs)
+    except Exception as error:
+        kind, text = getattr(error, "kind", type(error).__name__), str(error)
+        require(not (kind == "AttributeError" and ("'NoneType'" in text or "'int'" in text or "'Generator'" in text)
+                     or kind == "TypeError" and "Generator" in text), f"raises {kind}: {text}. `rng` is a numpy generator, a seed, or None: {DRAW}")
+        raise
+
+
+def _full_photos():
+    """Has the data of this notebook photos without room for a negative box? The built-in scenes have none, FDDB has."""
+    from RegionDetector.get_data import data_name
+
+    return data_name(DATA, os.environ.get("KIT_SOURCE") or None) != "built-in demo scenes"
+
+
 def check_gen_negative_bbox(f, kit):
-    """Random boxes of the asked size, inside the photo, clear of every face."""
+    """Random boxes of the asked size, inside the photo, clear of every face; called with a generator, as the notebook does, and without."""
+    rng = kit.run("numpy.random:default_rng", 5)
+    no_face = np.zeros((0, 4))
     for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (20, 40))):
-        boxes = np.array([_read_box(f(shape, size, np.zeros((0, 4))), shape, size) for _ in range(60)])
+        shape = np.array(shape)
+        boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size) for more in [(rng,)] * 50 + [()] * 10])
         _check_place(boxes, shape, np.array(size))
-        places = len(np.unique(boxes, axis=0))
-        require(places >= 10, f"60 calls on an empty photo gave only {places} different box{'es' if places > 1 else ''}: draw it at random")
-        reach, room = boxes[:, :2].max(axis=0) - boxes[:, :2].min(axis=0), np.array(shape[:2]) - size
+        places = len(np.unique(boxes[:50], axis=0))
+        require(places >= 10, f"50 calls on an empty photo, all with one generator as rng, gave only {places} different box{'es' if places > 1 else ''}: "
+                              "draw it at random, and make no new generator of a fixed seed")
+        reach, room = boxes[:, :2].max(axis=0) - boxes[:, :2].min(axis=0), shape[:2] - size
         require((reach > room / 2).all(),
                 f"in a photo of {shape[0]} x {shape[1]} the upper left corners spread over {reach[0]:g} rows and {reach[1]:g} columns; "
                 f"there is room for {room[0]} and {room[1]}: large parts of the photo are never drawn")
-    shape, size = (110, 130, 3), (32, 32)
-    faces = np.array([[2, 2, 40, 40], [60, 70, 108, 118], [10, 80, 46, 116]])
-    boxes = np.array([_read_box(f(shape, size, faces), shape, size) for _ in range(150)])
+    shape, size = np.array((110, 130, 3)), (32, 32)
+    faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]])
+    boxes = np.array([_read_box(_drawing(f, shape, size, faces, rng), shape, size) for _ in range(150)])
     _check_place(boxes, shape, np.array(size))
     for number, face in enumerate(faces):
         touch = [overlap(box, face) for box in boxes]
@@ -60,37 +87,54 @@ def check_gen_negative_bbox(f, kit):
             reason = " (it keeps clear of another face: is every face looked at?)" if clear else ""
             require(False, f"the box {box_text(boxes[worst])} touches the face {box_text(face)}: their IoU is {touch[worst]:.2f}, "
                            f"a negative box stays below {TOUCH}{reason}")
+    if not kit.lenient and _full_photos():
+        kit.doing = "on a photo full of faces, as FDDB has some, where it should give up after, say, 100 boxes and return None"
+        box = _drawing(f, np.array((44, 44, 3)), size, np.array([[4.2, 6.1, 40.4, 36.3]]), rng)
+        require(box is None, f"in a photo of 44 x 44 with a face of {box_text([4.2, 6.1, 40.4, 36.3])} there is no room: expected None, got {short(box)}")
 
 
 # --- get_positive_negative: photos in which every pixel says where it lies ---
 
 SHAPES = np.array([[120, 90, 3], [70, 160, 3], [150, 150, 3], [100, 130, 3]])
 FACES = np.array([
-    [0, 10, 8, 44, 40], [0, 70, 40, 104, 74], [1, 20, 100, 52, 130], [2, 30, 90, 68, 124], [2, 90, 20, 122, 54], [3, 50, 12, 84, 44],
+    [0, 10.3, 8.2, 44.1, 40.6], [0, 70.2, 40.4, 104.3, 74.1], [1, 20.6, 100.4, 52.2, 130.3], [2, 30.3, 90.2, 68.4, 124.4], [2, 90.1, 20.3, 122.4, 54.2],
+    [3, 50.4, 12.2, 84.1, 44.3], [2, 0, 60.2, 27.3, 86.4], [3, 20.4, 0.2, 51.3, 25.1],  # the windows of the last two reach over the edge
 ])
+AT_THE_EDGE = (6, 7)
+# as FDDB has some: nowhere room for a negative box
+FULL_SHAPE, FULL_FACE = np.array([[44, 44, 3]]), np.array([[4, 4.2, 6.1, 40.4, 36.3]])
 
 
-def coded_photos():
-    """Four photos on their black canvas: red is the row, green the column, blue the number of the photo."""
-    images = np.zeros((len(SHAPES), 176, 176, 3), np.uint8)
-    for index, (height, width, _) in enumerate(SHAPES):
+def coded_photos(shapes=SHAPES):
+    """Photos on their black canvas: red is the row, green the column, blue the number of the photo."""
+    images = np.zeros((len(shapes), 176, 176, 3), np.uint8)
+    for index, (height, width, _) in enumerate(shapes):
         rows, cols = np.mgrid[:height, :width]
-        images[index, :height, :width] = np.stack([rows, cols, np.full_like(rows, 60 + 50 * index)], axis=-1)
+        images[index, :height, :width] = np.stack([rows, cols, np.full_like(rows, 60 + 45 * index)], axis=-1)
     return images
 
 
-def _patches(value, what):
+def _patches(value, what, lenient):
     require(value is not None, f"the {what} patches are None")
+    require(hasattr(value, "__len__") or isinstance(value, np.ndarray), f"the {what} patches: expected an array (N, 32, 32, 3), got {short(value)}")
     try:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         sizes = sorted({np.shape(p) for p in value}, key=str)
-        require(False, f"the {what} patches have different sizes, for example {sizes[0]} and {sizes[-1]}: the network takes 32 x 32")
+        require(False, f"the {what} patches have different sizes, for example {sizes[0]} and {sizes[-1]}: the network takes 32 x 32. "
+                       "Where a face's window reaches over the edge of the canvas, black fills it up")
     if array.size == 0:
         return np.zeros((0, SIDE, SIDE, 3))
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
+    small = array.max() <= 1.001
+    require(lenient or not small, f"the {what} patches go from {array.min():.2g} to {array.max():.2g}: leave the pixels from 0 to 255, as in images; "
+                                  "the network scales them by itself (Rescaling), and the detector hands it photos from 0 to 255")
     # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255; some networks are fed with -1 to 1
-    return (array + 1) * 127.5 if -1.001 <= array.min() < -0.01 and array.max() <= 1.001 else array * 255 if array.max() <= 1.001 else array
+    return (array + 1) * 127.5 if small and -1.001 <= array.min() < -0.01 else array * 255 if small else array
+
+
+def _photo_of(blue):
+    return round((float(np.median(blue)) - 60) / 45)
 
 
 def _where(patches):
@@ -102,76 +146,106 @@ def _where(patches):
             found.append([-1, 0, 0, 0, 0])
             continue
         rows, cols = patch[lit][:, 0], patch[lit][:, 1]
-        found.append([round((np.median(patch[lit][:, 2]) - 60) / 50), rows.min(), cols.min(), rows.max() + 1, cols.max() + 1])
+        found.append([_photo_of(patch[lit][:, 2]), rows.min(), cols.min(), rows.max() + 1, cols.max() + 1])
     return np.array(found, float).reshape(-1, 5)
+
+
+def _middles(patches):
+    """Photo number, row and column of the middle of each patch: (N, 3). What is filled up at the edge changes nothing of it."""
+    middle = patches[:, 15:17, 15:17].mean(axis=(1, 2)) if len(patches) else np.zeros((0, 3))
+    return np.column_stack([[_photo_of(b) for b in middle[:, 2]], middle[:, :2] + 0.5]) if len(middle) else middle
 
 
 def _center(boxes):
     return (boxes[:, 1:3] + boxes[:, 3:5]) / 2
 
 
-def _faces_among(where):
+def _on_face(middle, face, away=4.5):
+    return middle[0] == face[0] and np.abs(middle[1:] - _center(face[None])[0]).max() <= away
+
+
+def _faces_among(middles):
     """For every face, is there a patch with the face in its middle?"""
-    return [any(place[0] == face[0] and np.abs(_center(place[None]) - _center(face[None])).max() <= 6 for place in where) for face in FACES]
+    return [any(_on_face(m, face) for m in middles) for face in FACES]
 
 
 def _check_positive(positive, negative):
-    where = _where(positive)
-    shown = _faces_among(where)
+    middles = _middles(positive)
+    shown = _faces_among(middles)
     if not all(shown):
         missing = FACES[shown.index(False)]
         swapped = FACES[:, [0, 2, 1, 4, 3]]
-        if sum(_faces_among(_where(negative))) >= len(FACES) - 1:
+        if sum(_faces_among(_middles(negative))) >= len(FACES) - 3:
             require(False, "the positive patches show background and the negative ones faces: return positive, negative in this order")
-        recoloured = all(_faces_among(_where(positive[..., ::-1])))
-        turned = sum(any(p[0] == s[0] and np.abs(_center(p[None]) - _center(s[None])).max() <= 6 for p in where) for s in swapped)
+        recoloured = all(_faces_among(_middles(positive[..., ::-1])))
+        turned = sum(any(_on_face(m, face) for m in middles) for face in swapped)
+        edge = all(shown[k] for k in range(len(FACES)) if k not in AT_THE_EDGE)
+        corner = sum(any(m[0] == f[0] and np.abs(m[1:] - f[1:3]).max() <= 3 for m in middles) for f in FACES)
         reason = (" The colours come in another order: leave them as they are in images" if recoloured else
-                  " It shows what lies at its columns and rows instead: rows and columns are swapped" if turned > sum(shown) else
+                  " It shows what lies at its columns and rows instead: rows and columns are swapped" if turned > max(sum(shown), 2) else
+                  " Its window reaches over the edge of the canvas: the face stays in the middle, and black fills up what lies outside" if edge else
                   f" There are {len(positive)} positive patches for {len(FACES)} faces" if len(positive) < len(FACES) else
+                  " The corner of its box lies in the middle of a patch: the window goes around the middle of the face" if corner > 2 else
                   " Cut the window around the middle of the face, out of the photo that the box's first number names")
-        require(False, f"no positive patch shows the face {box_text(missing)} (photo {missing[0]}).{reason}")
+        require(False, f"no positive patch shows the face {box_text(missing[1:])} of photo {missing[0]:g} in its middle.{reason}")
     down, across = (np.abs(np.diff(positive[..., 0], axis=axis)).mean() for axis in (1, 2))  # red is the row
     require(down > across, "the positive patches are turned over: what is a row in the photo is a column in the patch")
-    stray = [p for p in where if not any(p[0] == f[0] and np.abs(_center(p[None]) - _center(f[None])).max() <= 12 for f in FACES)]
-    require(not stray, f"a positive patch shows no face: photo {stray[0][0]:g}, around {box_text(stray[0][1:])}" if stray else "")
+    steps = np.median(np.diff(positive[:, 8:24, 8:24, 0], axis=1), axis=(1, 2))
+    upside, wide = steps < 0, (steps > 1.5) | (steps < 0.66)
+    require(not upside.any(), "the positive patches are upside down" if upside.any() else "")
+    require(not wide.any(), f"a positive patch shows {32 * steps[np.argmax(wide)]:.0f} rows of the photo: cut a window of 32 x 32 pixels, do not resize" if wide.any() else "")
+    stray = [m for m in middles if not any(_on_face(m, f, 12) for f in FACES)]
+    require(not stray, f"a positive patch shows no face: photo {stray[0][0]:g}, around row {stray[0][1]:.0f}, column {stray[0][2]:.0f}" if stray else "")
 
 
-def _check_negative(negative, wanted):
+def _check_negative(negative, wanted, shapes, faces):
     require(len(negative) == wanted, f"asked for {wanted} negative patches, got {len(negative)}: when a box is refused or the photos do not "
                                      "divide the count evenly, draw another one")
     where = _where(negative)
     for patch, place in zip(negative, where):
         black = (patch[:, :, 2] < 30).mean()
-        index = int(place[0]) if place[0] >= 0 else 0
-        height, width = SHAPES[index, :2]
+        index = int(place[0]) if 0 <= place[0] < len(shapes) else 0
+        height, width = shapes[index, :2]
         require(black < 0.01, f"a negative patch is {black:.0%} black: it reaches into the margin of the canvas. "
                               f"Photo {index} ends at row {height} and column {width}; draw inside image_shapes")
-        for face in FACES[FACES[:, 0] == place[0], 1:]:
+        for face in faces[faces[:, 0] == place[0], 1:]:
             iou = overlap(place[1:], face)
             require(iou < TOUCH + 0.04, f"a negative patch shows part of a face: photo {index}, box {box_text(place[1:])}, "
                                         f"IoU {iou:.2f} with the face {box_text(face)}")
-    require(len(np.unique(where, axis=0)) > min(wanted, 10) // 2, "the negative patches are nearly all cut from one place: draw each at random")
+    require(len(np.unique(where, axis=0)) > min(wanted, 10) // 2, "the negative patches are nearly all cut from one place: draw each at random. "
+            "With a seed as rng, make one generator of it and hand that on")
     return where
 
 
 def check_get_positive_negative(f, kit):
-    """A positive patch of every face; as many negative ones as asked for, from all photos, clear of faces and margin."""
-    images = coded_photos()
+    """A positive patch of every face; as many negative ones as asked for, from all photos, clear of faces and margin.
 
-    def call(*count):
-        positive, negative = parts(f(images, FACES, SHAPES, *count), 2, "positive, negative")
-        return _patches(positive, "positive"), _patches(negative, "negative")
+    It is called with a seed, as in the notebook, and without; where the data has photos without room for a negative patch, so has this.
+    """
+    full = not kit.lenient and _full_photos()
+    shapes = np.concatenate([SHAPES, FULL_SHAPE]) if full else SHAPES
+    faces = np.concatenate([FACES, FULL_FACE]) if full else FACES
+    images = coded_photos(shapes)
+    kit.doing = "with a photo full of faces among the others, where no negative box has room" if full else ""
 
-    positive, negative = call()
-    _check_positive(positive, negative)
-    require(len(negative) == len(positive),
-            f"{len(positive)} positive and {len(negative)} negative patches: without negative_bbox_count there should be as many of each")
-    _check_negative(negative, len(positive))
+    def call(*count, copies=1, **more):
+        boxes = np.tile(faces, (copies, 1))
+        positive, negative = parts(_drawing(f, images.copy(), boxes, shapes.copy(), *count, **more), 2, "positive, negative")
+        positive, negative = _patches(positive, "positive", kit.lenient), _patches(negative, "negative", kit.lenient)
+        _check_positive(positive[[not _on_face(m, FULL_FACE[0], 12) for m in _middles(positive)]] if len(positive) else positive, negative)
+        require(len(positive) >= len(boxes), f"{len(positive)} positive patches for {len(boxes)} boxes: one for each, also where two of them are the same "
+                                             "(the notebook hands in every face three times)")
+        return positive, negative
+
+    for more in ({"copies": 2} if kit.lenient else {"copies": 3, "rng": 0}, {}):
+        positive, negative = call(**more)
+        require(len(negative) == len(positive),
+                f"{len(positive)} positive and {len(negative)} negative patches: without negative_bbox_count there should be as many of each")
+        _check_negative(negative, len(positive), shapes, faces)
     for count in (7, 203):
         positive, negative = call(count)
-        _check_positive(positive, negative)
-        where = _check_negative(negative, count)
+        where = _check_negative(negative, count, shapes, faces)
     for index in range(len(SHAPES)):
         require((where[:, 0] == index).any(),
                 f"of 203 negative patches none comes from photo {index}"
-                + (", the last one: the upper end of a random draw is not included" if index == len(SHAPES) - 1 else ""))
+                + (", the last one: the upper end of a random draw is not included" if index == len(SHAPES) - 1 and not full else ""))

@@ -1,17 +1,22 @@
 """Checks of the loaders: `load_image_data` and `load_video_data`."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
 
 from common.exercises.answer_form import one_of, parts, require
-from common.files import temporary_folder
+from common.files import from_root, temporary_folder
+from common.photos import PHOTO_SUFFIXES
 
 TRAIN = (("10", "anna"), ("2", "ben"), ("7", "anna"), ("1", "carl"))
 TEST = (("5", "carl"), ("31", "ben"), ("4", "anna"))
 CLIPS = (("3", "anna"), ("11", "ben"), ("2", "carl"))  # in the order of no sorting
 FRAMES = 12
+NUMBERS = {"anna": "12", "ben": "3", "carl": "40"}  # class ids that a table's reader may take for numbers
+ANSWERS = "train_images, train_labels, test_images, test_labels"
+HOME = Path(__file__).resolve().parents[2] / "data" / "Face_Recognition_data"
 
 
 def colour(number):
@@ -38,56 +43,107 @@ def _table(path, rows):
         csv.writer(file).writerows([("filename", "class_id"), *rows])
 
 
-def lay_out_examples(folder, suffix):
+def lay_out_examples(folder, suffix, numbers=False):
     """Write a small data set of one-coloured pictures in the folders of the course, under a new folder.
 
     Files are written in another order than that of tables and numbers, as some file systems list them as they were written.
     """
-    home = Path(folder)
+    home, called = Path(folder), NUMBERS if numbers else {}
     for kind, tables in (("image_classification", (("train", TRAIN), ("test", TEST))), ("video_classification", (("train", TRAIN),))):
         number = 0
         for part, rows in tables:
             for k, (name, _) in reversed(list(enumerate(rows, number))):
                 _save(home / kind / part / "images" / f"{name}{suffix}", _picture(k, 24 + k))
             number += len(rows)
-            _table(home / kind / part / f"y_{part}.csv", [(f"{name}{suffix}", label) for name, label in rows])
+            _table(home / kind / part / f"y_{part}.csv", [(f"{name}{suffix}", called.get(label, label)) for name, label in rows])
     for number, (clip, _) in enumerate(CLIPS):
         for frame in sorted(range(FRAMES), key=lambda k: 7 * k % FRAMES):
             _save(home / "video_classification" / "test" / "videos" / clip / f"{frame}.jpg", _picture(frame + 2 * number))
-    _table(home / "video_classification" / "test" / "y_test.csv", CLIPS)
+    _table(home / "video_classification" / "test" / "y_test.csv", [(clip, called.get(label, label)) for clip, label in CLIPS])
     return str(home)
 
 
-def new_folder(suffix):
+def new_folder(suffix, numbers=False):
     """A folder with the examples that nobody else uses."""
-    return lay_out_examples(temporary_folder(), suffix)
+    return lay_out_examples(temporary_folder(), suffix, numbers)
 
 
-def _on_examples(kit, check):
-    """Check on photos as the course's data has them, .jpg, and as the built-in people have them, .png: who reads the files of his own data reads right."""
-    one_of(lambda suffix=suffix: check(kit.run("TrackDetector.checks.data:new_folder", suffix)) for suffix in (".jpg", ".png"))
+def suffix_in_use():
+    """How the photos end that the notebook's next cell will read: those of the user's own data, else of the built-in people."""
+    places = [Path(os.environ.get("KIT_DATA", HOME))]
+    if os.environ.get("FACE_RECOGNITION_DIR") and os.environ.get("KIT_SOURCE") != "demo":
+        places.append(from_root(os.environ["FACE_RECOGNITION_DIR"]))
+    photos = [p for home in places for p in (home / "image_classification" / "train" / "images").glob("*.*") if p.suffix.lower() in PHOTO_SUFFIXES]
+    return ".jpg" if photos and photos[0].suffix.lower() != ".png" else ".png"
 
 
-def _pixels(image, name):
+def _on_examples(f, kit, kind, check):
+    """Check on photos in folders as those of the notebook's data; labels that look like numbers must stay text.
+
+    In the published course, the folder's name is text and photos end in .jpg; who reads his own data reads right there.
+    """
+    def one(suffix, as_path, numbers=False):
+        folder = f"{kit.run('TrackDetector.checks.data:new_folder', suffix, numbers)}/{kind}"
+        check(parts(f(kit.run("pathlib:Path", folder) if as_path else folder), 4, ANSWERS), numbers)
+
+    if kit.lenient:
+        one_of(lambda suffix=suffix, as_path=as_path: one(suffix, as_path) for suffix in (".jpg", ".png") for as_path in (False, True))
+        return
+    one(suffix_in_use(), True)
+    one(suffix_in_use(), True, True)
+
+
+def _pixels(image, name, lenient):
     require(image is not None, f"{name}: the picture is None: is the path right?")
+    require(lenient or isinstance(image, np.ndarray), f"{name}: the picture is a {type(image).__name__}, expected an array (height, width, 3): np.array(picture)")
     array = np.asarray(image, dtype=float)
     require(array.ndim == 3 and array.shape[2] == 3, f"{name}: expected a picture (height, width, 3), got shape {array.shape}")
-    return array * 255 if array.max() <= 1 else array
+    small = array.max() <= 1
+    require(lenient or image.dtype == np.uint8 or small and image.dtype.kind == "f", f"{name}: the pixels are {image.dtype} from {array.min():g} to {array.max():g}, expected uint8 "
+                                                                                    "from 0 to 255: picture.astype('uint8')")
+    return array * 255 if small else array
 
 
-def _pairs(images, labels, what):
-    """(name, picture, label) of dictionaries or lists."""
+def _holds(part):
+    """What a dictionary or list holds: its first value."""
+    return next(iter(part.values() if isinstance(part, dict) else part), None) if isinstance(part, (dict, list, tuple)) else part
+
+
+def _check_order(answer, third="pictures"):
+    """The four answers in their order, pictures (or clips) and labels in turn."""
+    first = [_holds(part) for part in answer]
+    kinds = ["labels" if isinstance(v, (str, bytes, int, np.integer)) else "clips" if isinstance(v, (list, tuple)) or np.ndim(v) == 4 else "pictures" for v in first]
+    asked = ["pictures", "labels", third, "labels"]
+    require(kinds == asked or kinds[2] == "pictures" and asked[2] == "clips" and kinds[1::2] == asked[1::2],
+            f"expected {', '.join(asked)} in this order; got {', '.join(kinds)}")
+
+
+def _pairs(images, labels, what, lenient):
+    """(name, picture, label) of dictionaries; in the published course also of lists."""
     if isinstance(images, dict):
         require(isinstance(labels, dict), f"{what}: the pictures are a dictionary, the labels {type(labels).__name__}")
+        if labels.get("filename") == "class_id":
+            require(lenient, f"{what}: the first line of the table, filename,class_id, is among the labels: it is the header, skip it")
+            labels = {name: label for name, label in labels.items() if name != "filename"}
         lost = [n for n in images if n not in labels]
         require(not lost, f"{what}: the picture {lost[0]!r} has no label under the same name; the labels' names are like {next(iter(labels), None)!r}" if lost else "")
-        return [(str(n), images[n], str(labels[n])) for n in images]
-    require(len(images) == len(labels), f"{what}: {len(images)} pictures, but {len(labels)} labels")
-    return [(f"number {k}", i, str(t)) for k, (i, t) in enumerate(zip(images, labels))]
+        lost = [n for n in labels if n not in images]
+        require(lenient or not lost, f"{what}: the label of {lost[0]!r} has no picture" if lost else "")
+        found = [(str(n), images[n], labels[n]) for n in images]
+    else:
+        require(lenient, f"{what}: expected a dictionary from name to picture, got {type(images).__name__}: the cells below look them up by name")
+        require(len(images) == len(labels), f"{what}: {len(images)} pictures, but {len(labels)} labels")
+        found = [(f"number {k}", i, t) for k, (i, t) in enumerate(zip(images, labels))]
+    for name, _, label in found:
+        how = "decode it, or open the table as text" if isinstance(label, bytes) else "pandas.read_csv(path, dtype=str) and csv leave it text"
+        require(lenient or isinstance(label, str), f"{what}: the label of {name!r} is {label!r}, {type(label).__name__}; expected text: {how}")
+    return [(name, image, str(label)) for name, image, label in found]
 
 
-def _check_colour(image, number, name):
-    array = _pixels(image, name)
+def _check_colour(image, number, name, lenient, size=None):
+    array = _pixels(image, name, lenient)
+    require(lenient or size is None or array.shape[:2] == size, f"{name}: the picture is {array.shape[0]} x {array.shape[1]}, in the file it is {size[0]} x {size[1]}: "
+                                                                "leave its size, or faces become too small to be found" if size else "")
     mean, want = array.reshape(-1, 3).mean(axis=0), colour(number)
     if np.abs(mean - want).max() > 12:
         reason = ("blue and red are swapped: cv2.imread gives BGR, so turn it round with image[:, :, ::-1]" if np.abs(mean[::-1] - want).max() <= 12 else
@@ -101,12 +157,13 @@ def _number(array, among):
     return array.shape[0] - 24 if array.shape[0] - 24 in among or green not in among else green
 
 
-def _check_photos(images, labels, rows, first, what):
-    found = _pairs(images, labels, what)
+def _check_photos(images, labels, rows, first, what, lenient, numbers=False):
+    found = _pairs(images, labels, what, lenient)
+    rows = [(name, NUMBERS[label] if numbers else label) for name, label in rows]
     require(len(found) == len(rows), f"{what}: {len(found)} pictures, there are {len(rows)} in the folder")
     truth = {first + k: (name, label) for k, (name, label) in enumerate(rows)}
     for name, image, label in found:
-        array = _pixels(image, name)
+        array = _pixels(image, name, lenient)
         number = _number(array, truth)
         if isinstance(images, dict):
             by_name = next((k for k, row in truth.items() if row[0] == Path(name).stem), None)
@@ -116,44 +173,45 @@ def _check_photos(images, labels, rows, first, what):
                                                               "order of the table")
             number = by_name
         require(number in truth, f"{what}: a picture of another folder (training and test photos are swapped?)")
-        _check_colour(image, number, name)
+        _check_colour(image, number, name, lenient, (24 + number, 40))
         require(label == truth[number][1], f"{what}: {truth[number][0]} shows {truth[number][1]}, the label says {label}: "
                                            "match pictures and labels by file name; the folder lists its files in another order than the table")
 
 
 def check_load_image_data(f, kit):
-    """All photos in RGB under their names, with their labels."""
-    def check(home):
-        answer = parts(f(f"{home}/image_classification"), 4, "train_images, train_labels, test_images, test_labels")
-        _check_photos(answer[0], answer[1], TRAIN, 0, "training photos")
-        _check_photos(answer[2], answer[3], TEST, len(TRAIN), "test photos")
+    """All photos in RGB under their names, with their labels; the folder comes as a path, as in the notebook."""
+    def check(answer, numbers):
+        _check_order(answer)
+        _check_photos(answer[0], answer[1], TRAIN, 0, "training photos", kit.lenient, numbers)
+        _check_photos(answer[2], answer[3], TEST, len(TRAIN), "test photos", kit.lenient, numbers)
 
-    _on_examples(kit, check)
+    _on_examples(f, kit, "image_classification", check)
 
 
 def check_load_video_data(f, kit):
     """All clips with all frames in their order."""
-    def check(home):
-        answer = parts(f(f"{home}/video_classification"), 4, "train_images, train_labels, test_videos, test_labels")
-        _check_photos(answer[0], answer[1], TRAIN, 0, "training photos")
-        _check_clips(answer[2], answer[3])
+    def check(answer, numbers):
+        _check_order(answer, "clips")
+        _check_photos(answer[0], answer[1], TRAIN, 0, "training photos", kit.lenient, numbers)
+        _check_clips(answer[2], answer[3], kit.lenient, numbers)
 
-    _on_examples(kit, check)
+    _on_examples(f, kit, "video_classification", check)
 
 
-def _check_clips(videos, labels):
+def _check_clips(videos, labels, lenient, numbers):
     require(len(videos) == len(CLIPS), f"{len(videos)} clips, there are {len(CLIPS)} folders in test/videos")
-    for name, frames, label in _pairs(videos, labels, "clips"):
-        require(hasattr(frames, "__len__") and len(frames) == FRAMES, f"clip {name}: {len(frames) if hasattr(frames, '__len__') else 'no'} frames, "
-                                                                      f"there are {FRAMES} in its folder")
+    truth = {clip: NUMBERS[label] if numbers else label for clip, label in CLIPS}
+    for name, frames, label in _pairs(videos, labels, "clips", lenient):
+        require(hasattr(frames, "__len__") and not isinstance(frames, dict), f"clip {name}: expected a list of frames, got {type(frames).__name__}")
+        require(len(frames) == FRAMES, f"clip {name}: {len(frames)} frames, there are {FRAMES} in its folder")
         # green stays green in BGR
-        numbers = [round((_pixels(frame, f"clip {name}")[:, :, 1].mean() - 20) / 9) for frame in frames]
-        clip = next((k for k in range(len(CLIPS)) if sorted(numbers) == list(range(2 * k, 2 * k + FRAMES))), None)
+        numbers_seen = [round((_pixels(frame, f"clip {name}", lenient)[:, :, 1].mean() - 20) / 9) for frame in frames]
+        clip = next((k for k in range(len(CLIPS)) if sorted(numbers_seen) == list(range(2 * k, 2 * k + FRAMES))), None)
         require(clip is not None, f"clip {name}: its frames are not those of one folder")
-        order = [n - 2 * clip for n in numbers]
+        order = [n - 2 * clip for n in numbers_seen]
         require(order == list(range(FRAMES)), f"clip {name}: the frames come in the order {', '.join(map(str, order[:6]))} ...: "
                 + ("sorted as text, 10 comes before 2; sort by the number" if order == sorted(range(FRAMES), key=str) else "sort them by the number in their names"))
         if isinstance(videos, dict):
             require(Path(name).stem == CLIPS[clip][0], f"under the name {name!r} lies clip {CLIPS[clip][0]}: the folders are not listed in the order of the table")
-        require(label == CLIPS[clip][1], f"clip {CLIPS[clip][0]} shows {CLIPS[clip][1]}, the label says {label}: match clips and labels by name")
-        _check_colour(frames[1], numbers[1], f"clip {name}, frame 1")
+        require(label == truth[CLIPS[clip][0]], f"clip {CLIPS[clip][0]} shows {truth[CLIPS[clip][0]]}, the label says {label}: match clips and labels by name")
+        _check_colour(frames[1], numbers_seen[1], f"clip {name}, frame 1", lenient, (24, 40))

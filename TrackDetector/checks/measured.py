@@ -7,7 +7,7 @@ import numpy as np
 from common.exercises.exercise import RIGHT, Wrong
 from common.grading.judging import Remote
 from common.grading.session import Ended, Raised
-from TrackDetector.checks.faces import OF_THE_COURSE, handed, read_names
+from TrackDetector.checks.naming import OF_THE_COURSE, handed, read_names
 
 PHOTOS, CLIPS, FRAMES = 90, 40, 4
 
@@ -71,7 +71,7 @@ def measure(grader, source, submission, data):
         classifier = handed(remote, remote.function("Classifier")(remote.run(network)), crops)
         classifier.fit(*data.train)
         for name, method, (items, labels) in (("image_accuracy", "classify_images", data.test), ("video_accuracy", "classify_videos", data.videos)):
-            names = read_names(getattr(classifier, method)(items), list(items), method)
+            names = read_names(getattr(classifier, method)(items), list(items), method, True)
             answer[name] = (float(np.mean([who == labels[n] for who, n in zip(names, items)])), f"on {len(items)}")
     except Wrong as error:
         answer = {score.name: (None, str(error)) for score in grader.task.scores if score.name not in answer} | answer

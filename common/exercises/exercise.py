@@ -3,22 +3,18 @@
 import dis
 import inspect
 import os
-import re
+import time
 import types
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from common.exercises import old_keras
+from common.exercises.calling import as_asked, in_form, watched
+from common.exercises.errors import describe_error
 from common.exercises.reference import load, source_of
+from common.exercises.time_limit import TooLong, time_limit
+from common.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Verdict, Wrong, show
 
-RIGHT, WRONG, NOT_ATTEMPTED, NOT_YET = "right", "wrong", "not attempted", "cannot be checked yet"
-
-
-class Wrong(Exception):
-    """A check's diagnosis, in the terms of the task; and what it had expected, where that is said in a few words."""
-
-    def __init__(self, message, expected=""):
-        super().__init__(message)
-        self.expected = expected
+CHECK_SECONDS = 60  # what a check may take in a notebook; KIT_CHECK_SECONDS gives it more on a slow computer
 
 
 class Unsolved(Exception):
@@ -27,20 +23,6 @@ class Unsolved(Exception):
     def _render_traceback_(self):
         # IPython prints this instead of a page of stack
         return [str(self)]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check says: `status` is "right", "wrong", "not attempted" or "cannot be checked yet"."""
-
-    name: str
-    status: str
-    message: str = ""
-    marks: float = 0.0
-    expected: str = ""
-
-    def __str__(self):
-        return f"{self.name}: {self.status}{'. ' + self.message if self.message else ''}"
 
 
 @dataclass(frozen=True)
@@ -69,10 +51,17 @@ class Exercise:
     seconds : int
         Processor time that its check may take when it is graded.
     takes : tuple of str
-        Names of the stub's parameters; what takes them by name only, or calls them otherwise, is right as well.
+        Names of the stub's parameters; what takes them by name only, in another order, or calls them otherwise, is right as well.
+    spare : tuple of str
+        Those that the published course's stub has not: who wrote for that one is right without them.
+    form : callable, optional
+        Brings an answer into the form that the notebook's cells go on with; see `common.exercises.calling.in_form`.
     forms : tuple of str
         ``module:function`` that gives a stand-in's answer in another form, from its arguments and its answer: what a student's
         other functions may be written for.
+    stand_in : str
+        ``module:function`` that makes of the student's own functions and of the reference what stands in for this one; by
+        default the reference does.
     """
 
     name: str
@@ -87,6 +76,8 @@ class Exercise:
     picture: object = None
     seconds: int = 20
     takes: tuple = ()
+    spare: tuple = ()
+    form: object = None
     stand_in: str = ""
     forms: tuple = ()
 
@@ -135,39 +126,26 @@ def is_stub(f):
     return code is not None and _is_stub_code(code)
 
 
-def describe_error(error):
-    """One line about an exception that a student's function raised, with what to write today if it is about old Keras."""
-    kind = getattr(error, "kind", type(error).__name__)
-    text = " ".join(str(error).split())[:500]
-    advice = old_keras.advice(kind, text)
-    line = getattr(error, "line", "") or _line_of(error)
-    if getattr(error, "of", ""):
-        line += f", says the kit's {error.of}, which stands in for yours"
-    if advice and len(text) > 160:  # numpy, for one, explains at length what the advice says in a line
-        text = text[:157] + "..."
-    if kind == "TypeError" and re.search(r"\w+\(\) (takes|missing) .*positional argument", text) and not line:
-        advice = "The check calls it as the stub says: keep its parameters, in their order"
-    return f"raises {kind}{': ' + text if text else ''}{line}" + (f". {advice}" if advice else "")
-
-
-def _line_of(error):
-    """Which line of the student's code raised."""
-    trace, last = error.__traceback__, ""
-    while trace:
-        if "ipykernel" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename.startswith("<"):
-            last = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name})"
-        trace = trace.tb_next
-    return last
-
-
 @dataclass
 class Local:
-    """Where a check runs in a notebook: in the same process."""
+    """Where a check runs in a notebook: in the same process.
 
-    lenient = False
+    Attributes
+    ----------
+    lenient : bool
+        Also what is right in the published course, where this notebook's cells ask for more, counts.
+    doing : str
+        What the check is about to do, for the message if that never ends.
+    """
 
     task: object
     seed: int = 0
+    lenient: bool = False
+    doing: str = ""
+
+    def limit(self):
+        """Context in which the check must end."""
+        return time_limit(float(os.environ.get("KIT_CHECK_SECONDS", CHECK_SECONDS)))
 
     def other(self, name):
         """Another exercise's function: the student's, else the reference."""
@@ -202,31 +180,18 @@ class Local:
         return undo
 
 
-def _either_way(f, takes):
-    """A function that may be called by position and by the names of the stub's parameters, whichever it takes."""
-    def call(*args, **kwargs):
-        try:
-            return f(*args, **kwargs)
-        except Exception as error:
-            text = str(error) if getattr(error, "kind", type(error).__name__) == "TypeError" else ""
-            if "unexpected keyword" in text and tuple(kwargs) == takes[len(args) : len(args) + len(kwargs)]:
-                args, kwargs = (*args, *kwargs.values()), {}
-            elif "positional argument" in text and not set(kwargs) & set(takes[: len(args)]):
-                args, kwargs = (), {**dict(zip(takes, args)), **kwargs}
-            else:
-                raise
-            try:
-                return f(*args, **kwargs)
-            except Exception as other:
-                raise error from other
-
-    return call if takes else f
+def _too_long(kit, seconds):
+    doing = f" {kit.doing}" if kit.doing else ""
+    return (f"It was stopped after {seconds:.0f} s{doing}: is there a loop without an end? (If this computer is slow, set the environment "
+            "variable KIT_CHECK_SECONDS to a larger number.)")
 
 
 def _answer_of_an_error(exercise, error):
     kind = getattr(error, "kind", "")
     if kind == "NotImplementedError":
         return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
+    if kind == "OtherParameters":  # found out in the sandbox
+        return Verdict(exercise.name, WRONG, str(error))
     if kind == "SystemExit":
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
@@ -247,10 +212,17 @@ def judge(exercise, f, kit):
     -------
     Verdict
     """
+    call = in_form(as_asked(f, exercise.takes, exercise.spare if kit.lenient else ()), exercise.form)
+    if exercise.takes and not kit.lenient:
+        call = watched(call, exercise.takes)
+    begun = time.monotonic()
     try:
-        note = exercise.check(_either_way(f, exercise.takes), kit)
+        with getattr(kit, "limit", nullcontext)():
+            note = exercise.check(call, kit)
     except Wrong as error:
         return Verdict(exercise.name, WRONG, str(error), expected=error.expected)
+    except TooLong:
+        return Verdict(exercise.name, WRONG, _too_long(kit, time.monotonic() - begun))
     except Unsolved as error:
         return Verdict(exercise.name, NOT_YET, str(error))
     except NotImplementedError:
@@ -298,22 +270,27 @@ class Task:
         Returns
         -------
         function or class
-            `f` itself once it is written; else the reference; else, where there is no reference, a function
-            that raises `Unsolved`.
+            `f` itself once it is written, or what calls it with the stub's parameters and brings its answer into the form that
+            the cells go on with; else the reference; else, where there is no reference, a function that raises `Unsolved`.
         """
         item = self._find(f.__name__)
         self.verdicts.pop(item.name, None)
         if not is_stub(f):
-            self.own[item.name] = f
-            f.exercise_name = item.name
-            return f
+            mine = in_form(as_asked(f, item.takes), item.form)
+            mine.exercise_name = item.name
+            self.own[item.name] = mine
+            return mine
         self.own.pop(item.name, None)
-        reference = load(item.answer)
+        reference = self._reference(item)
         if reference is None:
             print(f"{item.name}: not written yet")
             return self._unsolved(item)
         print(f"{item.name}: not written yet, the reference stands in")
         return reference
+
+    def _reference(self, item):
+        reference = load(item.answer)
+        return load(item.stand_in)(self.own, reference) if reference is not None and item.stand_in else reference
 
     def _unsolved(self, item):
         worth = f"{item.marks:g} marks" if item.marks else "optional"
@@ -329,7 +306,7 @@ class Task:
     def current(self, name):
         """The student's function of this name, else the reference, else one that raises `Unsolved`."""
         item = self.by_name[name]
-        return self.own.get(name) or load(item.answer) or self._unsolved(item)
+        return self.own.get(name) or self._reference(item) or self._unsolved(item)
 
     def check(self, f, value=None):
         """Say whether an exercise is right, and if not, why; or how many marks a measured number earns.
@@ -344,7 +321,7 @@ class Task:
         item = self._find(f)
         verdict = self._measure(item, value) if isinstance(item, Score) else self._judge(item, f)
         self.verdicts[item.name] = verdict
-        print(verdict)
+        show(verdict)
         if verdict.status != RIGHT and item.marks and os.environ.get("NBGRADER_EXECUTION"):
             raise AssertionError(str(verdict))  # nbgrader gives the points of a cell that does not raise
 

@@ -11,6 +11,9 @@ _GRADER_HAS = "Grading has the kit's packages only"
 _RULES = (
     *KERAS, *TENSORFLOW, *ARRAYS, *PYTHON, *FILES,
     *(Old("ModuleNotFoundError", rf"No module named '({names})\b", f"{_GRADER_HAS}; in this one's place: {instead}", "", "") for names, instead in PACKAGES),
+    Old("TypeError", r"for \+: '\w*Path' and 'str'", "The folder comes as a pathlib.Path: write dir_name / 'train', or os.path.join(dir_name, 'train')", "", ""),
+    Old("AttributeError", r"'\w*Path' object has no attribute '(endswith|startswith|split|rstrip|strip|format)'",
+        "The folder comes as a pathlib.Path: str(dir_name) makes text of it", "", ""),
     Old("ModuleNotFoundError", r"No module named", f"{_GRADER_HAS}, and no file of yours but the notebook: put functions of your own in a cell", "", ""),
 )  # fmt: skip
 

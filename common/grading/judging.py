@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
+from common.exercises.calling import in_form
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Unsolved, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
@@ -54,7 +55,8 @@ class Remote:
     task: object
     own: set
     seed: int
-    lenient: bool = True  # a class hands in notebooks that were written for the published course's files, too
+    lenient: bool = True  # a class hands in notebooks that were written for the published course, too
+    doing: str = ""
 
     def __post_init__(self):
         for name, form in self.session.stand_ins.items():  # what the notebook's own functions call in the place of others
@@ -66,7 +68,9 @@ class Remote:
 
     def function(self, name):
         """The student's function."""
-        return lambda *args, **kwargs: self.session.call(name, args, kwargs)
+        item = self.task.by_name.get(name)
+        asked = {"takes": list(item.takes), "spare": list(item.spare)} if item else {}
+        return lambda *args, **kwargs: self.session.call(name, args, kwargs, **asked)
 
     def stand_in(self, name):
         """What answers in the place of a function of the student's: the reference, as far as it fits to his other functions."""
@@ -87,7 +91,7 @@ class Remote:
     def other(self, name):
         """The student's function if it may be relied on, else what stands in for it."""
         if name in self.own:
-            return self.function(name)
+            return in_form(self.function(name), self.task.by_name[name].form)
         function = self.stand_in(name)
 
         def stand_in(*args, **kwargs):

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import traceback
 
+from common.exercises.calling import as_asked
 from common.grading import codec
 from common.grading.confinement import confine, die_with_parent, leave_namespaces, what_root_may
 from common.grading.rebuilt import layers_of
@@ -137,10 +138,10 @@ class Server:
         """Is there a function or class of this name?"""
         return callable(self.space.get(name))
 
-    def do_call(self, target, args, kwargs):
-        """Call a function of the submission by name, or an object."""
+    def do_call(self, target, args, kwargs, takes=(), spare=()):
+        """Call a function of the submission by name, as the stub is called, or an object."""
         self.sow()
-        f = self.space[target] if isinstance(target, str) else target
+        f = as_asked(self.space[target], takes, spare) if isinstance(target, str) else target
         return f(*args, **kwargs)
 
     def do_lent(self):

@@ -212,7 +212,8 @@ class Detections:
         self.images, self.shapes, self.iou_threshold = images, np.asarray(shapes), iou_threshold
         self.pred, self.true = as_boxes(pred_bboxes, 5), as_boxes(true_bboxes, 5)
         self.decision = np.asarray(decision_function, dtype=float)
-        self.precision, self.recall, self.thresholds = (np.asarray(part, dtype=float) for part in curve)
+        rising = np.argsort(curve[2], kind="stable")  # a student's own curve may run the other way
+        self.precision, self.recall, self.thresholds = (np.asarray(part, dtype=float)[rising] for part in curve)
         matched, _, _ = best_match(self.pred, self.true, self.decision, iou_threshold)
         self.face = np.full(len(self.pred), -1)  # which face each box hits, -1 for none
         self.face[[box for _, box in matched]] = [face for face, _ in matched]

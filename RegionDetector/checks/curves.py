@@ -1,0 +1,300 @@
+"""Checks of the curve and the threshold, on detections whose hits are known."""
+
+from itertools import permutations
+
+import numpy as np
+
+from common.exercises.answer_form import numbers, one_of, overlap, parts, require
+
+MOST_POINTS = 100_000
+
+
+def staged_detections():
+    """Faces and detections made for the purpose: which detection is a hit is known.
+
+    Returns
+    -------
+    pred, true, decision : ndarray
+    hit, alone : ndarray of bool
+        Hits with every face found once; hits if every box is compared for itself, duplicates too.
+    """
+    true = np.array([[i, 10 + 40 * j, 20, 42 + 40 * j, 52] for i in range(3) for j in range(3)] + [[4, 50, 50, 82, 82]], float)
+    plan = [  # face, shift in pixels, photo moved by, decision, hit, hit if compared alone
+        (0, 2, 0, 0.97, True, True), (1, 6, 0, 0.91, True, True), (0, 5, 0, 0.86, False, True), (2, 0, 3, 0.80, False, False),
+        (3, 3, 0, 0.74, True, True), (4, 60, 0, 0.69, False, False), (5, 8, 0, 0.62, True, True), (1, 9, 0, 0.55, False, True),
+        (6, 17, 0, 0.48, True, True), (7, 30, 0, 0.40, False, False), (8, 20, 0, 0.33, True, True), (3, 7, 0, 0.27, False, True),
+        (2, 10, 0, 0.15, True, True), (4, 90, 0, 0.08, False, False),
+    ]
+    pred, decision = [], []
+    for face, shift, photo, value, _, _ in plan:
+        box = true[face] + [photo, 0, shift, 0, shift]
+        pred.append(box)
+        decision.append(value)
+    order = np.random.default_rng(5).permutation(len(plan))
+    hit, alone = (np.array([p[k] for p in plan])[order] for k in (4, 5))
+    return np.array(pred)[order], true, np.array(decision)[order], hit, alone
+
+
+def _points(thresholds, decision, hit, faces, keep=np.greater_equal):
+    """Precision and recall by their definition, at the given thresholds."""
+    kept = keep(decision[None], np.asarray(thresholds)[:, None])
+    found = (kept & hit[None]).sum(axis=1)
+    return np.where(kept.any(axis=1), found / np.maximum(kept.sum(axis=1), 1), 1.0), found / faces
+
+
+def _other_hits(pred, true, decision):
+    """What would count as a hit if boxes were matched otherwise than they should: reason to array of bool."""
+    def greedy(order, least=0.1, faces=lambda box: [k for k, face in enumerate(true) if face[0] == box[0]]):
+        taken, hit = set(), np.zeros(len(pred), bool)
+        for k in order:
+            free = [j for j in faces(pred[k]) if j not in taken and overlap(pred[k, 1:], true[j, 1:]) > least]
+            taken.update(free[:1])
+            hit[k] = bool(free)
+        return hit
+
+    surest = np.argsort(-decision)
+    first = np.zeros(len(pred), bool)
+    first[[k for k in (j for j, box in _pairs(pred, true, surest)) if k < len(pred)]] = True
+    return {
+        "best_match gives pairs (index of the face, index of the box): the first was taken for the box": first,
+        "a box is compared with faces of other photos: the first number of a box says which photo it lies on": greedy(surest, faces=lambda box: range(len(true))),
+        "a box is compared with the first face of its photo only": greedy(surest, faces=lambda box: [k for k, f in enumerate(true) if f[0] == box[0]][:1]),
+        "who comes first takes the face: match the boxes by falling decision, as best_match does": greedy(range(len(pred))),
+        "a hit has an IoU above 0.1, as in best_match; here more is asked for": greedy(surest, 0.5),
+        "a hit has an IoU above 0.1, as in best_match; here touching is enough": greedy(surest, 0.0),
+    }
+
+
+def _pairs(pred, true, order):
+    """(face, box) of every hit, as best_match gives them."""
+    taken, pairs = set(), []
+    for k in order:
+        free = [j for j, face in enumerate(true) if face[0] == pred[k, 0] and j not in taken and overlap(pred[k, 1:], face[1:]) > 0.1]
+        taken.update(free[:1])
+        pairs += [(j, k) for j in free[:1]]
+    return pairs
+
+
+def _weakest_first(decision, hit, faces):
+    """The curve of who sorts the wrong way round: the first point keeps the least sure box alone."""
+    found = np.cumsum(hit[np.argsort(decision, kind="stable")])
+    return found / np.arange(1, len(hit) + 1), found / faces
+
+
+def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, true):
+    def like(p, r):
+        return np.allclose(precision, p, atol=1e-6) and np.allclose(recall, r, atol=1e-6)
+
+    p, r = _points(thresholds, decision, hit, len(true))
+    if like(r, p):
+        return "precision and recall are swapped: return precision, recall, thresholds"
+    if like(p[::-1], r[::-1]):
+        return "the thresholds run one way and the curve the other: point k belongs to thresholds[k]"
+    if like(p[::-1], r) or like(p, r[::-1]):
+        return "precision and recall run in opposite directions: point k of both belongs to thresholds[k]"
+    for way in (slice(None), slice(None, None, -1)):
+        if len(precision) == len(hit) and like(*(part[way] for part in _weakest_first(decision, hit, len(true)))):
+            return "the weakest boxes come first: sort by falling decision, so that the first point keeps the surest box (np.argsort(-decision))"
+    double = _points(thresholds, decision, alone, len(true))
+    if like(*double):
+        return "a second box on the same face is counted as a hit: each face can be found once, so match all kept boxes together"
+    for reason, other in _other_hits(pred, true, decision).items():
+        if like(*_points(thresholds, decision, other, len(true))):
+            return reason
+    strict = _points(thresholds, decision, hit, len(true), np.greater)
+    if np.allclose(precision[strict[1] > 0], strict[0][strict[1] > 0]) and np.allclose(recall, strict[1]):
+        return "a box is kept if its decision is at least the threshold: >= instead of >"
+    if np.allclose(precision, p, atol=1e-6):
+        return f"the recall is the share of all {len(true)} faces that were found; also of those in photos without a detection"
+    if np.allclose(recall, r, atol=1e-6):
+        return "the recall is right. The precision is the share of the kept boxes that are hits"
+    return ""
+
+
+def curve(answer):
+    """A curve as the notebook goes on with it: an end point without a threshold of its own, as scikit-learn gives it, gets the threshold infinity."""
+    if not (isinstance(answer, (tuple, list)) and len(answer) == 3 and all(hasattr(part, "__len__") for part in answer)):
+        return answer
+    precision, recall, thresholds = answer
+    if not len(precision) == len(recall) == len(thresholds) + 1 or not len(thresholds):
+        return answer
+    after = recall[0] >= recall[-1]  # then the end point, which finds nothing, is the last one
+    more = [np.inf, *thresholds] if not after else [*thresholds, np.inf]
+    return precision, recall, more if isinstance(thresholds, list) else np.array(more)
+
+
+def check_precision_recall_curve(f, kit):
+    """Every point of the curve is what the definition says, for one threshold per distinct decision.
+
+    Boxes and decisions come as arrays, as in the notebook. In the published course they may be lists, whichever the student's own detector gives.
+    """
+    pred, true, decision, _, _ = staged_detections()
+    lists = [lambda: _check_curve(f(pred.tolist(), true.tolist(), decision.tolist())), lambda: _check_curve(f(pred.tolist(), true.copy(), decision.tolist()))]
+    arrays = lambda: _check_curve(f(pred.copy(), true.copy(), decision.copy()))  # noqa: E731
+    if kit.lenient:
+        one_of([arrays, *lists])
+        return
+    try:
+        arrays()
+    except Exception as error:
+        require(not _passes(lists), f"it is right for lists, and the cells below hand it arrays: boxes (N, 5) and decisions (N,). With these it "
+                                    f"{'raises ' + type(error).__name__ if not type(error).__name__ == 'Wrong' else 'says something else'}; a + b adds the numbers of arrays. "
+                                    "Begin with pred_bboxes = [list(box) for box in pred_bboxes]")
+        raise
+    _check_equal(f, pred, true)
+
+
+def _passes(checks):
+    try:
+        one_of(checks)
+    except Exception:
+        return False
+    return True
+
+
+def _check_equal(f, pred, true):
+    """With decisions cut to whole numbers, as the notebook shows what that does, many boxes are equally sure: they come and go together."""
+    _, _, decision, hit, _ = staged_detections()
+    whole = np.floor(decision * 4).astype(np.int32)
+    precision, recall, thresholds = (np.asarray(part, float).ravel() for part in curve(f(pred.copy(), true.copy(), whole.copy())))
+    hit = _hits(pred, true, whole)
+    inner = np.isfinite(thresholds) & (thresholds <= whole.max()) & (thresholds > -1e6)
+    p, r = _points(thresholds[inner], whole, hit, len(true))
+    bad = (np.abs(precision[inner] - p) > 1e-6) | (np.abs(recall[inner] - r) > 1e-6)
+    if bad.any():
+        k = int(np.argmax(bad))
+        at = thresholds[inner][k]
+        require(False, f"where several boxes have the same decision: at the threshold {at:g} {int((whole >= at).sum())} boxes are kept, precision {p[k]:.3f} and recall {r[k]:.3f}; "
+                       f"got {precision[inner][k]:.3f} and {recall[inner][k]:.3f}. Boxes of equal decision come and go together: one point for each different "
+                       "value, the last one of its boxes")
+
+
+def _hits(pred, true, decision):
+    """Which detections are hits, the surest first, those of equal decision in their order."""
+    hit = np.zeros(len(pred), bool)
+    hit[[k for _, k in _pairs(pred, true, np.argsort(-decision, kind="stable"))]] = True
+    return hit
+
+
+def _in_other_order(values, decision):
+    """Which names the three answers should have, if they are not precision, recall, thresholds; None if they are."""
+    def is_thresholds(value):
+        return len(set(np.round(value, 6)) & set(np.round(decision, 6))) >= 3
+
+    if is_thresholds(values[2]) or not any(map(is_thresholds, values[:2])):
+        return None
+    names = ("precision", "recall", "thresholds")
+    _, _, _, hit, _ = staged_detections()
+    for order in permutations(range(3)):
+        named = dict(zip((names[k] for k in order), values))
+        inner = np.isfinite(named["thresholds"]) & (named["thresholds"] <= decision.max())
+        if len(inner) == len(named["precision"]) == len(named["recall"]) and inner.any():
+            p, r = _points(named["thresholds"][inner], decision, hit, 10)
+            if np.allclose(named["precision"][inner], p) and np.allclose(named["recall"][inner], r):
+                return ", ".join(names[k] for k in order)
+    return "thresholds before the end"
+
+
+def _check_curve(answer):
+    pred, true, decision, hit, alone = staged_detections()
+    precision, recall, thresholds = (numbers(v, n).ravel() for v, n in zip(
+        parts(answer, 3, "precision, recall, thresholds"), ("precision", "recall", "thresholds")))
+    other = _in_other_order((precision, recall, thresholds), decision)
+    require(other is None, f"the answers come in another order ({other}): return precision, recall, thresholds")
+    require(len(precision) == len(recall), f"{len(precision)} precisions, but {len(recall)} recalls: a curve has one of each at every point")
+    require(len(precision) <= MOST_POINTS, f"{len(precision)} points of the curve for {len(decision)} detections: one for every decision is enough")
+    extra = len(precision) - len(thresholds)
+    require(extra in (0, 1), f"{len(thresholds)} thresholds for {len(precision)} points of the curve: every point has one")
+    if extra:  # one end point without a threshold
+        rising = recall[0] <= recall[-1]
+        precision, recall = (precision[1:], recall[1:]) if rising else (precision[:-1], recall[:-1])
+    inner = np.isfinite(thresholds) & (thresholds <= decision.max()) & (thresholds > -1e6)
+    precision, recall, thresholds = precision[inner], recall[inner], thresholds[inner]
+    if len(set(np.round(thresholds, 6)) & set(np.round(decision, 6))) < 3:
+        whole = np.isin(thresholds, (0, 1)).all()
+        require(len(thresholds) >= 10, f"the thresholds are {thresholds.tolist()[:6]}, the decisions go from 0.08 to 0.97: "
+                + ("they have been cut to whole numbers" if whole else "take every value of the decision function as a threshold"))
+    if len(thresholds) > 1:
+        steps = np.diff(thresholds)
+        require((steps >= 0).all() or (steps <= 0).all(), "the thresholds do not rise or fall along the curve: "
+                f"{', '.join(f'{t:.2f}' for t in thresholds[:5])} ...; sort the detections by their decision first")
+    p, r = _points(thresholds, decision, hit, len(true))
+    bad = (np.abs(precision - p) > 1e-6) | (np.abs(recall - r) > 1e-6)
+    if bad.any():
+        k = int(np.argmax(bad))
+        kept = decision >= thresholds[k]
+        require(False, f"at the threshold {thresholds[k]:.3g} {kept.sum()} boxes are kept, {int((kept & hit).sum())} of them find one of the {len(true)} faces: "
+                       f"precision {p[k]:.3f}, recall {r[k]:.3f}; got {precision[k]:.3f} and {recall[k]:.3f}. "
+                       + _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, true))
+    kept = {int((decision >= t).sum()) for t in thresholds}
+    lost = [float(d) for d in np.sort(decision) if int((decision >= d).sum()) not in kept]
+    require(not lost, f"the curve has no point for the threshold {lost[0] if lost else 0:.3g}: every decision is a threshold, "
+                      f"and the lowest of them keeps all {len(decision)} boxes")
+
+
+def _threshold_cases():
+    yield np.array([0.05, 0.2, 0.3, 0.45, 0.6, 0.8, np.inf]), np.array([1.0, 0.95, 0.9, 0.85, 0.8, 0.5, 0.0]), 3
+    yield np.array([-3.0, -1.5, 0.1, 0.7, 2.4, np.inf]), np.array([1.0, 0.92, 0.88, 0.845, 0.3, 0.0]), 2
+    yield np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.99, 0.97, 0.91, 0.88]), 3
+
+
+def check_get_threshold(f, kit):
+    """The greatest threshold at which 85 % of the faces are still found, on curves as the student's own function gives them: lists or arrays, rising or falling.
+
+    Wherever the published course's notebooks come from, either way counts, and either type.
+    """
+    if kit.lenient:
+        both = [lambda way=way: _check_threshold(f, way, np.array) for way in (1, -1)]
+        one_of([*both, lambda: _check_threshold(f, 1, list), lambda: _check_threshold(f, -1, list)])
+        return
+    pred, true, decision, _, _ = staged_detections()
+    try:
+        _, _, thresholds = curve(kit.other("precision_recall_curve")(pred, true, decision))
+        way, kind = 1 if thresholds[0] <= thresholds[-1] else -1, list if isinstance(thresholds, list) else np.array
+    except Exception:  # that one is not right yet
+        way, kind = 1, np.array
+    _check_threshold(f, way, kind)
+
+
+def _check_threshold(f, way, kind):
+    runs = "The thresholds rise along the curve, and the recall falls" if way == 1 else "The thresholds fall along the curve, and the recall rises"
+    for thresholds, recall, right in _threshold_cases():
+        t, r = (kind(part[::way].tolist()) for part in (thresholds, recall))
+        value = numbers(f(t, r), "the threshold").ravel()
+        require(len(value) == 1, f"expected one number, got {len(value)}: {value[:4].tolist()}")
+        value, low = float(value[0]), thresholds[right - 1]
+        if low < value <= thresholds[right] + 1e-6:
+            continue
+        points = ", ".join(f"{t:g}: {r:g}" for t, r in zip(thresholds[::way], recall[::way]))
+        fault = f"of the thresholds (and their recalls) {points} the answer should be {thresholds[right]:g}; got {value:g}"
+        if recall[right] == 0.85 and abs(value - low) < 1e-9:
+            fault += ". A recall of exactly 0.85 is enough: >= instead of >"
+        elif _right_on_the_other_way(f, -way, kind):
+            fault += f". It is right for a curve that runs the other way. {runs}" + ("" if way == 1 else ", as your own precision_recall_curve gives them")
+        elif abs(value - thresholds[0]) < 1e-9 or any(abs(value - t) < 1e-9 for t in thresholds[:right]):
+            fault += ". A greater threshold finds 85 % as well, and lets fewer false boxes through"
+        elif any(value == t or abs(value - t) < 1e-9 for t in thresholds[right + 1 :] if np.isfinite(t) or value == t):
+            fault += f". There only {recall[[t == value or abs(t - value) < 1e-9 for t in thresholds].index(True)]:.0%} of the faces are found: the other side of 0.85"
+        elif abs(value - right) < 1e-9 or abs(value - (len(thresholds) - 1 - right)) < 1e-9:
+            fault += ". That is the place of the threshold, not the threshold"
+        elif any(abs(value - r) < 1e-9 for r in recall):
+            fault += ". That is a recall, not a threshold"
+        elif value > thresholds[right]:
+            fault += f". Above {thresholds[right]:g} fewer than 85 % are found: take a threshold of the curve, not one in between"
+        require(False, fault)
+
+
+def _right_on_the_other_way(f, way, kind):
+    for thresholds, recall, right in _threshold_cases():
+        try:
+            value = float(np.ravel(f(*(kind(part[::way].tolist()) for part in (thresholds, recall))))[0])
+        except Exception:
+            return False
+        if not thresholds[right - 1] < value <= thresholds[right] + 1e-6:
+            return False
+    return True
+
+
+def one_number(answer):
+    """A threshold as the notebook goes on with it: the number in an array of one."""
+    return float(np.ravel(answer)[0]) if isinstance(answer, (np.ndarray, np.generic, list, tuple)) and np.size(answer) == 1 and np.asarray(answer).dtype.kind in "biuf" else answer
