@@ -249,3 +249,30 @@ def pairwise_f(groups, truth):
     right, made, true = pairs(both), pairs(np.bincount(groups)), pairs(np.bincount(truth))
     precision, recall = right / made if made else 1.0, right / true if true else 1.0
     return (2 * precision * recall / (precision + recall) if precision + recall else 0.0), precision, recall
+
+
+def rates_by_group(groups, hits):
+    """How often something happened in each group, and how sure that is.
+
+    Parameters
+    ----------
+    groups : dict of str to str
+        Photo to group.
+    hits : dict of str to bool
+        Photo to whether it happened. Photos without a group do not count, nor groups without a photo.
+
+    Returns
+    -------
+    list of (str, int, int, float, float)
+        Group, hits, photos, and the 95 % interval (`wilson_interval`), by group.
+
+    Examples
+    --------
+    >>> [(group, n, of) for group, n, of, _, _ in rates_by_group({"a": "dark", "b": "dark", "c": "bright"}, {"a": True, "b": False, "c": True})]
+    [('bright', 1, 1), ('dark', 1, 2)]
+    """
+    counts = {}
+    for photo, happened in hits.items():
+        if photo in groups:
+            counts.setdefault(groups[photo], []).append(bool(happened))
+    return [(group, sum(each), len(each), *wilson_interval(sum(each), len(each))) for group, each in sorted(counts.items())]

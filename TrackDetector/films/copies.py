@@ -36,7 +36,7 @@ def between(frames, boxes, most):
     return known
 
 
-def by_frame(tracks, most, hold=0):
+def by_frame(tracks, most, before=0, after=0):
     """What is where in each frame.
 
     Parameters
@@ -44,7 +44,7 @@ def by_frame(tracks, most, hold=0):
     tracks : iterable of (object, frames, boxes)
     most : int
         As in `between`.
-    hold : int
+    before, after : int
         Frames before the first and after the last look in which the face is taken to be where it was then.
 
     Returns
@@ -54,7 +54,7 @@ def by_frame(tracks, most, hold=0):
     seen = defaultdict(list)
     for what, frames, boxes in tracks:
         known = between(frames, boxes, most)
-        known |= {t: boxes[0] for t in range(frames[0] - hold, frames[0])} | {t: boxes[-1] for t in range(frames[-1] + 1, frames[-1] + 1 + hold)}
+        known |= {t: boxes[0] for t in range(frames[0] - before, frames[0])} | {t: boxes[-1] for t in range(frames[-1] + 1, frames[-1] + 1 + after)}
         for t, box in known.items():
             seen[t].append((what, box))
     return seen

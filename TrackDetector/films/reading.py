@@ -135,7 +135,7 @@ class Film:
                     seconds = self.read / self.rate if frame.time is None else frame.time - self._start
                     number, self.read, self.until = self.read, self.read + 1, max(self.until, seconds)
                     if number % every == 0:
-                        yield number, self.until, _upright(frame)
+                        yield number, self.until, _upright(frame, stream.sample_aspect_ratio)
         missing = self.length - end if self.length and end else 0
         if missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended:
             whole = f" of {self.length:.1f}" if self.length and missing > 0 else ""
@@ -144,9 +144,8 @@ class Film:
             self.notes.append(f"the film is damaged: {damaged} pieces of it could not be decoded")
 
 
-def _upright(frame):
-    """A decoded frame as an RGB array, turned and stretched as it shall be shown."""
-    shape = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
+def _upright(frame, shape):
+    """A decoded frame as an RGB array, turned and, if the shape of its pixels is known, stretched as it shall be shown."""
     width = round(frame.width * float(shape)) if shape and 0.2 < shape < 5 else frame.width
     image = frame.to_ndarray(format="rgb24", width=width, height=frame.height) if width != frame.width else frame.to_ndarray(format="rgb24")
     turns = round(getattr(frame, "rotation", 0) / 90) % 4

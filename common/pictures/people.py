@@ -294,3 +294,29 @@ def plot_accept_curve(false_accept, correct_accept, point=None, title="Strangers
     ax.set(title=title, xlabel="false accepts: strangers who get a name", ylabel="correct accepts", xlim=(0, 1), ylim=(0.5, 1.01))
     ax.grid(alpha=0.3)
     return figure
+
+
+def plot_rates(parts, title="Rates by group, with 95 % intervals"):
+    """A rate for each group as a dot, with its interval as a line: where the lines overlap, the groups may well be alike.
+
+    Parameters
+    ----------
+    parts : dict of str to list
+        What was measured, to what `identification.rates_by_group` gives. One panel each.
+    title : str
+    """
+    import matplotlib.pyplot as plt
+
+    rows = max((len(rates) for rates in parts.values()), default=1)
+    figure, axes = plt.subplots(1, max(1, len(parts)), figsize=(max(4.2, 3.9 * len(parts)), 1.5 + 0.42 * rows), squeeze=False, layout="constrained")
+    for ax, (name, rates) in zip(axes.flat, parts.items()):
+        for row, (group, hits, trials, low, high) in enumerate(rates):
+            ax.plot([low, high], [row, row], color=MARK, lw=3, solid_capstyle="butt")
+            ax.plot(hits / trials, row, "o", color="black", ms=6)
+        ax.set(xlim=(-0.02, 1.02), ylim=(len(rates) - 0.4, -0.6), yticks=range(len(rates)))
+        ax.set_yticklabels([f"{short(group, 18)} ({hits} of {trials})" for group, hits, trials, _, _ in rates], parse_math=False)
+        ax.set_title(name, fontsize=10, parse_math=False)
+        ax.grid(axis="x", alpha=0.3)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    figure.suptitle(title, fontsize=11)
+    return figure

@@ -1,0 +1,1 @@
+"""The recogniser in use: at a front desk, and whom it misses."""
