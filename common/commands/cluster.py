@@ -17,7 +17,7 @@ class ClusterError(OSError):
 
 
 @contextmanager
-def connected(address="local", workers=None):
+def connected(address="local", workers=None, patience=20):
     """A client of a Dask scheduler.
 
     Parameters
@@ -26,6 +26,8 @@ def connected(address="local", workers=None):
         ``tcp://host:port``, the file that a scheduler wrote, or "local": workers on this machine, as many as there are cores.
     workers : int, optional
         So many, if it is "local".
+    patience : float
+        Seconds to wait for a scheduler.
 
     Yields
     ------
@@ -49,9 +51,9 @@ def connected(address="local", workers=None):
             local = LocalCluster(n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0)
             client = Client(local)
         elif os.path.isfile(address):
-            client = Client(scheduler_file=address, timeout=20)
+            client = Client(scheduler_file=address, timeout=patience)
         else:
-            client = Client(address, timeout=20)
+            client = Client(address, timeout=patience)
     except (OSError, ValueError, TimeoutError) as error:
         raise ClusterError(f"--cluster {address}: no scheduler answers ({error}); expected tcp://HOST:PORT, as `dask scheduler` prints it") from None
     try:
