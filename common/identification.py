@@ -264,15 +264,15 @@ def rates_by_group(groups, hits):
     Returns
     -------
     list of (str, int, int, float, float)
-        Group, hits, photos, and the 95 % interval (`wilson_interval`), by group.
+        Group, hits, photos, and the 95 % interval (`wilson_interval`), in the order in which `groups` names them.
 
     Examples
     --------
     >>> [(group, n, of) for group, n, of, _, _ in rates_by_group({"a": "dark", "b": "dark", "c": "bright"}, {"a": True, "b": False, "c": True})]
-    [('bright', 1, 1), ('dark', 1, 2)]
+    [('dark', 1, 2), ('bright', 1, 1)]
     """
     counts = {}
-    for photo, happened in hits.items():
-        if photo in groups:
-            counts.setdefault(groups[photo], []).append(bool(happened))
-    return [(group, sum(each), len(each), *wilson_interval(sum(each), len(each))) for group, each in sorted(counts.items())]
+    for photo, group in groups.items():
+        if photo in hits:
+            counts.setdefault(group, []).append(bool(hits[photo]))
+    return [(group, sum(each), len(each), *wilson_interval(sum(each), len(each))) for group, each in counts.items()]

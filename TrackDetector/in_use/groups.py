@@ -23,7 +23,7 @@ def by_light(images, faces):
     Returns
     -------
     dict of str to str
-        "dark", "middle" or "bright".
+        "dark", "middle" or "bright", in this order.
     """
     light = {}
     for name, face in faces.items():
@@ -31,7 +31,8 @@ def by_light(images, faces):
         bottom, right = np.ceil(face.box[2:]).astype(int)
         light[name] = float(images[name][top : max(bottom, top + 1), left : max(right, left + 1)].mean())
     low, high = np.quantile(list(light.values()), [1 / 3, 2 / 3]) if light else (0, 0)
-    return {name: "dark" if value <= low else "middle" if value <= high else "bright" for name, value in light.items()}
+    rising = sorted(light.items(), key=lambda each: each[1])
+    return {name: "dark" if value <= low else "middle" if value <= high else "bright" for name, value in rising}
 
 
 def by_pose(faces):
@@ -57,7 +58,7 @@ def by_pose(faces):
         along = eyes[1] - eyes[0]
         aside = float((face.landmarks[4] - eyes.mean(axis=0)) @ along / max(along @ along, 1e-9))
         groups[name] = "straight" if abs(aside) <= TURNED else "to the left" if aside < 0 else "to the right"
-    return groups
+    return dict(sorted(groups.items(), key=lambda each: ("to the left", "straight", "to the right", "not found").index(each[1])))
 
 
 def read_groups(path):

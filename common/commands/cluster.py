@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from contextlib import contextmanager
+from itertools import islice
 from uuid import uuid4
 
 from common.commands.journal import stamp
@@ -48,7 +49,8 @@ def connected(address="local", workers=None, patience=20):
     try:
         if address == "local":
             # bound to this machine; one thread each: the networks use the cores themselves
-            local = LocalCluster(n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0)
+            local = LocalCluster(n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0,
+                                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"})  # any free port
             client = Client(local)
         elif os.path.isfile(address):
             client = Client(scheduler_file=address, timeout=patience)
@@ -105,33 +107,40 @@ def shared_out(address, module, gift=None, **settings):
         if not todo:
             return
         with connected(address) as client:
-            given = None if gift is None else client.scatter(gift(), broadcast=True)
-            yield from _as_they_come(client, (uuid4().hex, module, settings, given), todo, stops)
+            yield from _as_they_come(client, (uuid4().hex, module, settings), None if gift is None else gift(), todo, stops)
 
     return ask
 
 
-def _as_they_come(client, work, todo, stops):
+def _as_they_come(client, work, gift, todo, stops):
     from distributed import CancelledError, as_completed
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
+    lost = (CancelledError, FutureCancelledError)
     path, left, pending = [each for each in sys.path if each], iter(todo), {}
+    given, losses = _given(client, gift), 0
 
-    def submit():
-        for file, name in left:
-            future = client.submit(_answer, path, *work, file, name, pure=False)
-            pending[future.key] = file, stamp(file)
-            return future
-        return None
+    def submit(file, name):
+        future = client.submit(_answer, path, *work, given, file, name, pure=False)
+        pending[future.key] = file, name, stamp(file)
+        return future
 
     try:
         room = AHEAD * max(1, len(client.scheduler_info()["workers"]))
-        first = [future for future in (submit() for _ in range(min(room, len(todo)))) if future is not None]
-        waiting = as_completed(first)
+        waiting = as_completed([submit(*each) for each in islice(left, room)])
         for future in waiting:
-            file, mark = pending.pop(future.key)
-            error = future.exception()
+            file, name, mark = pending.pop(future.key)
+            try:
+                error = future.exception()
+            except lost:
+                # the last worker that had the gift has died: it is given anew, so long as there is a scheduler to give it to
+                losses += 1
+                if gift is None or client.status != "running" or losses > len(todo):
+                    raise
+                given = _given(client, gift)
+                waiting.add(submit(file, name))
+                continue
             if isinstance(error, KilledWorker):
                 answer = {"error": f"{file}: every worker that looked at it died"}
             elif error is not None:
@@ -141,10 +150,14 @@ def _as_they_come(client, work, todo, stops):
             future.release()
             with stops.held():
                 yield file, {**answer, "stamp": mark}
-            following = submit()
-            if following is not None:
-                waiting.add(following)
-    except (CancelledError, FutureCancelledError, TimeoutError, OSError) as error:
+            for each in islice(left, 1):
+                waiting.add(submit(*each))
+    except (*lost, TimeoutError, OSError) as error:
         if isinstance(error, ClusterError):
             raise
         raise ClusterError(f"--cluster: the scheduler was lost ({type(error).__name__}: {error})") from None
+
+
+def _given(client, gift):
+    """What every worker gets once."""
+    return None if gift is None else client.scatter(gift, broadcast=True, hash=False)
