@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from uuid import uuid4
 
@@ -61,9 +61,10 @@ def connected(address="local", workers=None, patience=20):
     try:
         yield client
     finally:
-        client.close(timeout=5)
-        if local is not None:
-            local.close(timeout=5)
+        for each in (client, local):
+            with suppress(TimeoutError):  # what does not end by itself is ended with this program
+                if each is not None:
+                    each.close(timeout=10)
 
 
 _made = {}  # in a worker: the function that answers, which has loaded a network; the last one only
