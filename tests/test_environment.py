@@ -102,9 +102,9 @@ def test_what_the_kit_imports_is_in_the_table():
     """A package that is only there because another needs it can go with the next lock."""
     names = {"cv2": "opencv-python-headless", "PIL": "pillow", "pillow_heif": "pillow-heif", "faiss": "faiss-cpu", "cvttf_notosanscjk_regular": "cvttf-notosanscjk-regular", "skimage": "scikit-image", "sklearn": "scikit-learn", "dlib": "dlib-bin",
              "IPython": "ipykernel", "jupyter_client": "jupyterlab", "packaging": "jupyterlab",
-             # pooch stands on requests, and that on urllib3; ipykernel on psutil
-             "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel"}
-    optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt"}
+             # pooch stands on requests, and that on urllib3; ipykernel on psutil; JupyterLab on PyYAML
+             "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel", "yaml": "jupyterlab"}
+    optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt", "dask", "distributed"}
     imported = {}
     for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py"):
         for match in re.finditer(r"^\s*(?:import|from)\s+([A-Za-z_0-9]+)(?:\.[\w.]+)?(?=\s|$)", path.read_text(encoding="utf-8"), re.MULTILINE):
