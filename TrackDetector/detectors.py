@@ -1,4 +1,4 @@
-"""Face detectors as plain functions: `image -> (boxes, scores)`; dlib's two, and room for one's own."""
+"""Face detectors as plain functions: `image -> (boxes, scores)`; dlib's two, the kit's, and room for one's own."""
 
 import threading
 from functools import lru_cache
@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from common.boxes import as_boxes
+from TrackDetector.alignment import TEMPLATE, similarity_transform
 from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, dlib_file
 
 
@@ -78,24 +79,65 @@ def cnn_detector(upsample=0):
     return detect
 
 
+# Where the five points of our own network lie in an average face, in parts of the face as `alignment.TEMPLATE` counts: eyes, tip of the nose and
+# corners of the mouth, left of the picture first (the person's right). Medians over photos on which dlib's detector and landmarks agree with it.
+POINTS = np.array([[0.225, 0.237], [0.224, 0.767], [0.543, 0.504], [0.789, 0.280], [0.795, 0.736]])
+_KIT_LEAST = 40.0  # pixels of a head: a smaller face says too little about whose it is
+
+
+@lru_cache(maxsize=2)
+def kit_detector(min_face=_KIT_LEAST):
+    """The network that the kit carries: heads turned, tilted or covered as well, in one look.
+
+    Parameters
+    ----------
+    min_face : float
+        Smallest head to look for, in pixels.
+
+    Returns
+    -------
+    callable
+        `image -> (boxes (N, 4), scores (N,), landmarks (N, 5, 2))`, best first. The landmarks are those that `alignment.TEMPLATE` names, where they lie
+        in a face whose eyes, nose and mouth are where the network says.
+    """
+    from common.detection.faces import detector, find_faces
+
+    look = detector("kit")
+
+    def detect(image):
+        found = find_faces(image, min_face=min_face, box="face", turns=False, look=look)
+        return found.boxes, found.scores, np.array([landmarks_from(points) for points in found.points]).reshape(-1, 5, 2)
+
+    return detect
+
+
+def landmarks_from(points):
+    """The landmarks of `alignment.TEMPLATE` in a face of which our own five points are known: (5, 2) as (row, column)."""
+    matrix = similarity_transform(POINTS, points)
+    return TEMPLATE @ matrix[:, :2].T + matrix[:, 2]
+
+
 def run_detector(detector, image):
-    """Boxes (N, 4) and scores (N,) of any detector; without scores, all are 1.
+    """What any detector says: boxes (N, 4), scores (N,) and landmarks (N, 5, 2) or None; without scores, all are 1.
 
     Raises
     ------
     ValueError
-        If the detector returns something else than boxes, or boxes and as many scores.
+        If the detector returns something else than boxes, or boxes and as many scores, or both and as many landmarks.
     """
     answer = detector(image)
-    boxes, scores = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
+    several = isinstance(answer, tuple) and (len(answer) == 2 or len(answer) == 3 and np.ndim(answer[2]) == 3)  # and no tuple of three boxes
+    boxes, scores, landmarks = (*answer, None)[:3] if several else (answer, None, None)
     boxes = as_boxes(boxes)
     scores = np.ones(len(boxes)) if scores is None else np.asarray(scores, float).ravel()
     if len(scores) != len(boxes):
         raise ValueError(f"the detector gave {len(boxes)} boxes, but {len(scores)} scores")
-    return boxes, scores
+    if landmarks is not None and np.shape(landmarks) != (len(boxes), 5, 2):
+        raise ValueError(f"the detector gave {len(boxes)} boxes, but landmarks of shape {np.shape(landmarks)}; expected ({len(boxes)}, 5, 2)")
+    return boxes, scores, landmarks
 
 
-DETECTORS = {"hog": hog_detector, "cnn": cnn_detector}
+DETECTORS = {"hog": hog_detector, "kit": kit_detector, "cnn": cnn_detector}
 
 
 def named_detector(name):
@@ -103,8 +145,8 @@ def named_detector(name):
 
     Parameters
     ----------
-    name : {"hog", "cnn"}
-        dlib's HOG detector, or its CNN detector.
+    name : {"hog", "kit", "cnn"}
+        dlib's HOG detector, the network that the kit carries, or dlib's CNN detector.
 
     Returns
     -------

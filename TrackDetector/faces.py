@@ -119,7 +119,7 @@ def find_faces(image, detector=None, retry=True, thorough=False, most=_GROUP):
     ----------
     image : ndarray, shape (H, W, 3), uint8 RGB
     detector : callable, optional
-        `image -> boxes` or `(boxes, scores)`; by default `detectors.hog_detector()`.
+        `image -> boxes`, `(boxes, scores)` or `(boxes, scores, landmarks)`; by default `detectors.hog_detector()`.
     retry : bool
         Where nothing is found in a small photo, look at a copy twice as large with a margin, then
         at one with its contrast evened out.
@@ -141,15 +141,14 @@ def find_faces(image, detector=None, retry=True, thorough=False, most=_GROUP):
     image = as_rgb(image)
     for how, view, detect in _looks(image, detector or hog_detector(), retry, thorough, most):
         shown, scale, margin = view(image)
-        boxes, scores = run_detector(detect, shown)
+        boxes, scores, landmarks = run_detector(detect, shown)
         boxes = boxes / scale - np.tile(margin, 2)
         # a detection that lies wholly in the margin is none of this photo, and one without an area is none at all
         inside = (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < image.shape[:2]).all(axis=1)
         inside &= (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
-        boxes, scores = boxes[inside], scores[inside]
-        if len(boxes):
-            order = np.argsort(-scores, kind="stable")
-            return [Face(boxes[i], find_landmarks(image, boxes[i]), float(scores[i]), how) for i in order]
+        if inside.any():
+            return [Face(boxes[i], find_landmarks(image, boxes[i]) if landmarks is None else landmarks[i] / scale - margin, float(scores[i]), how)
+                    for i in np.argsort(-scores, kind="stable") if inside[i]]
     return []
 
 

@@ -1,5 +1,6 @@
 """The nearest of many descriptors, exactly: FAISS looks for them, and no table of all against all is ever made."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -7,12 +8,15 @@ import numpy as np
 
 _SPARE = 8  # more than asked for are fetched, and measured anew with twice the digits: near ties come out in the right order
 _BLOCK = 2**20  # candidates that are measured anew at once
-_MANY = 200_000  # rows from which on a single probe is worth two threads: reading them takes longer than starting one
+_MANY = 200_000  # rows from which on a single probe is worth several threads: reading them takes longer than starting one
+
+
+_THREADS = max(2, min(8, os.cpu_count() or 2))
 
 
 @lru_cache(maxsize=1)
 def _threads():
-    return ThreadPoolExecutor(2, thread_name_prefix="search")
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
 
 
 class Nearest:
@@ -74,11 +78,12 @@ class Nearest:
 
         if len(self.rows) < _MANY or len(probes) > 1:
             return faiss.knn(probes, self.rows, k)[1]
-        # FAISS gives each probe one thread; here one probe has two halves
-        half = len(self.rows) // 2
-        jobs = [_threads().submit(faiss.knn, probes, part, min(k, len(part))) for part in (self.rows[:half], self.rows[half:])]
-        (near, left), (far, right) = (job.result() for job in jobs)
-        distances, found = np.hstack([near, far]), np.hstack([left, right + half])
+        # FAISS gives each probe one thread; here one probe is shared by several
+        bounds = np.linspace(0, len(self.rows), _THREADS + 1).astype(int)
+        jobs = [_threads().submit(faiss.knn, probes, self.rows[start:end], min(k, int(end - start))) for start, end in zip(bounds, bounds[1:])]
+        parts = [job.result() for job in jobs]
+        distances = np.hstack([near for near, _ in parts])
+        found = np.hstack([rows + start for (_, rows), start in zip(parts, bounds)])
         return np.take_along_axis(found, np.argsort(distances, axis=1)[:, :k], axis=1)
 
 

@@ -12,7 +12,7 @@ from common.boxes import iou
 from common.orl import orl_faces
 from TrackDetector import faces as faces_module
 from TrackDetector.alignment import PADDING, TEMPLATE, align, find_landmarks, similarity_transform
-from TrackDetector.detectors import cnn_detector, hog_detector, run_detector
+from TrackDetector.detectors import cnn_detector, hog_detector, named_detector, run_detector
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +204,43 @@ def test_a_detector_of_ones_own(people):
     assert face.how == "detector" and face.box.tolist() == [20, 10, 100, 85]
     faces_module.find_face(people[0], detector=mine)
     assert len(seen) == 2  # nothing of a student's detector is remembered: it may have changed
-    boxes, scores = run_detector(lambda image: ([[0, 0, 5, 5]], [0.3]), people[0])
+    boxes, scores, landmarks = run_detector(lambda image: ([[0, 0, 5, 5]], [0.3]), people[0])
     assert scores.tolist() == [0.3]
     assert faces_module.find_faces(people[0], detector=lambda image: np.zeros((0, 4))) == []
+    boxes, scores, landmarks = run_detector(lambda image: ([0, 0, 5, 5], [1, 1, 6, 6], [2, 2, 7, 7]), people[0])
+    assert len(boxes) == 3 and landmarks is None  # three boxes are no boxes, scores and landmarks
+
+
+def test_landmarks_of_a_detector_of_ones_own_are_taken(people):
+    """Where they lie in a small copy of a large photo, they lie in the photo."""
+    large = np.full((2000, 3000, 3), 90, np.uint8)
+
+    def mine(image):
+        return [[100, 100, 200, 200]], [0.9], np.tile([[110.0, 120.0]], (1, 5, 1)) + np.arange(10).reshape(1, 5, 2)
+
+    (face,) = faces_module.find_faces(large, mine, most=1500)
+    np.testing.assert_allclose(face.landmarks, 2 * (np.array([110.0, 120]) + np.arange(10).reshape(5, 2)))
+    with pytest.raises(ValueError, match="landmarks of shape"):
+        faces_module.find_faces(large, lambda image: ([[1, 1, 9, 9]], [0.5], np.zeros((1, 4, 2))))
+
+
+def test_the_kits_own_points_say_where_dlibs_landmarks_are(people):
+    """In a face turned, large or small: what `POINTS` are to `TEMPLATE`."""
+    from TrackDetector.alignment import TEMPLATE
+    from TrackDetector.detectors import POINTS, landmarks_from
+
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]]) * 70
+    np.testing.assert_allclose(landmarks_from(POINTS @ turn + [40, 30]), TEMPLATE @ turn + [40, 30], atol=1e-9)
+
+
+def test_the_kits_network_finds_the_face_that_dlib_finds(people):
+    kit = named_detector("kit")
+    for person in people[:4]:
+        photo = np.pad(person, ((60, 60), (80, 80), (0, 0)), mode="edge")
+        ours, theirs = faces_module.find_face(photo, kit), faces_module.find_face(photo)
+        assert ours.found and np.abs(ours.landmarks - theirs.landmarks).mean() < 0.15 * (theirs.box[2] - theirs.box[0])
+    with pytest.raises(ValueError, match="cnn"):
+        named_detector("haar")
 
 
 @pytest.mark.parametrize("answer", [[[1, 2, 3]], [[0, 1, 2, 3, 4]], ([[0, 0, 5, 5]], [1, 2]), [[0, 0, np.nan, 5]]])

@@ -34,7 +34,7 @@ def parser():
         made = command(name, what)
         made.add_argument("photos", nargs="+", type=Path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
         made.add_argument("--person", metavar="NAME", help="all photos and folders named are of this person")
-        made.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces (default: the gallery's, or the kit's choice)")
+        made.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces (default: the gallery's, or hog)")
     removing = command("remove", "take people out of a gallery; nothing of them stays in the file")
     removing.add_argument("people", nargs="+", metavar="PERSON")
     listing = command("list", "list the people of a gallery: photos, and how far they lie apart")
