@@ -77,3 +77,10 @@ def test_strangers(classifier, answers, photos, folder):
     assert correct_accept >= 0.97 and false_accept <= 0.03
     false, correct, _ = accept_curve(known, right, outside)
     assert correct[false <= 0.01].max() >= 0.97
+
+
+def test_the_gallery_says_which_of_its_photos_are_doubtful(classifier):
+    """One shows somebody else who is known; two are so unlike their person's others that they are set aside; the other 629 say who is who."""
+    said = {doubt.photos[0]: doubt.people for doubt in classifier.doubts_}
+    assert said == {"437.jpg": ("Jacques_Chirac",), "871.jpg": ("Nicole_Kidman",), "942.jpg": ("Recep_Tayyip_Erdogan", "Abdullah_Gul")}
+    assert len(classifier.gallery_) == 629 and sorted(classifier.aside_.photos) == ["437.jpg", "871.jpg"]
