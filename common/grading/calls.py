@@ -142,7 +142,8 @@ class Calls:
         told = {"asked": call_text(name, args, kwargs), "came": small(answer) if error is None else f"{getattr(error, 'kind', type(error).__name__)}: {error}"[:MOST]}
         if expected is None and reference is not None:
             try:
-                expected = small(reference(name, args, kwargs))
+                answer = reference(name, args, kwargs)
+                expected = None if answer is None else small(answer)
             except Exception:  # it cannot answer this one; the message says what is wrong
                 expected = None
         return told | ({"expected": expected} if expected is not None else {})
