@@ -1,7 +1,4 @@
-"""Whose face is it? Nearest neighbours among descriptors: for photos, for clips, and for strangers.
-
-`python -m TrackDetector --gallery FOLDER PHOTO_OR_VIDEO...` does it with one's own files.
-"""
+"""Whose face is it? Nearest neighbours among descriptors: for photos, for clips, and for strangers."""
 
 import warnings
 from numbers import Real
@@ -15,10 +12,10 @@ from TrackDetector.galleries.choosing import choose, say
 from TrackDetector.galleries.editing import ALIKE
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import GalleryError, together
-from TrackDetector.predictions import UNKNOWN, Answer, like, named, named_clips
-from TrackDetector.search import Nearest, vote
-from TrackDetector.second_thoughts import second_thoughts
-from TrackDetector.strangers import distances_to, shared_photos, stranger_distances
+from TrackDetector.neighbors.predictions import UNKNOWN, Answer, like, named, named_clips
+from TrackDetector.neighbors.search import Nearest, vote
+from TrackDetector.neighbors.second_thoughts import second_thoughts
+from TrackDetector.neighbors.strangers import distances_to, shared_photos, stranger_distances
 from TrackDetector.validation import usual_threshold
 
 COMBINE = ("mean", "median", "vote")

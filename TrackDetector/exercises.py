@@ -74,7 +74,7 @@ class _Plain:
 
 
 def _answers(out, asked, details):
-    from TrackDetector.predictions import Answer
+    from TrackDetector.neighbors.predictions import Answer
 
     out = out if isinstance(out, dict) else dict(zip(asked, out))
     return {n: Answer(str(label), str(label), 0.0, True) for n, label in out.items()} if details else out

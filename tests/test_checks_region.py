@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from coursework import judged, rejected
 
-from common.exercises.exercise import RIGHT
 from common.boxes import iou
+from common.exercises.exercise import RIGHT
 from common.scores import best_match, iou_score, precision_recall_curve
 from RegionDetector import detector, samples
 from RegionDetector.exercises import TASK
@@ -285,8 +285,9 @@ def as_table(boxes, decision):
 
 def by_suppression(fcnn_model, images, image_shapes, box_shape=(32, 32)):
     """Every window that looks more like a face than not, and of those that overlap the surest."""
-    from common.boxes import non_maximum_suppression
     from scipy.special import softmax
+
+    from common.boxes import non_maximum_suppression
 
     boxes, decision = [np.zeros((0, 5))], [np.zeros(0)]
     probability = softmax(fcnn_model(np.float32(images)), axis=-1)[..., 1]

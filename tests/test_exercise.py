@@ -7,8 +7,8 @@ from common.exercises import old_keras
 from common.exercises.answer_form import numbers, overlap, softmax
 from common.exercises.exercise import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Exercise, Local, Score, Task, Unsolved, Wrong, is_stub, judge
 from common.exercises.reference import answer_names, load, source_of
-from common.grading.tasks import NOTEBOOKS, ROOT
 from common.grading.notebook_source import collect, read_cells
+from common.grading.tasks import NOTEBOOKS, ROOT
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 

@@ -17,12 +17,12 @@ from common.pictures.drawing import blur
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
 from TrackDetector.commands.answering import line, name_faces, rows
-from TrackDetector.films.camera import open_camera
+from TrackDetector.commands.camera import open_camera
 from TrackDetector.films.people import clock, people, spans
 from TrackDetector.films.reading import Film, read_video
 from TrackDetector.films.subtitles import cues, srt, vtt
 from TrackDetector.films.tracks import Track
-from TrackDetector.predictions import Answer
+from TrackDetector.neighbors.predictions import Answer
 
 EVEN = [t / 10 for t in range(12)]
 UNEVEN = [0, 0.1, 0.2, 0.3, 0.8, 1.3, 1.8, 1.9, 2.0, 3.0, 3.1, 3.2]

@@ -10,7 +10,7 @@ from colour_people import BLUE, GALLERY, GREEN, LABELS, RED, classifier, colours
 from common.orl import orl_faces
 from TrackDetector.classifier import Classifier
 from TrackDetector.demo import people as demo_people
-from TrackDetector.predictions import UNKNOWN, unit
+from TrackDetector.neighbors.predictions import UNKNOWN, unit
 
 # --- photos ---------------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from common.pictures.drawing import draw
 from TrackDetector.__main__ import main
 from TrackDetector.commands.answering import name_faces
 from TrackDetector.commands.opening import open_gallery
-from TrackDetector.galleries.building import people_in
 from TrackDetector.films.tracks import follow, link
+from TrackDetector.galleries.building import people_in
 from TrackDetector.photos import read_video
 
 PEOPLE, STRANGER = ("ann", "bob", "cleo", "Zoë Åse"), 30

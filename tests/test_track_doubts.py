@@ -10,7 +10,7 @@ from TrackDetector.galleries.doubts import apart, blurred, crowded, few_photos, 
 from TrackDetector.galleries.editing import Saved, merge, remove
 from TrackDetector.galleries.looking import Seen, sharpness
 from TrackDetector.gallery import GalleryError
-from TrackDetector.predictions import unit
+from TrackDetector.neighbors.predictions import unit
 
 WIDTH = 128
 # Faces as dlib's network describes them: photos of one person 0.29 apart, people 0.57, descriptors of length 1

@@ -14,7 +14,7 @@ from colour_people import BLUE, GALLERY, LABELS, RED, classifier, colours, patch
 from TrackDetector.classifier import Classifier
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import Gallery, GalleryError
-from TrackDetector.predictions import UNKNOWN
+from TrackDetector.neighbors.predictions import UNKNOWN
 
 
 def test_save_and_load(colours, tmp_path):

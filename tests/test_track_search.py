@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from TrackDetector import search
 from TrackDetector.gallery import Gallery
-from TrackDetector.grouping import group_faces
-from TrackDetector.predictions import unit
-from TrackDetector.search import Nearest, vote
-from TrackDetector.strangers import distances_to, nearest_of_others, shared_photos, stranger_distances
+from TrackDetector.neighbors import search
+from TrackDetector.neighbors.grouping import group_faces
+from TrackDetector.neighbors.predictions import unit
+from TrackDetector.neighbors.search import Nearest, vote
+from TrackDetector.neighbors.strangers import distances_to, nearest_of_others, shared_photos, stranger_distances
 
 
 def crowd(seed, people=12, most=7, width=16, spread=0.4):
@@ -131,7 +131,7 @@ def test_no_faces_and_one():
 
 
 def test_many_faces_in_one_chain_are_parted_first(monkeypatch):
-    from TrackDetector import grouping
+    from TrackDetector.neighbors import grouping
 
     angles = np.concatenate([np.arange(0, 3, 0.02), [4.0, 4.01]])
     descriptors = np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -5,8 +5,8 @@ import numpy as np
 
 from RegionDetector.one_pass import disguises
 from RegionDetector.one_pass.labels import no_labels, sizes
-from RegionDetector.pyramid.scales import halves, warped
 from RegionDetector.one_pass.targets import COLUMNS, STRIDES, targets
+from RegionDetector.pyramid.scales import halves, warped
 
 SIDE = 256  # pixels of a crop
 MOSAICS = {2: (16, 100), 4: (9, 34)}  # parts along a side, sizes of heads in a part

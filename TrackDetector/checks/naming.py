@@ -7,7 +7,7 @@ from common.exercises.calling import fingerprint
 from common.exercises.verdict import Wrong
 from common.identification import as_name
 from TrackDetector.checks.faces import FRAME, PEOPLE, PORTRAIT, no_face, photo
-from TrackDetector.predictions import UNKNOWN
+from TrackDetector.neighbors.predictions import UNKNOWN
 
 _fits = []
 
@@ -79,7 +79,7 @@ def _check_names(names, truth, known, what, lies=None, by_order=None):
 
 
 # What a Classifier of the published course needs: a word for the verdict, the network, whether it gets crops instead of photos
-_NETWORK, _COURSE_NETWORK = "TrackDetector.descriptors:load_face_model", "TrackDetector.course_files:course_face_model"
+_NETWORK, _COURSE_NETWORK = "TrackDetector.descriptors:load_face_model", "TrackDetector.checks.course_files:course_face_model"
 _LAYERS = "VGG-Face's layers fc6 and fc7, which this kit's has not: here it is get_layer_output(crops, model=nn_model), with 128 numbers for a face"
 _CROPS = "handed crops, as in the published course; here it is handed photos, and calls preprocess_imgs itself"
 OF_THE_COURSE = {

@@ -12,8 +12,8 @@ from TrackDetector.films.copies import by_frame, write_film
 from TrackDetector.films.people import clock, people, spans
 from TrackDetector.films.reading import Film
 from TrackDetector.films.subtitles import srt, vtt
+from TrackDetector.neighbors.predictions import UNKNOWN
 from TrackDetector.photos import VIDEO_SUFFIXES
-from TrackDetector.predictions import UNKNOWN
 
 NAMED, BLURRED = ".named", ".blurred"  # what the names of copies end with, before their ending
 BOX = ("min_row", "min_col", "max_row", "max_col")

@@ -132,7 +132,7 @@ def _work(options, stops):
     head = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "box_order": " ".join(answering.BOX)}
     answers = (GroupedAnswers.remembering if options.group_unknown else Answers)("file", "files", answering.line, answering.COLUMNS, answering.rows, head)
     if options.camera is not None:
-        from TrackDetector.films.camera import watch
+        from TrackDetector.commands.camera import watch
 
         return watch(options, classifier, answers, stops)
     settings = {"every": options.every, "folder": options.draw, "blurred": options.blur, "subtitles": options.subtitles,

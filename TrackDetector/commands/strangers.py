@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from common.commands.run import Answers
-from TrackDetector.predictions import UNKNOWN
+from TrackDetector.neighbors.predictions import UNKNOWN
 
 PART = "descriptor"  # what an answer calls it until the groups are made
 
@@ -42,7 +42,7 @@ def grouped(answers):
     groups : list of list of str
         The files of each, every one once.
     """
-    from TrackDetector.grouping import group_faces
+    from TrackDetector.neighbors.grouping import group_faces
 
     answers = [{**answer, "faces": [dict(face) for face in answer.get("faces", ())]} if "faces" in answer else answer for answer in answers]
     strangers = [(answer, face) for answer in answers for face in answer.get("faces", ()) if PART in face]

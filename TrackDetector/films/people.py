@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from TrackDetector.films.tracks import ANOTHER, Track
-from TrackDetector.predictions import UNKNOWN, Answer, unit
+from TrackDetector.neighbors.predictions import UNKNOWN, Answer, unit
 
 PAUSE = 1.0  # seconds: who is away for less has not been away
 

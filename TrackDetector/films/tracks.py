@@ -8,7 +8,7 @@ from common.boxes import iou
 from TrackDetector.alignment import align
 from TrackDetector.descriptors import FACE_MODEL, INPUT_SIZE, LAYER, input_size
 from TrackDetector.faces import find_faces
-from TrackDetector.predictions import Answer, unit
+from TrackDetector.neighbors.predictions import Answer, unit
 
 FRAME = 1920  # pixels of the longer side at which faces are looked for in the frames of a film
 # Distance between the faces before and after, means of up to five, from which on it is somebody else. In 101 real clips of one person

@@ -8,8 +8,8 @@ import numpy as np
 
 from TrackDetector.galleries.doubts import UNLIKE, USUAL, Doubt, apart, apart_of, is_no_name, shared, table_of, twins, unlike_doubt, usual_apart
 from TrackDetector.gallery import DIGEST, Gallery
-from TrackDetector.predictions import unit
-from TrackDetector.strangers import nearest_of_others
+from TrackDetector.neighbors.predictions import unit
+from TrackDetector.neighbors.strangers import nearest_of_others
 
 ANOTHERS = 0.75  # a photo that is unlike its person's others, and nearer to somebody else's by so much, in parts, shows that person
 CLEAR = 0.85  # the face taken must be so much nearer to the person's other photos than the second best, in parts

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from TrackDetector.predictions import UNKNOWN, unit
-from TrackDetector.search import Nearest
-from TrackDetector.strangers import shared_photos
+from TrackDetector.neighbors.predictions import UNKNOWN, unit
+from TrackDetector.neighbors.search import Nearest
+from TrackDetector.neighbors.strangers import shared_photos
 
 # What is normal for dlib's network: mean distance of a photo to its person's other photos, descriptors of length 1. Measured on the 632
 # training photos of 79 people: half of them up to 0.29, all but three up to 0.42; these three show somebody else, or nearly nobody.

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from common.pictures.explorers import Explorer
 from common.pictures.people import MARK, OTHER, SAME, short
 from common.pictures.sheet import Sheet
-from TrackDetector.predictions import UNKNOWN
+from TrackDetector.neighbors.predictions import UNKNOWN
 
 KS = (1, 3, 5)
 SIDE = 96  # pixels of a face in the strip of neighbours

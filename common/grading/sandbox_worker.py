@@ -109,7 +109,7 @@ class Server:
         self.seed = seed
         if task:  # a notebook lies in its task's folder, from where it imports scores, graph and get_data as the published course does
             sys.path.append(os.path.join(os.path.abspath(__file__).rsplit(os.sep, 3)[0], task))
-            self.beside = importlib.import_module(f"{task}.course_files") if importlib.util.find_spec(f"{task}.course_files") else None
+            self.beside = importlib.import_module(f"{task}.checks.course_files") if importlib.util.find_spec(f"{task}.checks.course_files") else None
             if self.beside:
                 self.beside.provide()
         for name in ("exercise", "check", "hint", "solution", "target", "marks", "display"):

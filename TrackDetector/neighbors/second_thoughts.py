@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from TrackDetector.search import Nearest
-from TrackDetector.strangers import distances_to
+from TrackDetector.neighbors.search import Nearest
+from TrackDetector.neighbors.strangers import distances_to
 from TrackDetector.validation import usual_threshold
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from TrackDetector.predictions import unit
+from TrackDetector.neighbors.predictions import unit
 
 # Mean distance of two groups, descriptors of length 1, up to which they are one person. Chosen on 420 photos of 140 people (320 of 40 people in
 # no gallery, 100 of one each) by the pairwise F; HDBSCAN and connected components reached less there.

@@ -13,7 +13,7 @@ from common.photos import PhotoError
 from TrackDetector.commands.answering import film_report, write_subtitles
 from TrackDetector.films.people import clock
 from TrackDetector.films.tracks import Following
-from TrackDetector.predictions import UNKNOWN
+from TrackDetector.neighbors.predictions import UNKNOWN
 
 LOOKS = 3  # a face is named when it was seen so often
 AWAY = 10  # looks without a face until it is gone, as `tracks.link` has it

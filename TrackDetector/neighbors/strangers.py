@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from TrackDetector.predictions import unit
-from TrackDetector.search import Nearest, vote
+from TrackDetector.neighbors.predictions import unit
+from TrackDetector.neighbors.search import Nearest, vote
 
 _BLOCK = 2**22  # neighbours that are looked at at once
 MOST = 20_000  # photos that ask, of a gallery with more: they say as much as all
