@@ -6,7 +6,6 @@ of FDDB, one after the other, and prints how time and memory grow. The copies th
 
 import argparse
 import datetime
-import json
 import os
 import sys
 import tempfile
@@ -21,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from common.notebooks import run_notebook  # noqa: E402
+from common.photos import photo_shape, read_photo  # noqa: E402
+from RegionDetector.fddb.course_set import CANVAS, FACE_SIZE, course_scale, on_canvas, save_split, split_indices, whole_boxes  # noqa: E402
+from RegionDetector.fddb.reading import find_fddb, read_folds  # noqa: E402
 
 PAUSE = 0.1  # seconds between two looks at the kernel
 
@@ -63,44 +65,65 @@ def sections(notebook, seen):
     return rows
 
 
-def photos_of_fddb(folder, count, seed=0):
-    """The course set, and from beyond its number the photos that it leaves out, shrunk to its canvas; a folder that `load_dataset` reads."""
-    from common.photos import read_photo
-    from RegionDetector.fddb.course_set import on_canvas, save_split
-    from RegionDetector.get_data import load_dataset, originals, whole_boxes
+def lay_out(made, folder):
+    """So many photos of FDDB as a prepared course set, 60/20/20, in a folder: the course set's, and beyond their number the others, shrunk to its canvas."""
+    for name, chosen in split_indices(len(made)).items():
+        images, boxes, shapes = zip(*(made[i] for i in chosen))
+        bboxes = np.concatenate([np.column_stack([np.full(len(b), n), b]) for n, b in enumerate(boxes)])
+        save_split(Path(folder) / f"fddb-{name}.npz", np.stack(images), bboxes, np.array(shapes))
 
-    parts = [load_dataset(folder, split, "fddb") for split in ("train", "val", "test")]
-    images = np.concatenate([images for images, _, _ in parts])
-    shapes = np.concatenate([shapes for _, _, shapes in parts])
-    starts = np.cumsum([0, *(len(images) for images, _, _ in parts)])
-    boxes = np.concatenate([bboxes + [start, 0, 0, 0, 0] for (_, bboxes, _), start in zip(parts, starts)])
-    raise NotImplementedError(read_photo, on_canvas, save_split, originals, whole_boxes, images, shapes, boxes, tempfile, seed)
+
+def photos_of_fddb(count):
+    """Up to `count` photos of FDDB, each (canvas, boxes, shape): at first those of the course set, in an order drawn once."""
+    records = read_folds(find_fddb())
+    inside, outside = [], []
+    for i in np.random.default_rng(0).permutation(len(records)):
+        shape = photo_shape(records[i].path)
+        boxes = whole_boxes(records[i].ellipses, shape)
+        factor = course_scale(boxes, shape)
+        fitting = min(FACE_SIZE / (boxes[:, 2:] - boxes[:, :2]).mean(), CANVAS / max(shape[:2]))
+        (outside if factor is None else inside).append((records[i].path, boxes, factor or fitting))
+    return [on_canvas(read_photo(path), boxes, factor) for path, boxes, factor in (inside + outside)[:count]]
+
+
+def measured(path, out, parameters=None):
+    """Run a notebook, and return its `sections`."""
+    watch = Watch()
+    watch.start()
+    try:
+        return sections(run_notebook(path, out, parameters), watch.seen)
+    finally:
+        watch.over.set()
 
 
 def main(arguments=None):
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", nargs="?", type=Path, default=ROOT / "RegionDetector" / "Face_Detection.ipynb")
-    parser.add_argument("--cells", type=int, default=0, help="name the slowest cells too")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--cells", type=int, default=0, help="name so many of the slowest cells too")
+    parser.add_argument("--photos", type=lambda text: [int(n) for n in text.split(",")], help="as many photos of FDDB_DIR, one run after the other")
     options = parser.parse_args(arguments)
-    watch = Watch()
-    watch.start()
     out = ROOT / "build" / "benchmark" / options.notebook.name
     os.environ["KIT_BUILD"] = str(out.parent)
-    start = time.perf_counter()
-    notebook = run_notebook(options.notebook, out)
-    watch.over.set()
-    rows = sections(notebook, watch.seen)
+    if options.photos:
+        os.environ["FACE_KIT_OFFLINE"] = "1"
+        photos = photos_of_fddb(max(options.photos))
+        os.environ.pop("FDDB_DIR")  # the kernel takes the prepared set
+        print(f"{'photos':>7} {'s':>7} {'CPU s':>7} {'peak GB':>8}")
+        for count in options.photos:
+            with tempfile.TemporaryDirectory() as folder:
+                lay_out(photos[:count], folder)
+                rows = measured(options.notebook, out, {"DATA": folder}).values()
+            print(f"{count:7} {sum(r[0] for r in rows):7.1f} {sum(r[1] for r in rows):7.1f} {max(r[2] for r in rows):8.2f}", flush=True)
+        return 0
+    rows = measured(options.notebook, out)
     print(f"{'section':60} {'s':>7} {'CPU s':>7} {'GB':>6}")
     for heading, (seconds, cpu, memory, _) in rows.items():
         print(f"{heading[:60]:60} {seconds:7.1f} {cpu:7.1f} {memory:6.2f}")
     total = [sum(row[0] for row in rows.values()), sum(row[1] for row in rows.values()), max(row[2] for row in rows.values())]
-    print(f"{'all':60} {total[0]:7.1f} {total[1]:7.1f} {total[2]:6.2f}   ({time.perf_counter() - start:.0f} s with the kernel's start)")
+    print(f"{'all':60} {total[0]:7.1f} {total[1]:7.1f} {total[2]:6.2f}")
     for took, name, cpu in sorted((each for row in rows.values() for each in row[3]), reverse=True)[: options.cells]:
         print(f"  {name:30} {took:7.1f} s {cpu:7.1f} CPU s")
-    if options.json:
-        options.json.write_text(json.dumps({heading: row[:3] for heading, row in rows.items()}, indent=1), encoding="utf-8")
     return 0
 
 
