@@ -83,7 +83,8 @@ EXERCISES = (
     ),
     Exercise(
         "get_threshold", "6 threshold", 0.5, on_curves.check_get_threshold,
-        ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?", "An array can be asked for those of its places where another array fulfils a condition, and has a greatest element."),
+        ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?",
+         "An array can be asked for those of its places where another array fulfils a condition, and has a greatest element."),
         f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"), form=on_curves.one_number,
     ),
     Exercise(

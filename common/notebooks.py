@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from common.console import print_any_name
+from common.console import prepare_outputs, print_any_name
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = {
@@ -183,6 +183,10 @@ def main(arguments=None):
     if options.pictures:
         os.environ["KIT_SOURCE"] = "demo"
     os.environ["KIT_BUILD"] = str(options.build.resolve())
+    try:
+        prepare_outputs({"--build": options.build / "page.html"})
+    except ValueError as error:
+        sys.exit(str(error))
     failed, made = [], []
     for name in options.notebooks:
         path, start = ROOT / name, time.perf_counter()

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from coursework import answer, code_notebook, hand_in
+from coursework import answer
 
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG
 from common.grading.judging import Grader

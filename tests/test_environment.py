@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from committed import committed
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -91,11 +92,18 @@ def test_the_oldest_set_is_the_lowest_of_each_range():
             assert Version(version).release[:2] == (*lowest.release, 0)[:2], f"{requirement}: the oldest set has {version}"
 
 
-def test_the_last_tensorflow_for_intel_macs_is_in_the_lock():
-    assert "2.16.2" in pins("requirements.lock")["tensorflow"]
-    intel = [each for each in table() if each.name == "tensorflow" and each.marker and
-             each.marker.evaluate({**UNIVERSAL, "sys_platform": "darwin", "platform_machine": "x86_64"})]
-    assert [str(each.specifier) for each in intel] == ["==2.16.2"]
+@pytest.mark.parametrize("system, machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")])
+def test_intel_macs_get_the_last_packages_that_were_made_for_them(system, machine):
+    """TensorFlow, dlib and FAISS have no newer wheels for them; everybody else has newer ones, and one of each."""
+    here = {**UNIVERSAL, "sys_platform": system, "platform_machine": machine}
+    lines = re.findall(r"^(tensorflow|dlib-bin|faiss-cpu)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    found = [(name, Version(version)) for name, version, marker in lines if not marker or Marker(marker).evaluate(here)]
+    last = {"tensorflow": Version("2.16.2"), "dlib-bin": Version("19.24.6"), "faiss-cpu": Version("1.13.2")}
+    assert len(found) == len(dict(found)) == 3
+    if system == "darwin" and machine == "x86_64":
+        assert dict(found) == last
+    else:
+        assert all(version > last[name] for name, version in found if name != "faiss-cpu"), found
 
 
 def test_what_the_kit_imports_is_in_the_table():

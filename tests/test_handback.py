@@ -207,7 +207,7 @@ def test_late_days(graded_by, tmp_path, rule, after, left):
     from common.grading.handback.lateness import lateness
 
     place = plain_class(tmp_path / "in", ["anna"])
-    when = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.timezone.utc).timestamp() + after
+    when = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.UTC).timestamp() + after
     os.utime(place / "anna.ipynb", (when, when))
     (tmp_path / "late.toml").write_text(RULE + rule)
     submissions = take_in(place).submissions

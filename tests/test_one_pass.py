@@ -10,7 +10,7 @@ from common.detection.found import Found
 from common.inference import compiled
 from RegionDetector.one_pass import __main__ as command
 from RegionDetector.one_pass import disguises, samples, training
-from RegionDetector.one_pass.labels import A_FACE, boxed, labelled, no_labels, sizes, spread_of, taught
+from RegionDetector.one_pass.labels import A_FACE, boxed, labelled, no_labels, sizes, taught
 from RegionDetector.one_pass.targets import COLUMNS, LEARNT, targets
 
 
