@@ -15,7 +15,7 @@ def print_any_name():
             stream.reconfigure(errors="backslashreplace")
 
 
-def prepare_outputs(files, folder=None, inputs=()):
+def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
     """Refuse now what could not be written after all the work; folders that are not there yet are made.
 
     Parameters
@@ -26,6 +26,8 @@ def prepare_outputs(files, folder=None, inputs=()):
         What ``--draw`` names.
     inputs : sequence of path
         Files that must not be written over.
+    folder_option : str
+        What the folder's option is called, if it is another.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def prepare_outputs(files, folder=None, inputs=()):
     """
     inputs = {os.path.realpath(path) for path in inputs}
     wanted = [(option, path, path.absolute().parent) for option, path in files.items() if path is not None]
-    for option, path, place in [*wanted, *([("--draw", folder, folder)] if folder is not None else [])]:
+    for option, path, place in [*wanted, *([(folder_option, folder, folder)] if folder is not None else [])]:
         if path is not folder and os.path.isdir(path):
             raise ValueError(f"{option} {path}: that is a folder; expected the name of a file to write")
         if os.path.realpath(path) in inputs and not os.path.isdir(path):

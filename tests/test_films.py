@@ -285,6 +285,19 @@ def test_blurring_leaves_a_few_numbers_of_a_face():
     assert np.abs(np.diff(done[12:58, 12:48].astype(int), axis=1)).max() < 40 and face.shape == done.shape
 
 
+def test_a_stop_in_the_middle_leaves_no_half_copy(home, classifier):
+    calls = []
+
+    def check():
+        calls.append(1)
+        if len(calls) > 15:  # twelve frames were looked at; a few are drawn
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        name_faces(write(home / "long.mp4", meeting()), classifier, folder=home / "half", check=check)
+    assert list((home / "half").iterdir()) == []
+
+
 # --- the command ------------------------------------------------------------------------------------
 
 

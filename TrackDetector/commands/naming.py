@@ -16,7 +16,7 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
-from common.console import print_any_name
+from common.console import prepare_outputs, print_any_name
 from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector.commands import answering
@@ -64,6 +64,9 @@ def asker(gallery, **settings):
         From (file, name, check) to an answer.
     """
     if isinstance(gallery, bytes):
+        from common.device import prepare
+
+        prepare()
         from TrackDetector.classifier import Classifier
 
         path = temporary_folder() / "gallery.npz"
@@ -118,6 +121,7 @@ def _work(options, stops):
     found.say("photo or film")
     try:
         check_outputs(options, _read(options, found), **{"--save-gallery": options.save_gallery})
+        prepare_outputs({}, options.subtitles, _read(options, found), "--subtitles")
         if not os.path.exists(options.gallery):
             raise FileNotFoundError(f"{options.gallery}: no such folder or gallery")
         from common.device import prepare
