@@ -202,10 +202,12 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
 
 def gives_logits(model, X):
     """Are a classifier's answers any numbers, as of a linear last layer, and no probabilities? Found out by its answers to some patches (N, H, W, 3)."""
+    last = getattr((getattr(model, "layers", None) or [None])[-1], "activation", None)
+    if getattr(last, "__name__", "") == "softmax":
+        return False
     answers = np.asarray(model.predict(np.asarray(X, dtype="float32"), verbose=0))
     if np.allclose(answers.sum(axis=-1), 1, atol=1e-3) and (answers >= 0).all():
         return False
-    last = getattr(getattr(model, "layers", [None])[-1], "activation", None)
     return bool((answers < 0).any() or (answers > 1).any() or getattr(last, "__name__", "") == "linear")
 
 
