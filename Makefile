@@ -22,6 +22,7 @@ test-slow:      ## the tests that take minutes each: whole classes graded, the s
 test-browser:   ## drive JupyterLab in a Chromium that is on the machine already
 	@$(PYTHON) kit.py setup
 	@.venv/bin/python -m pip install --quiet --require-hashes -r tests/browser/requirements-browser.lock
+	@if command -v npm > /dev/null; then npm ci --prefix tests/browser --silent --no-audit --no-fund; else echo "without npm there is no axe-core: its tests are skipped"; fi
 	@$(PYTHON) kit.py test tests/browser
 test-prose:     ## check the spelling of notebooks, pages and comments
 	@$(PYTHON) kit.py setup

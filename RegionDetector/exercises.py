@@ -17,6 +17,7 @@ from RegionDetector.checks import detector as on_detector
 from RegionDetector.checks import networks as on_networks
 from RegionDetector.checks import optional, targets
 from RegionDetector.checks import patches as on_patches
+from RegionDetector.checks.example import EXAMPLE
 
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
 PEAKS = tuple(f"{DETECTOR}:{name}" for name in ("_vertex", "find_peaks", "_suppress", "boxes_from_maps"))
@@ -120,6 +121,7 @@ SCORES = (
 )
 
 TASK = Task("RegionDetector", EXERCISES, SCORES)
+example = EXAMPLE
 exercise, check, hint, solution, target, marks = TASK.exercise, TASK.check, TASK.hint, TASK.solution, TASK.target, TASK.marks
 
 

@@ -138,6 +138,8 @@ def copy_weights(base_model, fcnn_model):
 def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, checkpoint=None, patience=5, seed=0, verbose=True):
     """Fit the classifier; keep the epoch with the least validation loss in a file.
 
+    The stop button (or Ctrl+C) ends it early: what was learnt until then is kept, and returned as always.
+
     Parameters
     ----------
     model : keras.Model
@@ -153,7 +155,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     lr : float
         First learning rate of Adam; cut to 0.4 of itself after two epochs without a smaller validation loss.
     checkpoint : path, optional
-        Where the best weights go, ``*.weights.h5``; default a temporary file, gone when Python ends.
+        Where the best weights go, ``*.weights.h5``, and beside them the log of the epochs; default a temporary file, gone when Python ends.
     seed : int
         For the order of the patches.
     verbose : bool
@@ -164,7 +166,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     Returns
     -------
     keras.callbacks.History
-        ``history.checkpoint`` names the file; load it with ``model.load_weights(get_checkpoint(history))``.
+        Of the whole epochs. ``history.checkpoint`` names the file; load it with ``model.load_weights(get_checkpoint(history))``.
 
     Raises
     ------
@@ -177,27 +179,53 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
         present = np.asarray(Y).sum(axis=0) if len(Y) else np.zeros(2)
         if (present == 0).any():
             raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")
-    checkpoint = Path(checkpoint) if checkpoint else temporary_folder("classifier-") / "best.weights.h5"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    from RegionDetector import best_weights
+
+    lasting, checkpoint = bool(checkpoint), Path(checkpoint) if checkpoint else temporary_folder("classifier-") / "best.weights.h5"
+    settings = {"epochs": epochs, "lr": lr, "patience": patience, "seed": seed, "changes": [type(layer).__name__ for layer in getattr(datagen, "layers", [])]}
+    name = best_weights.fingerprint(model, (X_train, Y_train, X_val, Y_val), settings) if lasting else ""
+
     logits = gives_logits(model, X_train[:32])
     if logits:
         print("the last layer is linear, without softmax: its two answers are taken as logits")
-    loss = keras.losses.CategoricalCrossentropy(from_logits=logits)
-    model.compile(optimizer=keras.optimizers.Adam(lr), loss=loss, metrics=["accuracy"])
-    history = model.fit(
-        batches(datagen, X_train, Y_train, seed),
-        validation_data=(np.asarray(X_val, dtype="float32"), np.asarray(Y_val, dtype="float32")),
-        epochs=epochs,
-        callbacks=[
-            keras.callbacks.ModelCheckpoint(str(checkpoint), save_best_only=True, save_weights_only=True),
-            keras.callbacks.EarlyStopping(patience=patience),
-            keras.callbacks.ReduceLROnPlateau(factor=0.4, patience=2, min_lr=1e-5),  # one epoch in vain is often chance
-        ],
-        shuffle=False,  # `batches` does it
-        verbose=2 if verbose else 0,
-    )
-    history.checkpoint = checkpoint
-    return history
+
+    def compiled():
+        model.compile(optimizer=keras.optimizers.Adam(lr), loss=keras.losses.CategoricalCrossentropy(from_logits=logits), metrics=["accuracy"])
+
+    compiled()
+    if lasting and (history := best_weights.fit_before_the_restart(model, checkpoint, name)):
+        return history
+    kept = best_weights.BestWeights(checkpoint)
+    try:
+        model.fit(
+            batches(datagen, X_train, Y_train, seed),
+            validation_data=(np.asarray(X_val, dtype="float32"), np.asarray(Y_val, dtype="float32")),
+            epochs=epochs,
+            callbacks=[
+                keras.callbacks.EarlyStopping(patience=patience),
+                keras.callbacks.ReduceLROnPlateau(factor=0.4, patience=2, min_lr=1e-5),  # one epoch in vain is often chance
+                kept,
+            ],
+            shuffle=False,  # `batches` does it
+            verbose=2 if verbose else 0,
+        )
+    except KeyboardInterrupt:
+        _say_what_is_kept(kept)
+        if not kept.logs:
+            compiled()  # the optimizer may be half made
+            kept.keep_this_moment(X_train[:1000], Y_train[:1000], X_val, Y_val)
+    if kept.stale:
+        kept.write(must=True)
+    if lasting:
+        best_weights.save_notes(kept.path, name, kept.logs)
+    return best_weights.as_history(model, kept.logs, kept.path)
+
+
+def _say_what_is_kept(kept):
+    if kept.logs:
+        print(f"Stopped in epoch {len(kept.logs) + 1}: the epochs before it and the best weights, of epoch {kept.best + 1}, are kept; the notebook goes on with them.")
+    else:
+        print("Stopped before the first epoch was over: the weights of this moment are kept, and the notebook goes on with them; they know little.")
 
 
 def gives_logits(model, X):

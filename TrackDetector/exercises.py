@@ -8,6 +8,7 @@ from TrackDetector.checks import data as on_data
 from TrackDetector.checks import faces as on_faces
 from TrackDetector.checks import naming as on_naming
 from TrackDetector.checks import targets
+from TrackDetector.checks.example import EXAMPLE
 
 DATA, FACES, CLASSIFIER = "TrackDetector.get_data", "TrackDetector.faces", "TrackDetector.classifier"
 
@@ -51,6 +52,7 @@ SCORES = (
 )
 
 TASK = Task("TrackDetector", EXERCISES, SCORES)
+example = EXAMPLE
 exercise, check, hint, solution, target, marks = TASK.exercise, TASK.check, TASK.hint, TASK.solution, TASK.target, TASK.marks
 
 

@@ -9,6 +9,7 @@ from matplotlib import patches, patheffects
 from matplotlib import pyplot as plt
 
 from common.boxes import as_boxes
+from common.pictures.words import described
 from common.scores import auc, best_match
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#777777"
@@ -47,9 +48,11 @@ def visualize_samples(data, n_cols=10, n_rows=2, title=None, seed=0):
     seed : int
         Which ones; the same seed shows the same patches.
     """
-    _, axes = _grid(n_cols, n_rows, 1.0, 1.05, title)
-    for ax, i in zip(axes.flat, _pick(len(data), n_cols * n_rows, seed)):
+    figure, axes = _grid(n_cols, n_rows, 1.0, 1.05, title)
+    chosen = _pick(len(data), n_cols * n_rows, seed)
+    for ax, i in zip(axes.flat, chosen):
         ax.imshow(picture(data[i]))
+    described(figure, f"{len(chosen)} small patches{': ' + title if title else ''}.")
 
 
 def _halo(patch, color="white"):
@@ -139,6 +142,12 @@ def visualize_bboxes(
                 draw_missed(ax, true[k : k + 1, 1:])
     if matching:
         figure.legend(handles=shape_handles(), loc="outside lower center", ncols=3, frameon=False, handlelength=3)
+    here = set(map(int, chosen))
+    found, faces = [k for k in range(len(pred)) if int(pred[k, 0]) in here], [k for k in range(len(true)) if int(true[k, 0]) in here]
+    lost = [k for k in faces if k in missed]
+    told = f"faces: {len(faces)}, of them hit {len(hits & set(found))}, missed {len(lost)}; false alarms: {len(set(found) - hits)}" if matching else (
+        f"boxes: {len(found)}" if pred_bboxes is not None else f"boxes around faces: {len(faces)}")
+    described(figure, f"{len(here)} photo{'s' if len(here) != 1 else ''}{': ' + title if title else ''}. Drawn {told}.")
 
 
 def _crop(image, box, shape, margin=0.5):
@@ -188,6 +197,7 @@ def visualize_worst(images, pred_bboxes, true_bboxes, decision_function, shapes,
             ax.text(0.5, -0.02, f"{decision[k]:.1f}", transform=ax.transAxes, ha="center", va="top", fontsize=8, color="black")
     if not rows:
         figure.text(0.5, 0.5, "no box was kept, and no face missed", ha="center")
+    described(figure, f"Cut-outs of mistakes{': ' + title if title else ''}. In rows: {'; '.join(row[-1] for row in rows) or 'none'}.")
 
 
 def visualize_heatmap(images, heatmap, n_cols=5, n_rows=1, others=None, names=("heat map",), title=None):
@@ -217,6 +227,8 @@ def visualize_heatmap(images, heatmap, n_cols=5, n_rows=1, others=None, names=("
             figure.colorbar(shown, ax=ax, shrink=0.7, label="face minus no face" if col == min(n_cols, len(images)) - 1 else "")
             if col == 0 and k < len(names):
                 ax.set_title(names[k], fontsize=9, loc="left")
+    tops = [f"{name}, at most {np.max(maps[: n_cols * n_rows]):.1f}" for name, maps in zip([*names, *["another map"] * len(kinds)], kinds)]
+    described(figure, f"{min(n_cols * n_rows, len(images))} photos{': ' + title if title else ''}, and below each its heat map: {'; '.join(tops)}.")
 
 
 def plot_history(history):
@@ -228,7 +240,7 @@ def plot_history(history):
     """
     record = history.history
     best = int(np.argmin(record["val_loss"]))
-    _, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for ax, name in zip(axes, ("accuracy", "loss")):
         epochs = np.arange(1, len(record[name]) + 1)
         ax.plot(epochs, record[name], color=BLUE, marker="o", ms=3, label="training (changed patches, dropout)")
@@ -237,6 +249,8 @@ def plot_history(history):
         ax.set(xlabel="epoch", ylabel=name)
         ax.grid(alpha=0.3)
     axes[1].legend(fontsize=8)
+    described(figure, f"Two charts over {len(record['loss'])} epochs. Accuracy on training patches ends at {record['accuracy'][-1]:.3f}, on validation patches at "
+                      f"{record['val_accuracy'][-1]:.3f}; validation loss is least in epoch {best + 1}, at {record['val_loss'][best]:.3f}.")
 
 
 def draw_equal_f1(ax):
@@ -264,7 +278,7 @@ def plot_precision_recall(precision, recall, thresholds=None, threshold=None, la
     scores : dict of float, optional
         From `scores.detector_scores`: the course score and AP@0.5 of the first curve, named beside it.
     """
-    _, ax = plt.subplots(figsize=(6, 4.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6, 4.6), layout="constrained")
     draw_equal_f1(ax)
     curves = {label or "detector": (precision, recall), **(others or {})}
     for (name, (p, r)), color, style in zip(curves.items(), (BLUE, VERMILION, GREEN, PURPLE), ("-", "--", "-.", ":")):
@@ -281,6 +295,7 @@ def plot_precision_recall(precision, recall, thresholds=None, threshold=None, la
            xlim=(0, 1.01), ylim=(0, 1.03), title=title or "Precision and recall")  # fmt: skip
     ax.grid(alpha=0.3)
     ax.legend(loc="lower left", fontsize=8)
+    described(figure, f"{title or 'Precision and recall'}: precision upwards, recall to the right. " + "; ".join(ax.get_legend_handles_labels()[1]) + ".")
 
 
 def plot_sizes(bboxes, images):
@@ -295,13 +310,17 @@ def plot_sizes(bboxes, images):
     """
     boxes = as_boxes(bboxes, 5)
     counts = np.bincount(boxes[:, 0].astype(int), minlength=images)
-    _, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     axes[0].bar(*np.unique(counts, return_counts=True), color=BLUE)
     axes[0].set(xlabel="faces in a photo", ylabel="photos", xticks=np.unique(counts))
     for k, (name, color) in enumerate((("height", BLUE), ("width", ORANGE))):
         axes[1].hist(boxes[:, 3 + k] - boxes[:, 1 + k], bins=np.arange(23, 42), color=color, alpha=0.7, label=name)
     axes[1].set(xlabel="pixels", ylabel="faces")
     axes[1].legend()
+    tall, wide = (boxes[:, 3 + k] - boxes[:, 1 + k] for k in (0, 1))
+    described(figure, f"Two histograms. Of {images:,} photos {int((counts == 1).sum()):,} show one face, the fullest {counts.max(initial=0)}. " + (
+        f"Faces are {tall.min():.0f} to {tall.max():.0f} pixels tall, {np.median(tall):.0f} in the middle, and {wide.min():.0f} to {wide.max():.0f} wide, {np.median(wide):.0f} in the middle."
+        if len(boxes) else "There are no faces."))
 
 
 def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou_threshold=0.1, title=None):
@@ -326,7 +345,7 @@ def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou
     # each bar is as much larger than the last in proportion as in a pyramid: few faces are very large
     edges = np.geomspace(max(sizes.min(), 1) - 1e-6, sizes.max() + 1e-6, bins + 1)
     found, lost = (np.histogram(sizes[which], edges)[0] for which in (~missed, missed))
-    _, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
     ax.bar(edges[:-1], found, np.diff(edges), align="edge", color=HIT[0], ec="white", label=f"found ({found.sum():,})")
     ax.bar(edges[:-1], lost, np.diff(edges), found, align="edge", color=MISS[0], ec="white", hatch="///", label=f"missed ({lost.sum():,})")
     for left, right, yes, no in zip(edges, edges[1:], found, lost):
@@ -336,6 +355,8 @@ def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou
            title=title or "Faces found and missed, by size; above each bar the share found")  # fmt: skip
     ax.title.set_fontsize(10)
     ax.legend()
+    described(figure, f"{title or 'Faces found and missed, by size'}: bars from {edges[0]:.0f} to {edges[-1]:.0f} pixels. Found are {found.sum():,} of {found.sum() + lost.sum():,} faces; "
+                      f"of the smaller half of the bars {found[: bins // 2].sum():,} of {(found + lost)[: bins // 2].sum():,}.")
 
 
 def plot_borders(difference):
@@ -345,7 +366,8 @@ def plot_borders(difference):
     ----------
     difference : ndarray of float, shape (h, w)
     """
-    _, ax = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
     shown = ax.imshow(difference, cmap="magma")
     plt.colorbar(shown, ax=ax, label="largest difference of the logits")
     ax.set(xlabel="column of the heat map", ylabel="row of the heat map")
+    described(figure, f"A map of {difference.shape[0]} × {difference.shape[1]} cells: how far the two networks differ, {np.median(difference):.2f} in the middle and {np.max(difference):.2f} at most.")

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.console import prepare_outputs, print_any_name
+from common.pages.writing import write_page
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = {
@@ -94,42 +95,6 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     return notebook
 
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def _still(notebook):
-    """A copy without live widgets: explorers become their picture with its words, progress bars go."""
-    import copy
-    from html import escape
-
-    notebook = copy.deepcopy(notebook)
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        kept = []
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if WIDGET in data and "image/png" in data:
-                words = escape(output.metadata["image/png"]["alt"])
-                picture = "".join(data["image/png"].split())
-                output.data = {"text/html": f'<figure><img alt="{words}" src="data:image/png;base64,{picture}"><figcaption>{words}</figcaption></figure>'}
-            if WIDGET not in output.get("data", {}):
-                kept.append(output)
-        if "outputs" in cell:
-            cell.outputs = kept
-    return notebook
-
-
-def write_page(notebook, out):
-    """Write an executed notebook as one HTML file with its pictures inside.
-
-    A page has no kernel, and live widgets in it would have to be fetched from a network, so it has none.
-    """
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(_still(notebook))
-    Path(out).write_text(page, encoding="utf-8")
-
-
 def save_pictures(notebook, folder, quality=82):
     """Save the pictures of the cells with a tag ``docs:NAME`` as ``NAME.webp``; several of one cell one below the other.
 
@@ -198,7 +163,7 @@ def main(arguments=None):
             failed.append(name)
             print(f"{error}\nThe notebook up to there: {executed}", file=sys.stderr)
             continue
-        write_page(notebook, executed.with_suffix(".html"))
+        write_page(notebook, executed.with_suffix(".html"), home=path.parent)
         if options.pictures:
             print("  pictures:", *save_pictures(notebook, options.pictures))
         made.append(executed.with_suffix(".html"))

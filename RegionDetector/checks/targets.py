@@ -4,6 +4,8 @@ from itertools import islice
 
 import numpy as np
 
+from common.pictures.words import described
+
 
 def _scenes(count=4):
     from RegionDetector.demo.scenes import scenes
@@ -28,6 +30,7 @@ def _figure(count, title, rows=1, size=2.2):
     for ax in axes.flat:
         ax.set_axis_off()
     figure.suptitle(title, fontsize=10)
+    described(figure, title + ".")
     return figure, axes
 
 

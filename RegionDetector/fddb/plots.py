@@ -8,6 +8,7 @@ from matplotlib import pyplot as plt
 from scipy.stats import binomtest
 
 from common.graph import BLUE, GREY, VERMILION
+from common.pictures.words import described
 from RegionDetector.fddb.report import COUNTS, PUBLISHED
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,17 +22,19 @@ def load(name):
 def plot_steps(steps, count=500):
     """What each step brought: share of the faces found at so many false positives."""
     rates = [step["rates"][str(count)] for step in steps]
-    _, ax = plt.subplots(figsize=(9, 0.5 * len(steps) + 1.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(9, 0.5 * len(steps) + 1.2), layout="constrained")
     bars = ax.barh([step["name"] for step in steps], rates, color=[GREY if step.get("left_out") else BLUE for step in steps])
     ax.bar_label(bars, [f"{rate:.3f}" + (" (left out)" if step.get("left_out") else "") for rate, step in zip(rates, steps)], padding=4)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1.12), xlabel=f"share of the faces found at {count} false positives (fold 9; scaled to all of FDDB)")
     ax.spines[["top", "right"]].set_visible(False)
+    told = "; ".join(f"{step['name']} {rate:.3f}" for rate, step in zip(rates, steps))
+    described(figure, f"Bars: the share of the faces found at {count} false positives after each step. {told}.")
 
 
 def plot_curve(results, zoom=True):
     """The discrete curve of the ten folds among published detectors, and the continuous one."""
-    _, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", width_ratios=(3, 2))
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", width_ratios=(3, 2))
     curve, share = results["curve"], len(results["folds"]) / 10
     marks = "osD^vP*Xhd<>p"
     for (label, rates), mark in zip(PUBLISHED.values(), marks):
@@ -44,12 +47,15 @@ def plot_curve(results, zoom=True):
     axes[0].set_ylabel("share of the faces found (IoU > 0.5)")
     axes[1].set_ylabel("sum of IoU / faces")
     axes[0].legend(fontsize="x-small", loc="lower right", ncols=2)
+    best, last = max((rates[-1], label) for label, rates in PUBLISHED.values()), np.array(curve["discrete"])[-1]
+    described(figure, f"Two charts over the false positives: the share of the faces found, and the sum of IoU. This network's curve ends at {last:.3f}; of {len(PUBLISHED)} published "
+                      f"detectors the best, {best[1]}, ends at {best[0]:.3f}.")
 
 
 def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 1000)):
     """Share of the faces found, by their size; lines show where the true share may lie (95 %, Wilson)."""
     pixels, found = np.array(results["faces_by_size"]["pixels"]), np.array(results["faces_by_size"]["found"])
-    _, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
     names = []
     for place, (low, high) in enumerate(zip(edges, edges[1:])):
         here = found[(pixels >= low) & (pixels < high)]
@@ -61,6 +67,8 @@ def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 
             ax.text(place, 0.03, f"{len(here)}", ha="center", color="white")
     ax.set(ylim=(0, 1), xlabel="size of the face in pixels, square root of height times width (in the bars: how many faces)", ylabel="share found")
     ax.set_xticks(range(len(names)), names)
+    shares = [f"{name} pixels {found[(pixels >= low) & (pixels < high)].mean():.0%}" for name, low, high in zip(names, edges, edges[1:]) if ((pixels >= low) & (pixels < high)).any()]
+    described(figure, f"Bars: the share of the faces found, by their size: {', '.join(shares)}.")
 
 
 def plot_speed(detectors):
@@ -75,4 +83,5 @@ def plot_speed(detectors):
     ax.set(xscale="log", xlabel="median time for a photo of 640 × 480, milliseconds", ylabel="AP at IoU 0.5 (fold 10 of FDDB)", ylim=(0, 1.08), yticks=np.linspace(0, 1, 6))
     ax.margins(x=0.45)
     ax.grid(alpha=0.3)
-    return figure
+    told = "; ".join(f"{name} {row['ap50']:.3f} in {row['milliseconds']:.0f} ms" for name, row in detectors.items())
+    return described(figure, f"A chart of quality over time, one mark a detector: {told}.")

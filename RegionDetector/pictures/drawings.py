@@ -7,6 +7,7 @@ from matplotlib import patches
 from matplotlib import pyplot as plt
 
 from common.graph import BLUE, GREY, ORANGE, draw_boxes, picture
+from common.pictures.words import described
 
 SILENT = ("InputLayer", "Rescaling", "Dropout", "SpatialDropout2D", "Activation", "ReLU", "Softmax")
 CHANGED, KEPT = "#F3D9A4", "#C9DDEE"
@@ -122,7 +123,8 @@ def plot_receptive_field(model, image, cell=(0, 0), window=32):
     steps.set_title("three neighbouring cells of each layer, and the pixels they see", fontsize=10)
     for side in ("top", "right"):
         steps.spines[side].set_visible(False)
-    return figure
+    told = "; ".join(f"{field.name} {field.size} pixels" for field in shown)
+    return described(figure, f"Left, the window of cell {cell[0]}, {cell[1]} on a photo, those of its neighbours {last.stride} pixels on, and all it sees. Right, what a cell of each layer sees: {told}.")
 
 
 def _shown(model):
@@ -201,4 +203,5 @@ def plot_conversion(classifier, fcnn_model):
     ax.set(xlim=(-0.55, wide - 0.45), ylim=(-1.3, 4.1), aspect="equal")
     total = sum(int(np.prod(weight.shape)) for layer in before for weight in layer.weights)
     ax.set_title(f"Orange: what changes. {total:,} weights above and below; below each layer the shape of its kernel", fontsize=10, loc="left")
-    return figure
+    told = [f"{name}: " + ", ".join(" × ".join(map(str, layer.output.shape[1:])) for layer in layers) for _, layers, name in rows]
+    return described(figure, f"Two rows of blocks, one a layer. {'; '.join(told)}. Both have {total:,} weights; where a long vector stands above, a map stands below.")

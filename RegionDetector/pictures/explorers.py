@@ -14,7 +14,7 @@ from common.boxes import covered, iou, non_maximum_suppression
 from common.exercises.reference import load
 from common.graph import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, draw_boxes, picture
 from common.inference import compiled
-from common.pictures.explorers import Explorer, slider
+from common.pictures.controls import Explorer, slider
 from common.pictures.sheet import Sheet
 from RegionDetector.detector import WINDOW, cell_stride, face_answer
 from RegionDetector.pictures.drawings import receptive_fields

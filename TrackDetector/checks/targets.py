@@ -1,5 +1,7 @@
 """Pictures of what TrackDetector's references do, on the built-in faces."""
 
+from common.pictures.words import described
+
 
 def crops(preprocess_imgs):
     """Photos above, what is cut out of them below."""
@@ -14,4 +16,4 @@ def crops(preprocess_imgs):
         ax.imshow(image)
         ax.set_axis_off()
     figure.suptitle("Photos above; below, what the reference makes of them", fontsize=10)
-    return figure
+    return described(figure, f"{len(photos)} photos above; below, what the reference makes of them: the face upright, in the middle.")

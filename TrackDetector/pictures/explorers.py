@@ -6,13 +6,13 @@ See `common.pictures.explorers`: a function that draws a figure from a state, an
 import base64
 import io
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import cv2
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from common.pictures.explorers import Explorer
+from common.pictures.controls import Explorer, widgets
 from common.pictures.people import MARK, OTHER, SAME, short
 from common.pictures.sheet import Sheet
 from TrackDetector.neighbors.predictions import UNKNOWN
@@ -174,10 +174,12 @@ def thumbnails(pictures, names, size=58):
     Returns
     -------
     buttons : ipywidgets.ToggleButtons
-        Its value is the number of the face.
+        Its value is the number of the face. Without ipywidgets no buttons, but the value of the first.
     style : ipywidgets.HTML
         Lays the pictures on the buttons; it must be shown too.
     """
+    if widgets is None:
+        return SimpleNamespace(value=0), None
     # the page finds the chosen button by its text: of one name, each further one gets a space more that is not seen
     shown = [short(name, 9) for name in names]
     buttons = widgets.ToggleButtons(

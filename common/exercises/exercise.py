@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from common.exercises.calling import as_asked, in_form, watched
 from common.exercises.errors import describe_error
+from common.exercises.progress import line_of
 from common.exercises.reference import load, source_of
 from common.exercises.time_limit import TooLong, time_limit
 from common.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Verdict, Wrong, show
@@ -365,8 +366,11 @@ class Task:
 
         return show_target(self, self._find(f))
 
-    def marks(self):
-        """Print the table of marks and return their sum."""
+    def marks(self, line=False):
+        """Print the table of marks, or one line about them, and return their sum."""
+        if line:
+            print(line_of(self))
+            return sum(verdict.marks for verdict in self.verdicts.values())
         total = 0.0
         for item in (*self.exercises, *self.scores):
             verdict = self.verdicts.get(item.name, Verdict(item.name, "not checked yet"))

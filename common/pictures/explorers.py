@@ -1,96 +1,21 @@
-"""Explorers: pictures that follow a slider. The plumbing, and the two that need boxes alone: overlap and threshold.
+"""Explorers: pictures that follow a slider. Here the two that need boxes alone: overlap and threshold.
 
 An explorer is two things. A plain function (`draw_iou`, `draw_threshold`, ...) draws a figure from a state;
 it needs no kernel and no browser, and the figure's label says in words what it shows. An `Explorer`
-puts sliders above the same picture, on a sheet that keeps what does not move (`common.pictures.sheet`). Where there
-is no live kernel, in an HTML page or a notebook that was run headless, the picture of its first state stands in.
+(`common.pictures.controls`) puts sliders above the same picture, on a sheet that keeps what does not move (`common.pictures.sheet`).
 """
 
-import base64
-import gc
-import io
-from html import escape
-
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.patches import Rectangle
 
 from common.boxes import as_boxes, iou_score
 from common.graph import BLUE, FALSE_ALARM, GREEN, HIT, MISS, ORANGE, VERMILION, draw_boxes, draw_equal_f1, draw_missed, picture
+from common.pictures.controls import Explorer, fitting_step, slider
 from common.pictures.sheet import Sheet
 from common.scores import COURSE_IOU, best_match
 
 OVERLAPS = (0.1, 0.5, 0.75)  # what the course, PASCAL VOC and a strict reader ask of a hit
 MOST_LABELS = 8  # on a photo, those of the surest boxes: more cover one another
-
-
-def packed(pixels, kind):
-    """A picture (H, W, 3) as the bytes of a file: "png", or "webp" without loss, which takes half the time."""
-    from PIL import Image
-
-    quick = {"lossless": True, "quality": 0, "method": 0} if kind == "webp" else {}
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, kind, **quick)
-    return out.getvalue()
-
-
-class Explorer(widgets.VBox):
-    """Controls, and below them the picture of a sheet in the state that they say.
-
-    Parameters
-    ----------
-    sheet : common.pictures.sheet.Sheet
-    state : callable
-        Takes the controls' values by name; returns what `sheet.at` takes.
-    controls : dict of str to ipywidgets.Widget
-        By the name of the parameter. Widgets with a `value`; arrow keys move sliders, Tab goes to the next.
-    extra : sequence of ipywidgets.Widget
-        Shown above the controls.
-
-    Attributes
-    ----------
-    image : ipywidgets.Image
-        The picture, as WebP without loss.
-    words : ipywidgets.HTML
-        What it shows, for those who do not see it; read out when it changes.
-    """
-
-    def __init__(self, sheet, state, controls, extra=()):
-        self.sheet, self.state, self.controls = sheet, state, dict(controls)
-        width = f"{sheet.figure.get_figwidth() * sheet.figure.dpi:.0f}px"  # no wider than it is: a picture blown up is blurred
-        self.image = widgets.Image(format="webp", layout=widgets.Layout(width=width, max_width="100%", height="auto", margin="2px 0", align_self="flex-start"))
-        self.words = widgets.HTML()
-        for control in self.controls.values():
-            control.observe(self._redraw, "value")
-        row = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap", align_items="center", max_width="920px"))
-        super().__init__([*extra, row, self.image, self.words])
-        self._redraw()
-
-    def _redraw(self, change=None):
-        collects = gc.isenabled()
-        gc.disable()  # tidying up may take as long as three pictures; it can wait until this one is on its way
-        try:
-            self.label = self.sheet.at(*self.state(**{name: control.value for name, control in self.controls.items()})).get_label()
-            self.image.value = packed(self.sheet.pixels(), "webp")
-        finally:
-            if collects:
-                gc.enable()
-        self.words.value = f'<p role="status" style="line-height: 1.4">{escape(self.label)}</p>'
-
-    def _repr_mimebundle_(self, **kwargs):
-        data = super()._repr_mimebundle_(**kwargs)
-        shown = {"image/png": base64.b64encode(packed(self.sheet.pixels(), "png")).decode(), "text/plain": self.label}
-        return {**data, **shown}, {"image/png": {"alt": self.label}}
-
-
-def slider(name, low, high, value, step=1, text=None):
-    """A slider that reports while it is dragged; whole numbers unless `step` has a fraction."""
-    kind = widgets.IntSlider if float(step).is_integer() else widgets.FloatSlider
-    more = {} if kind is widgets.IntSlider else {"readout_format": ".2f"}
-    return kind(
-        value=value, min=low, max=high, step=step, description=name, description_tooltip=text, continuous_update=True,
-        style={"description_width": "initial"}, layout=widgets.Layout(width="46%", min_width="290px", max_width="98%"), **more,
-    )
 
 
 # --- overlap ----------------------------------------------------------------------------------------------------
@@ -307,11 +232,12 @@ def explore_threshold(detections, threshold):
     """
     order = detections.worst_first(threshold)
     low, high = np.floor(detections.decision.min()), np.ceil(detections.decision.max())
+    step = fitting_step(low, high)
 
     def state(threshold, rank):
         return threshold, int(order[rank - 1])
 
     return Explorer(_Threshold(detections), state, {
-        "threshold": slider("threshold", low, high, float(np.clip(threshold, low, high)), 0.05),
+        "threshold": slider("threshold", low, high, float(np.clip(threshold, low, high)), step),
         "rank": slider("photo, the worst first", 1, len(order), 1),
     })

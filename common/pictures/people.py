@@ -8,6 +8,8 @@ Photos are RGB uint8, boxes [min_row, min_col, max_row, max_col], landmarks (row
 
 import numpy as np
 
+from common.pictures.words import described
+
 SAME, OTHER, MARK = "#00795A", "#C24E00", "#0065A8"  # a little darker than Okabe and Ito have them: they colour text
 
 
@@ -58,7 +60,8 @@ def visualize(images, labels=None, columns=8, most=24, title=""):
     figure, axes = _grid(len(keys), columns, 1.4, title, shape=1.15)
     for ax, key in zip(axes.flat, keys):
         _photo(ax, images[key], "" if labels is None else short(labels[key]), size=8)
-    return figure
+    names = [] if labels is None else list(dict.fromkeys(short(labels[key]) for key in keys))
+    return described(figure, f"{len(keys)} photo{'s' if len(keys) != 1 else ''}{': ' + title if title else ''}{'; they show ' + ', '.join(names) if names else ''}.")
 
 
 def visualize_faces(images, faces, titles=None, columns=6, title=""):
@@ -84,7 +87,9 @@ def visualize_faces(images, faces, titles=None, columns=6, title=""):
             ax.scatter(*np.asarray(face.landmarks).T[::-1], s=9, color="yellow", edgecolors="black", linewidths=0.4)
         ax.set_xlim(-0.5, image.shape[1] - 0.5)
         ax.set_ylim(image.shape[0] - 0.5, -0.5)
-    return figure
+    every = [face for found in faces for face in found]
+    return described(figure, f"{len(images)} photos{': ' + title if title else ''}. Drawn are {len(every)} boxes with five landmarks each; "
+                             f"{sum(not face.found for face in every)} of the boxes are a guess.")
 
 
 def visualize_alignment(images, crops, landmarks=None, title=""):
@@ -102,7 +107,7 @@ def visualize_alignment(images, crops, landmarks=None, title=""):
         _photo(below, crop)
         if landmarks is not None:
             below.scatter(*np.asarray(landmarks).T[::-1], s=14, marker="+", color="yellow", linewidths=1)
-    return figure
+    return described(figure, f"{len(images)} photos above, and below each the face cut out of it and turned upright{': ' + title if title else ''}.")
 
 
 def visualize_neighbors(rows, title="", columns=None):
@@ -121,7 +126,8 @@ def visualize_neighbors(rows, title="", columns=None):
             same = name == row[0][1]
             _photo(ax, image, short(name, 15) if asked else f"{'✓' if same else '✗'} {short(name, 13)}\n{distance:.2f}",
                    "black" if asked else SAME if same else OTHER, size=8)
-    return figure
+    told = [f"{short(row[0][1])}: {sum(name == row[0][1] for _, name, _ in row[1:])} of the {len(row) - 1} nearest are the same person" for row in rows]
+    return described(figure, f"{len(rows)} rows of faces{': ' + title if title else ''}. {'; '.join(told)}.")
 
 
 def visualize_descriptors(descriptors, labels, seed=0, named=40, title="Every point is a photo, every colour and shape a person"):
@@ -154,7 +160,7 @@ def visualize_descriptors(descriptors, labels, seed=0, named=40, title="Every po
     for person in people[np.argsort(-counts, kind="stable")][:named]:
         ax.annotate(short(person), np.median(flat[labels == person], axis=0), fontsize=8, xytext=(5, 5), textcoords="offset points", parse_math=False)
     ax.set(title=title, xticks=[], yticks=[])
-    return figure
+    return described(figure, f"A map of {len(labels)} points, one a photo, of {len(people)} people. {title}.")
 
 
 def plot_distances(same, different, threshold=None, title="Distances between two photos", names=("the same person", "different people")):
@@ -178,7 +184,8 @@ def plot_distances(same, different, threshold=None, title="Distances between two
         ax.axvline(threshold, color="black", ls="--", label=f"threshold {threshold:.3f}")
     ax.set(title=title, xlabel="distance", ylabel="density")
     ax.legend()
-    return figure
+    told = "; ".join(f"{name}: {len(values)} distances around {np.median(values):.2f}, from {np.min(values):.2f} to {np.max(values):.2f}" for name, values in zip(names, (same, different)))
+    return described(figure, f"Two histograms. {title}. {told}" + (f"; the threshold is {threshold:.3f}." if threshold is not None else "."))
 
 
 def plot_choice(ks, scores, title="Chosen on the training photos alone", ylabel="right answers"):
@@ -199,7 +206,8 @@ def plot_choice(ks, scores, title="Chosen on the training photos alone", ylabel=
     ax.set(title=title, xlabel="k, photos that vote", ylabel=ylabel, xticks=list(ks), ylim=(lowest - 0.1 * (1.01 - lowest), 1.0))
     ax.grid(alpha=0.3)
     ax.legend()
-    return figure
+    told = "; ".join(f"{name} from {min(values):.3f} to {max(values):.3f}" for name, values in scores.items())
+    return described(figure, f"Curves over k. {title}. {ylabel}: {told}.")
 
 
 def plot_confusion(labels, counts, most=15, title="Who is taken for whom"):
@@ -227,7 +235,7 @@ def plot_confusion(labels, counts, most=15, title="Who is taken for whom"):
     if not len(keep):
         ax.axis("off")
         ax.text(0.5, 0.5, f"all {int(counts.sum())} answers are right", ha="center", va="center", fontsize=13)
-        return figure
+        return described(figure, f"{title}. All {int(counts.sum())} answers are right.")
     ax.imshow(part, cmap="Blues")
     for row, col in np.argwhere(part):
         ink = "white" if part[row, col] > part.max() / 2 else OTHER if row != col else "black"
@@ -236,7 +244,8 @@ def plot_confusion(labels, counts, most=15, title="Who is taken for whom"):
     ax.set_yticks(range(len(keep)), names, fontsize=8, parse_math=False)
     ax.set(title=title, xlabel="the answer", ylabel="the truth")
     ax.title.set_fontsize(10)
-    return figure
+    told = [f"{short(labels[row])} for {short(labels[col])} {wrong[row, col]} times" for row, col in np.argwhere(wrong)[:8]]
+    return described(figure, f"{title}. {int(wrong.sum())} of {int(counts.sum())} answers are wrong{': ' + ', '.join(told) if told else ''}.")
 
 
 def visualize_film(clips, title="", columns=10):
@@ -265,7 +274,8 @@ def visualize_film(clips, title="", columns=10):
                 side.set(color=colour, linewidth=2)
         right = "right" if answer == truth else f"it is {short(truth)}"
         line[0].set_ylabel(f"{short(answer, 14)}\n({right})", fontsize=8, color=SAME if answer == truth else OTHER, parse_math=False)
-    return figure
+    told = [f"{short(truth)} is called {short(answer)}, {sum(name == truth for _, name, _ in votes)} of {len(votes)} votes are right" for _, votes, answer, truth in clips]
+    return described(figure, f"{len(clips)} film strips{': ' + title if title else ''}. {'; '.join(told)}.")
 
 
 def plot_accept_curve(false_accept, correct_accept, point=None, title="Strangers kept out, known people let in"):
@@ -293,7 +303,8 @@ def plot_accept_curve(false_accept, correct_accept, point=None, title="Strangers
     ax.minorticks_off()
     ax.set(title=title, xlabel="false accepts: strangers who get a name", ylabel="correct accepts", xlim=(0, 1), ylim=(0.5, 1.01))
     ax.grid(alpha=0.3)
-    return figure
+    at = f" The threshold in use gives {point[1]:.1%} correct accepts at {point[0]:.1%} false accepts." if point is not None else ""
+    return described(figure, f"A curve of correct accepts over false accepts. {title}.{at}")
 
 
 def plot_rates(parts, title="Rates by group, with 95 % intervals"):
@@ -319,4 +330,5 @@ def plot_rates(parts, title="Rates by group, with 95 % intervals"):
         ax.grid(axis="x", alpha=0.3)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     figure.suptitle(title, fontsize=11)
-    return figure
+    told = "; ".join(f"{name}: " + ", ".join(f"{group} {hits} of {trials}" for group, hits, trials, _, _ in rates) for name, rates in parts.items())
+    return described(figure, f"{title}. {told}.")

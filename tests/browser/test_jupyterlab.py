@@ -1,10 +1,14 @@
 """The notebooks in JupyterLab, in a real browser: opened, run from top to bottom, and looked at."""
 
 import os
+from pathlib import Path
 
 import nbformat
 import pytest
+from audit import AXE, DESK, PHONE, look_at, violations
 from conftest import notebooks
+
+from common.notebooks import write_page
 
 pytestmark = pytest.mark.browser
 
@@ -65,8 +69,18 @@ def test_the_eye_sees_a_cell_that_fails(lab, kit):
 
 
 @pytest.mark.parametrize("notebook", notebooks())
-def test_a_notebook_runs_in_jupyterlab(lab, notebook):
-    sight = lab.run_all(notebook, MINUTES, use_widgets)
+def test_a_notebook_runs_in_jupyterlab(lab, kit, notebook, tmp_path):
+    faults = []
+
+    def use(lab, page, panel):
+        use_widgets(lab, page, panel)
+        assert not panel.locator("a[href^='mailto:']").count()
+        ours = [kind for kind in (".kit-explorer", ".kit-question") if panel.locator(kind).count()]
+        if AXE.is_file() and ours:
+            faults.extend(violations(page, ours))
+
+    sight = lab.run_all(notebook, MINUTES, use)
+    assert not faults, faults
     assert not sight.errors, "\n".join(sight.errors)
     assert all(any(map(str.isdigit, prompt)) for prompt in sight.prompts), f"cells that did not run: {sight.prompts}"
     assert all(sight.pictures), "a picture could not be drawn"
@@ -77,3 +91,8 @@ def test_a_notebook_runs_in_jupyterlab(lab, notebook):
     assert bool(sight.widgets) == ("application/vnd.jupyter.widget-view+json" in mime_types(sight.saved))
     assert not [output for output in outputs(sight.saved) if output.output_type == "error"]
     assert not sight.page_errors, sight.page_errors
+    page = tmp_path / Path(notebook).with_suffix(".html").name
+    write_page(sight.saved, page, home=kit / Path(notebook).parent)
+    assert page.stat().st_size <= 3e6
+    if AXE.is_file():
+        assert [fault for width, scheme in ((PHONE, "light"), (DESK, "dark")) for fault in look_at(lab.browser, page, width, scheme)] == []

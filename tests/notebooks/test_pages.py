@@ -9,39 +9,105 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.notebooks import ROOT, run_notebook, save_pictures, write_page
+from common.notebooks import MAIN, ROOT, run_notebook, save_pictures, write_page
+from common.pages.writing import printed
 from common.pictures import explorers
 
-EXPLORER = f"""import sys
-sys.path.insert(0, {str(ROOT)!r})
-import numpy as np
+HEAD = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+EXPLORER = f"""{HEAD}import numpy as np
 from tqdm.auto import tqdm
 from common.pictures import explorers
 for _ in tqdm(range(3)): pass
 explorers.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))"""
 PLOTS = "from matplotlib import pyplot as plt\nfor width in (3, 5):\n    plt.figure(figsize=(width, 2)); plt.plot([0, 1])\nplt.show()"
+OURS = f"""{HEAD}import numpy as np
+from common import graph
+graph.visualize_samples(np.zeros((3, 8, 8, 3), np.uint8), n_rows=1, title="three & no more")
+"""
+PROSE = """# A title & more
+
+AP@0.5 is a score. [Elsewhere](other.ipynb#there), [here](#A-section).
+
+<details><summary>Hints</summary>
+
+1. The first.
+2. The second.
+
+</details>
+
+## A section
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     home = tmp_path_factory.mktemp("pages")
-    cells = [nbformat.v4.new_code_cell(EXPLORER, metadata={"tags": ["docs:overlap"]}), nbformat.v4.new_code_cell(PLOTS, metadata={"tags": ["docs:two"]}),
-             nbformat.v4.new_code_cell("None", metadata={"tags": ["docs:nothing"]})]  # fmt: skip
+    cells = [nbformat.v4.new_code_cell(EXPLORER, metadata={"tags": ["docs:overlap"]}), nbformat.v4.new_code_cell(OURS),
+             nbformat.v4.new_code_cell(PLOTS, metadata={"tags": ["docs:two"]}),
+             nbformat.v4.new_code_cell("None", metadata={"tags": ["docs:nothing"]}), nbformat.v4.new_markdown_cell(PROSE),
+             nbformat.v4.new_code_cell("from IPython.display import HTML, Javascript\ndisplay(HTML('<script>alert(1)</script>'), Javascript('alert(2)'))")]  # fmt: skip
     nbformat.write(nbformat.v4.new_notebook(cells=cells), home / "in.ipynb")
     return run_notebook(home / "in.ipynb", home / "out.ipynb")
 
 
-def test_an_explorer_is_a_picture_with_words_in_a_page(executed, tmp_path):
-    write_page(executed, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(executed, tmp_path_factory):
+    out = tmp_path_factory.mktemp("page") / "page.html"
+    write_page(executed, out, home=ROOT / "RegionDetector")
+    return out.read_text(encoding="utf-8")
+
+
+def test_an_explorer_is_a_picture_with_words_in_a_page(page):
     body = page[page.index("<body") :]
     assert "widget-view+json" not in body and "html-manager" not in page  # would have to be fetched from a network
-    found = re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([^"]+)"', body)
+    pictures = re.findall(r"<img [^>]*>", body)
     twin = explorers.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))
-    alt, data = next((alt, data) for alt, data in found if "IoU" in alt)
-    assert alt == twin.label
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), np.asarray(Image.open(io.BytesIO(twin.image.value))))
+    mine = next(picture for picture in pictures if "IoU" in picture)
+    assert f'alt="{twin.label}"' in mine
+    shown = Image.open(io.BytesIO(base64.b64decode(re.search(r"data:image/webp;base64,([^\"]+)", mine).group(1)))).convert("RGB")
+    drawn = Image.open(io.BytesIO(twin.image.value)).convert("RGB")
+    assert shown.size == drawn.size and np.abs(np.asarray(shown, int) - np.asarray(drawn, int)).mean() < 3
     assert twin.label in re.sub(r"<img[^>]*>", "", body) and "| 0/3 [" not in body  # a bar that has stopped tells nothing
+
+
+def test_hints_stay_folded_and_figures_do_not_become_mail(page):
+    assert re.search(r"<details><summary>Hints</summary>\s*<ol>\s*<li>The first", page)
+    assert "mailto:" not in page and "AP@0.5 is a score" in page
+
+
+def test_every_picture_has_words_of_its_own(page):
+    words = re.findall(r'<img [^>]*alt="([^"]*)"', page)
+    assert len(words) == page.count("<img ") == 4
+    assert any("3 small patches: three &amp; no more" in text for text in words)
+    assert not any("No description" in text or "without a description" in text for text in words)
+
+
+def test_a_page_has_a_title_and_asks_nobody_for_anything(page):
+    assert "<title>A title &amp; more</title>" in page and '<html lang="en">' in page
+    assert "<script" not in page and "IPython.core.display.HTML object" in page
+    assert not re.search(r"""(src|href)=["'](?:https?:)?//""", page) and "@import" not in page and "default-src 'none'" in page
+    for target in re.findall(r'href="#([^"]+)"', page):
+        assert re.search(rf'id="{re.escape(target)}"', page), target
+
+
+def test_links_lead_to_the_page_beside_or_to_the_file(executed, tmp_path):
+    (tmp_path / "build").mkdir()
+    (tmp_path / "home").mkdir()
+    for beside, expected in ((False, "../home/other.ipynb#there"), (True, "other.html#there")):
+        if beside:
+            (tmp_path / "build" / "other.html").write_text("")
+        write_page(executed, tmp_path / "build" / "page.html", home=tmp_path / "home")
+        assert f'href="{expected}"' in (tmp_path / "build" / "page.html").read_text(encoding="utf-8")
+
+
+def test_what_was_printed_over_is_gone_and_tables_keep_their_lines():
+    assert printed("1 of 2\r2 of 2\ndone\n") == '<pre class="printed">2 of 2\ndone</pre>'
+    assert 'class="printed table" tabindex="0"' in printed("┃ a ┃") and printed("\n") == ""
+    assert printed("\x1b[31m<b>\x1b[0m") == '<pre class="printed">&lt;b&gt;</pre>'
 
 
 def test_pictures_of_tagged_cells_are_saved_several_as_one(executed, tmp_path):
@@ -59,3 +125,9 @@ def test_nobody_else_on_the_machine_can_read_along(tmp_path, capfd):
     executed = run_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
     assert executed.cells[0].outputs[0].text == "42\n"
     assert "without encryption" not in capfd.readouterr().err
+
+
+def test_the_gallery_leads_to_the_pages_that_make_run_writes():
+    links = set(re.findall(r'href="([^"#]+)"', (ROOT / "docs" / "index.html").read_text(encoding="utf-8")))
+    assert {link for link in links if "build/" in link} == {f"../build/{name.rpartition('/')[2].removesuffix('.ipynb')}.html" for name in MAIN}
+    assert not any(link.endswith(".ipynb") for link in links)

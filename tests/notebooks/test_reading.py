@@ -71,3 +71,10 @@ def test_notebooks_are_committed_clean(path):
             assert len(cell.source.splitlines()) <= 15, cell.id
     head = notebook.cells[0].source
     assert head.startswith("# ") and all(f"**{word}" in head for word in ("You will learn", "Time", "Runs on"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_score_is_no_mail_address(path):
+    """JupyterLab makes a mail link of AP@0.5, but not of AP\\@0.5, which it shows in the same way."""
+    for name, source in texts(path).items():
+        assert not re.search(r"\w@[\w.]", re.sub(r"`[^`]*`", "", source)), name
