@@ -319,7 +319,8 @@ def plot_sizes(bboxes, images):
     axes[1].legend()
     tall, wide = (boxes[:, 3 + k] - boxes[:, 1 + k] for k in (0, 1))
     described(figure, f"Two histograms. Of {images:,} photos {int((counts == 1).sum()):,} show one face, the fullest {counts.max(initial=0)}. " + (
-        f"Faces are {tall.min():.0f} to {tall.max():.0f} pixels tall, {np.median(tall):.0f} in the middle, and {wide.min():.0f} to {wide.max():.0f} wide, {np.median(wide):.0f} in the middle."
+        f"Faces are {tall.min():.0f} to {tall.max():.0f} pixels tall, {np.median(tall):.0f} in the middle, "
+        f"and {wide.min():.0f} to {wide.max():.0f} wide, {np.median(wide):.0f} in the middle."
         if len(boxes) else "There are no faces."))
 
 
@@ -355,7 +356,8 @@ def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou
            title=title or "Faces found and missed, by size; above each bar the share found")  # fmt: skip
     ax.title.set_fontsize(10)
     ax.legend()
-    described(figure, f"{title or 'Faces found and missed, by size'}: bars from {edges[0]:.0f} to {edges[-1]:.0f} pixels. Found are {found.sum():,} of {found.sum() + lost.sum():,} faces; "
+    described(figure, f"{title or 'Faces found and missed, by size'}: bars from {edges[0]:.0f} to {edges[-1]:.0f} pixels. "
+                      f"Found are {found.sum():,} of {found.sum() + lost.sum():,} faces; "
                       f"of the smaller half of the bars {found[: bins // 2].sum():,} of {(found + lost)[: bins // 2].sum():,}.")
 
 
@@ -370,4 +372,5 @@ def plot_borders(difference):
     shown = ax.imshow(difference, cmap="magma")
     plt.colorbar(shown, ax=ax, label="largest difference of the logits")
     ax.set(xlabel="column of the heat map", ylabel="row of the heat map")
-    described(figure, f"A map of {difference.shape[0]} × {difference.shape[1]} cells: how far the two networks differ, {np.median(difference):.2f} in the middle and {np.max(difference):.2f} at most.")
+    described(figure, f"A map of {difference.shape[0]} × {difference.shape[1]} cells: how far the two networks differ, "
+                      f"{np.median(difference):.2f} in the middle and {np.max(difference):.2f} at most.")

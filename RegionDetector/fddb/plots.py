@@ -48,8 +48,8 @@ def plot_curve(results, zoom=True):
     axes[1].set_ylabel("sum of IoU / faces")
     axes[0].legend(fontsize="x-small", loc="lower right", ncols=2)
     best, last = max((rates[-1], label) for label, rates in PUBLISHED.values()), np.array(curve["discrete"])[-1]
-    described(figure, f"Two charts over the false positives: the share of the faces found, and the sum of IoU. This network's curve ends at {last:.3f}; of {len(PUBLISHED)} published "
-                      f"detectors the best, {best[1]}, ends at {best[0]:.3f}.")
+    described(figure, f"Two charts over the false positives: the share of the faces found, and the sum of IoU. This network's curve ends at {last:.3f}; "
+                      f"of {len(PUBLISHED)} published detectors the best, {best[1]}, ends at {best[0]:.3f}.")
 
 
 def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 1000)):
@@ -67,7 +67,8 @@ def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 
             ax.text(place, 0.03, f"{len(here)}", ha="center", color="white")
     ax.set(ylim=(0, 1), xlabel="size of the face in pixels, square root of height times width (in the bars: how many faces)", ylabel="share found")
     ax.set_xticks(range(len(names)), names)
-    shares = [f"{name} pixels {found[(pixels >= low) & (pixels < high)].mean():.0%}" for name, low, high in zip(names, edges, edges[1:]) if ((pixels >= low) & (pixels < high)).any()]
+    inside = {name: found[(pixels >= low) & (pixels < high)] for name, low, high in zip(names, edges, edges[1:])}
+    shares = [f"{name} pixels {here.mean():.0%}" for name, here in inside.items() if len(here)]
     described(figure, f"Bars: the share of the faces found, by their size: {', '.join(shares)}.")
 
 

@@ -124,7 +124,8 @@ def plot_receptive_field(model, image, cell=(0, 0), window=32):
     for side in ("top", "right"):
         steps.spines[side].set_visible(False)
     told = "; ".join(f"{field.name} {field.size} pixels" for field in shown)
-    return described(figure, f"Left, the window of cell {cell[0]}, {cell[1]} on a photo, those of its neighbours {last.stride} pixels on, and all it sees. Right, what a cell of each layer sees: {told}.")
+    return described(figure, f"Left, the window of cell {cell[0]}, {cell[1]} on a photo, those of its neighbours {last.stride} pixels on, and all it sees. "
+                             f"Right, what a cell of each layer sees: {told}.")
 
 
 def _shown(model):

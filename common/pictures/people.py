@@ -184,7 +184,8 @@ def plot_distances(same, different, threshold=None, title="Distances between two
         ax.axvline(threshold, color="black", ls="--", label=f"threshold {threshold:.3f}")
     ax.set(title=title, xlabel="distance", ylabel="density")
     ax.legend()
-    told = "; ".join(f"{name}: {len(values)} distances around {np.median(values):.2f}, from {np.min(values):.2f} to {np.max(values):.2f}" for name, values in zip(names, (same, different)))
+    told = "; ".join(f"{name}: {len(values)} distances around {np.median(values):.2f}, from {np.min(values):.2f} to {np.max(values):.2f}"
+                     for name, values in zip(names, (same, different)))
     return described(figure, f"Two histograms. {title}. {told}" + (f"; the threshold is {threshold:.3f}." if threshold is not None else "."))
 
 

@@ -30,9 +30,11 @@ def page(kit, tmp_path_factory):
         if cell.source.startswith("# "):
             cell.source = "#" + cell.source  # one title a page
     head = HEAD.format(root=str(kit))
-    cells += map(nbformat.v4.new_code_cell, (head + CELLS["iou"] + "\nfront", QUESTION, "from common import graph\ngraph.visualize_samples([photo[:32, :32]] * 20, title='patches')",
+    cells += map(nbformat.v4.new_code_cell, (head + CELLS["iou"] + "\nfront", QUESTION,
+                                             "from common import graph\ngraph.visualize_samples([photo[:32, :32]] * 20, title='patches')",
                                              "from matplotlib import pyplot as plt\nplt.plot([1, 2]); plt.title('ours'); plt.show()",
-                                             "import keras\nkeras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).summary()", "print('a line that goes on ' * 30)"))  # fmt: skip
+                                             "import keras\nkeras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).summary()",
+                                             "print('a line that goes on ' * 30)"))  # fmt: skip
     seen = set()
     for cell in cells:
         cell.id = cell.id if cell.id not in seen else f"{cell.id}-2"

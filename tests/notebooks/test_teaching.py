@@ -128,7 +128,8 @@ def test_what_a_cell_needs_and_makes():
         ("x = 1\nx += y", "y", "x"), ("x += 1", "x", "x"), ("for k in range(n):\n    print(k)", "n", "k"), ("f = lambda a: a + b", "b", "f"),
         ("@exercise\ndef f(a):\n    global g\n    g = h(a)", "exercise h", "f g"), ("import a.b as c\nfrom d import e", "", "c e"), ("%matplotlib inline\nx = 1", "", "x"),
         ("d['k'] = [v for v in w if v]", "d w", ""), ("class A:\n    b = c\n    def m(self):\n        return z", "c z", "A"), ("def broken(", "", ""),
-        ("if a:\n    b = [1]\n    b += [2]", "a", "b"), ("with open(p) as file:\n    text = file.read()\nprint(text)", "p", "file text"), ("crowd = {n: f(n) for n in m}\ncrowd = dict(crowd)", "f m", "crowd"),
+        ("if a:\n    b = [1]\n    b += [2]", "a", "b"), ("with open(p) as file:\n    text = file.read()\nprint(text)", "p", "file text"),
+        ("crowd = {n: f(n) for n in m}\ncrowd = dict(crowd)", "f m", "crowd"),
     ):  # fmt: skip
         assert needs_and_makes(source) == (set(needs.split()), set(makes.split())), source
 
