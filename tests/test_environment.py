@@ -110,8 +110,8 @@ def test_what_the_kit_imports_is_in_the_table():
     """A package that is only there because another needs it can go with the next lock."""
     names = {"cv2": "opencv-python-headless", "PIL": "pillow", "pillow_heif": "pillow-heif", "faiss": "faiss-cpu", "cvttf_notosanscjk_regular": "cvttf-notosanscjk-regular", "skimage": "scikit-image", "sklearn": "scikit-learn", "dlib": "dlib-bin",
              "IPython": "ipykernel", "jupyter_client": "jupyterlab", "packaging": "jupyterlab",
-             # pooch stands on requests, and that on urllib3; ipykernel on psutil; JupyterLab on PyYAML
-             "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel", "yaml": "jupyterlab"}
+             # pooch stands on requests, and that on urllib3; ipykernel on psutil; JupyterLab on PyYAML, nbconvert on Pygments
+             "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel", "yaml": "jupyterlab", "pygments": "nbconvert"}
     optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt", "dask", "distributed"}
     imported = {}
     for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py"):
