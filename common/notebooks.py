@@ -42,7 +42,7 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     cell_seconds : int
         How long one cell may take.
     on_heading : callable, optional
-        Called with every heading that is reached.
+        Called with every heading that is reached, and the notebook as far as it has run.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
         if on_heading and before is not None and before.cell_type == "markdown":
             for line in before.source.splitlines():
                 if line.startswith("#"):
-                    on_heading(line.lstrip("# "))
+                    on_heading(line.lstrip("# "), notebook)
 
     client = NotebookClient(
         notebook, timeout=cell_seconds, startup_timeout=300, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tell
@@ -137,6 +137,32 @@ def flat(card, prefix=""):
             yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def told(page, home, pause=60):
+    """What tells of every heading, and writes the page as far as it is: somebody who waits sees its first pictures, and then more.
+
+    Parameters
+    ----------
+    page : pathlib.Path
+    home : path
+        The notebook's folder.
+    pause : float
+        Seconds between two pages.
+    """
+    written = None
+
+    def tell(text, notebook):
+        nonlocal written
+        print(f"  {text}", flush=True)
+        shown = any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+        if shown and (written is None or time.monotonic() - written > pause):
+            write_page(notebook, page, home=home)
+            if written is None:
+                print(f"  its first pictures: {page}, which grows as the notebook runs", flush=True)
+            written = time.monotonic()
+
+    return tell
+
+
 def main(arguments=None):
     """Run the main notebooks that exist; end with 1 if one of them stopped."""
     parser = argparse.ArgumentParser(prog="python -m common.notebooks", description=__doc__.splitlines()[0])
@@ -158,7 +184,7 @@ def main(arguments=None):
         print(f"\n{name}", flush=True)
         executed = options.build / path.name
         try:
-            notebook = run_notebook(path, executed, on_heading=lambda text: print(f"  {text}", flush=True))
+            notebook = run_notebook(path, executed, on_heading=told(executed.with_suffix(".html"), path.parent))
         except NotebookFailed as error:
             failed.append(name)
             print(f"{error}\nThe notebook up to there: {executed}", file=sys.stderr)

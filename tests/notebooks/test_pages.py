@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.notebooks import MAIN, ROOT, run_notebook, save_pictures, write_page
+from common.notebooks import MAIN, ROOT, run_notebook, save_pictures, told, write_page
 from common.pages.writing import printed
 from common.pictures import explorers
 
@@ -131,3 +131,17 @@ def test_the_gallery_leads_to_the_pages_that_make_run_writes():
     links = set(re.findall(r'href="([^"#]+)"', (ROOT / "docs" / "index.html").read_text(encoding="utf-8")))
     assert {link for link in links if "build/" in link} == {f"../build/{name.rpartition('/')[2].removesuffix('.ipynb')}.html" for name in MAIN}
     assert not any(link.endswith(".ipynb") for link in links)
+
+
+def test_who_waits_sees_the_first_pictures_while_the_rest_runs(tmp_path, capsys):
+    """The page is there, with the first picture and without the second, when the cell behind it begins."""
+    page = tmp_path / "growing.html"
+    second = f"seen = open({str(page)!r}, encoding='utf-8').read()\nprint(seen.count('<img'), 'picture,', seen.count('nev' 'er'), 'of what follows')"
+    cells = [nbformat.v4.new_markdown_cell("## Before"), nbformat.v4.new_code_cell("print('no picture yet')"), nbformat.v4.new_markdown_cell("## First"),
+             nbformat.v4.new_code_cell(PLOTS.replace("(3, 5)", "(3,)")), nbformat.v4.new_markdown_cell("## Second"), nbformat.v4.new_code_cell(second),
+             nbformat.v4.new_markdown_cell("## Third"), nbformat.v4.new_code_cell("print('nev' + 'er')")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "in.ipynb")
+    executed = run_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", on_heading=told(page, tmp_path))
+    assert executed.cells[5].outputs[0]["text"] == "1 picture, 0 of what follows\n"
+    said = capsys.readouterr().out
+    assert said.count("its first pictures") == 1 and said.index("Second") < said.index("its first pictures") < said.index("Third")
