@@ -91,7 +91,13 @@ def test_end_point_without_a_threshold():
     p, r, t = curve(([0.5, 1, 1], [1, 0.5, 0], [0.1, 0.9]))
     assert t == [0.1, 0.9, np.inf]
     assert curve((np.ones(3), np.array([0, 0.5, 1]), np.array([0.9, 0.1])))[2].tolist() == [np.inf, 0.9, 0.1]
-    assert curve("nothing") == "nothing" and curve(([1], [1], [1]))[2] == [1]
+    assert curve("nothing") == "nothing" and curve(([1, 1], [1, 0], [1, np.inf]))[2] == [1, np.inf]
+
+
+def test_the_end_point_is_added():
+    assert curve(([0.5, 1.0], [1.0, 0.5], [0.1, 0.9])) == ([0.5, 1.0, 1.0], [1.0, 0.5, 0.0], [0.1, 0.9, np.inf])
+    p, r, t = curve(tuple(map(np.array, ([1.0, 0.5], [0.5, 1.0], [0.9, 0.1]))))
+    assert p.tolist() == [1, 1, 0.5] and r.tolist() == [0, 0.5, 1] and t.tolist() == [np.inf, 0.9, 0.1]
 
 
 @pytest.mark.parametrize("answer", [np.array([0.5]), [0.5], np.float32(0.5), 0.5])

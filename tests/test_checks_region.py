@@ -257,7 +257,7 @@ def finder(moved=0.0, stride=4, white=1, peaks=True, box=around, decide=float, a
 def by_neighbours(heat):
     inner = heat[1:-1, 1:-1]
     greatest = np.all([inner >= heat[1 + a : heat.shape[0] - 1 + a, 1 + b : heat.shape[1] - 1 + b] for a in (-1, 0, 1) for b in (-1, 0, 1)], axis=0)
-    return np.argwhere(greatest & (inner > 0)) + 1
+    return np.argwhere(greatest & (inner > -3)) + 1
 
 
 def not_less(heat):
@@ -292,7 +292,7 @@ def by_suppression(fcnn_model, images, image_shapes, box_shape=(32, 32)):
     boxes, decision = [np.zeros((0, 5))], [np.zeros(0)]
     probability = softmax(fcnn_model(np.float32(images)), axis=-1)[..., 1]
     for i, heat in enumerate(probability):
-        rows, cols = np.nonzero(heat > 0.4)
+        rows, cols = np.nonzero(heat > 0.05)
         centers = 4 * np.stack([rows, cols], axis=1) + 16
         rows, cols, centers = (part[(centers <= image_shapes[i][:2]).all(axis=1)] for part in (rows, cols, centers))
         found = np.hstack([centers - np.array(box_shape) / 2, centers + np.array(box_shape) / 2])

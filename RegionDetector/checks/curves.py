@@ -112,15 +112,25 @@ def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, t
 
 
 def curve(answer):
-    """A curve as the notebook goes on with it: an end point without a threshold of its own, as scikit-learn gives it, gets the threshold infinity."""
-    if not (isinstance(answer, (tuple, list)) and len(answer) == 3 and all(hasattr(part, "__len__") for part in answer)):
+    """A curve as the notebook goes on with it, with its end point: at the threshold infinity nothing is kept, precision is 1 and recall 0.
+
+    It is welcome, and its threshold may be missing, as in scikit-learn's curves.
+    """
+    if not (isinstance(answer, (tuple, list)) and len(answer) == 3 and all(hasattr(part, "__len__") and np.ndim(part) == 1 and len(part) for part in answer)):
         return answer
     precision, recall, thresholds = answer
-    if not len(precision) == len(recall) == len(thresholds) + 1 or not len(thresholds):
+    if len(precision) == len(recall) == len(thresholds) and min(recall) > 0:
+        lacks = (True, True, True)
+    elif len(precision) == len(recall) == len(thresholds) + 1 and min(recall) == 0:
+        lacks = (False, False, True)
+    else:
         return answer
-    after = recall[0] >= recall[-1]  # then the end point, which finds nothing, is the last one
-    more = [np.inf, *thresholds] if not after else [*thresholds, np.inf]
-    return precision, recall, more if isinstance(thresholds, list) else np.array(more)
+    last = thresholds[0] <= thresholds[-1] and recall[0] >= recall[-1]  # the thresholds rise, so infinity comes last
+    parts = []
+    for part, end, lack in zip(answer, (1.0, 0.0, np.inf), lacks):
+        longer = ([*part, end] if last else [end, *part]) if lack else part
+        parts.append(longer if isinstance(part, list) or not lack else np.array(longer))
+    return tuple(parts)
 
 
 def check_precision_recall_curve(f, kit):
