@@ -197,8 +197,10 @@ def _in_other_order(values, decision):
     _, _, _, hit, _ = staged_detections()
     for order in permutations(range(3)):
         named = dict(zip((names[k] for k in order), values))
-        inner = np.isfinite(named["thresholds"]) & (named["thresholds"] <= decision.max())
-        if len(inner) == len(named["precision"]) == len(named["recall"]) and inner.any():
+        if not len(named["thresholds"]) == len(named["precision"]) == len(named["recall"]):
+            return None
+        inner = np.isfinite(np.stack(values)).all(axis=0) & (named["thresholds"] <= decision.max())
+        if inner.any():
             p, r = _points(named["thresholds"][inner], decision, hit, 10)
             if np.allclose(named["precision"][inner], p) and np.allclose(named["recall"][inner], r):
                 return ", ".join(names[k] for k in order)

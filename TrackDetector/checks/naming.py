@@ -179,6 +179,8 @@ def _check_classifier(f, kit, network, crops):
             names = read_names(answer, list(asked), "classify_images", kit.lenient)
         finally:
             fits = kit.run("TrackDetector.checks.naming:fits_seen", own)
+        if not kit.lenient:
+            _require_unchanged(given, before)
         if np.mean([a == b for a, b in zip(names, truth)]) < 0.75:
             _check_alone(classifier, asked, truth, labels[next(iter(images))], names)
         _check_names(names, truth, known, "classify_images", list(lies.values()), by_order)
@@ -187,7 +189,7 @@ def _check_classifier(f, kit, network, crops):
         require(again == names[:3], "the same photos get other names when they are asked about again, or fewer at a time")
         _check_clips(classifier, clips, known, clip_lies, kit)
         if not kit.lenient:
-            require(fingerprint(given) == before, "it changes the photos, labels or clips that it is given, and the cells below go on with them: work on copies")
+            _require_unchanged(given, before)
             _check_without_faces(classifier, asked, room, known)
         few = [n for n in images if labels[n] in known[:2]]
         classifier.fit({n: images[n] for n in few}, {n: labels[n] for n in few})
@@ -197,6 +199,10 @@ def _check_classifier(f, kit, network, crops):
             _check_other_layer(f, kit, images, labels, asked, truth, known)
     finally:
         undo()
+
+
+def _require_unchanged(given, before):
+    require(fingerprint(given) == before, "it changes the photos, labels or clips that it is given, and the cells below go on with them: work on copies")
 
 
 def _made(f, kit, layer, neighbors, network=_NETWORK):
