@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from common.grading.tasks import ROOT
 from common.orl import orl_faces
 
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/student.md", "docs/instructor.md", "docs/engineer.md", "docs/from-the-course.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/student.md", "docs/instructor.md", "docs/engineer.md", "docs/archives-and-films.md", "docs/from-the-course.md"]
 # What takes minutes is run elsewhere (.ci/run runs notebooks and tests); here it is enough that the command arrives there
 STAND_IN = """
 if sys.argv[2] in ("common.notebooks", "jupyterlab", "pytest", "ruff"):
@@ -35,7 +35,7 @@ def lay_out(folder):
 
 
 @posix
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/student.md", "docs/engineer.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/student.md", "docs/engineer.md", "docs/archives-and-films.md"])
 def test_every_command_on_the_page_runs(page, tmp_path):
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
@@ -48,7 +48,7 @@ def test_every_command_on_the_page_runs(page, tmp_path):
     for command, arrives in (("make run", "common.notebooks"), ("lab", "jupyterlab"), ("make test", "pytest"), ("make lint", "ruff")):
         if re.search(rf"{command}\b", text):
             assert f"arrived: {arrives}" in said, command
-    for name in re.findall(r"build/\w+\.json", text):
+    for name in re.findall(r"build/\w+\.json\b", text):
         assert (tmp_path / name).stat().st_size > 2, name
 
 
