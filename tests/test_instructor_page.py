@@ -71,7 +71,7 @@ def test_every_command_runs(tmp_path):
 def test_every_option_of_the_page_is_one_of_the_command_and_the_other_way_round():
     text = PAGE.read_text(encoding="utf-8")
     known = {option for action in _parser()._actions for option in action.option_strings if option.startswith("--")}
-    named = set(re.findall(r"(?<![\w-])--[a-z]+", text)) - {"--create", "--generate", "--repo", "--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z]+", text)) - {"--create", "--generate", "--repo", "--help", "--nworkers", "--nthreads"}
     assert named <= known and known - named <= {"--help"}, (named - known, known - named)
     for block in blocks(PAGE):
         for line in block.text.splitlines():

@@ -141,6 +141,26 @@ def test_the_platforms_mark_of_lateness_and_teams_of_ilias(tmp_path):
     assert "late" in anna.notes[0]
 
 
+def test_who_has_handed_in_something_else_is_named(tmp_path):
+    """A PDF instead of the notebook, weights alone, nothing at all."""
+    files = {name: data for name, data in files_of("moodle flat").items() if not any(f"_{ident(n)}_" in name for n in (2, 3, 4))}
+    files |= {f"Jörg Weiß_{ident(2)}_assignsubmission_file_report.pdf": b"%PDF", f"Åsa Lindström_{ident(3)}_assignsubmission_file_/best.weights.h5": b"w"}
+    with open(tmp_path / "list.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(roster_rows("moodle"))
+    taken = take_in(write_zip(files, tmp_path / "class.zip"), roster=read_roster(tmp_path / "list.csv"))
+    assert len(taken.submissions) == len(PEOPLE) - 3
+    assert taken.left_out == {f"Jörg Weiß ({ident(2)})": "no notebook, but Jörg Weiß_10074_assignsubmission_file_report.pdf",
+                              f"Åsa Lindström ({ident(3)})": "no notebook, but best.weights.h5", "Jean-Luc Saint-Pierre (line 6)": "handed in nothing"}
+
+
+def test_the_instructor_says_who_handed_them_out(tmp_path):
+    """Names of one's own that look like a platform's."""
+    for name in ("lab_1_22_final", "lab_2_23_final"):
+        hand_in(tmp_path, name, code_notebook([]))
+    assert {s.name for s in take_in(tmp_path, platform="folder").submissions} == {"lab_1_22_final", "lab_2_23_final"}
+    assert take_in(tmp_path).platform == "canvas"
+
+
 # --- archives of strangers ---
 
 

@@ -95,6 +95,7 @@ def take_in(place, exercises=(), platform=None, roster=None):
             for owner in who.owners(file):
                 of.setdefault((owner.platform, owner.ident), []).append((owner, file))
     chosen = [c for c in (_what_counts(belongings, exercises, who.depth) for belongings in of.values()) if c is not None]
+    files.left_out.update(_without(files, who, {(c.owner.platform, c.owner.ident) for c in chosen}, roster))
     if not chosen:
         raise FileNotFoundError(f"there is no notebook in {place}: expected NAME.ipynb, a folder or archive for each student, or what Moodle, Canvas, "
                                 "Gradescope, GitHub Classroom, ILIAS or Blackboard hand out")
@@ -107,6 +108,22 @@ def take_in(place, exercises=(), platform=None, roster=None):
         name = unlike(f"{item.name} ({item.owner.login or item.owner.ident})" if twins else item.name, taken)
         answer.append(Submission(name, item.notebook, item.weights, item.owner, item.time, item.notes))
     return Class(answer, files.left_out, who.platform)
+
+
+def _without(files, who, have, roster):
+    """Students who have handed in no notebook, and what they have handed in instead."""
+    found = {}
+    for file in (*files.others, *files.found):
+        for owner in who.owners(file) if len(file.parts) > who.depth else ():
+            if owner.platform and (owner.platform, owner.ident) not in have and file.name != "submission_metadata.yml":
+                found.setdefault((owner.name, owner.ident), []).append(file.name)
+    answer = {f"{name} ({ident})": f"no notebook, but {', '.join(sorted(names))[:200]}" for (name, ident), names in found.items()}
+    if roster is not None:
+        there = {ident.casefold() for _, ident in have} | {ident.casefold() for _, ident in found}
+        absent = {number: name or ident for ident, (number, name, _) in roster.people.items() if not there & {ident}}
+        here = {number for ident, (number, _, _) in roster.people.items() if ident in there}
+        answer |= {f"{name} (line {number + 2})": "handed in nothing" for number, name in absent.items() if number not in here}
+    return answer
 
 
 def find_submissions(folder):

@@ -82,6 +82,8 @@ class Files:
     ----------
     found : list of Found
         Notebooks, weights and what platforms write beside them, sorted by name.
+    others : list of Found
+        Files of all other kinds, which tell who has handed in something else.
     left_out : dict of str to str
         What may be taken for a submission and is none, and why.
     repositories : set of tuple of str
@@ -90,7 +92,7 @@ class Files:
 
     def __init__(self, place, scratch):
         self.scratch, self.found, self.left_out, self._number, self._bytes = Path(scratch), [], {}, 0, 0
-        self.repositories = set()
+        self.repositories, self.others = set(), []
         place = Path(place)
         if place.is_dir():
             self._folder(place, ())
@@ -130,6 +132,8 @@ class Files:
             self.found.append(Found(parts, path, path.stat().st_mtime))
         elif kind is WEIGHTS:
             self.left_out[name] = f"weights of more than {_MOST[WEIGHTS] >> 30} GB"
+        else:
+            self.others.append(Found(parts, path, 0.0))
 
     def _archive(self, path, parts):
         """What of an archive is wanted, file by file: a strange name in it costs that file only."""
@@ -140,9 +144,13 @@ class Files:
                 for entry in entries:
                     date, sure = told.get(entry.name, (0.0, True))
                     pieces, kind = _pieces(_letters(entry.name, sure)), kind_of(entry.name)
-                    if entry.kind != "file" or kind is None or not pieces or any(map(_hidden, pieces)) or len(parts) + len(pieces) >= _DEPTH:
+                    if entry.kind != "file" or not pieces or any(map(_hidden, pieces)) or len(parts) + len(pieces) >= _DEPTH:
                         continue
-                    target, inside = self._target(pieces[-1]), (*parts, *pieces)
+                    inside = (*parts, *pieces)
+                    if kind is None:
+                        self.others.append(Found(inside, path, date))
+                        continue
+                    target = self._target(pieces[-1])
                     if not self._copy(entry, target, _MOST[kind]):
                         self.left_out["/".join(inside)] = f"larger than {_MOST[kind] >> 20} MB"
                         continue

@@ -114,7 +114,7 @@ def same_kit(client, address, seconds=60):
     try:
         client.wait_for_workers(1, timeout=seconds)
     except TimeoutError:
-        raise ClusterError(f"the scheduler at {address} has no workers; start some with `dask worker {address}` in the kit's folder") from None
+        raise ClusterError(f"the scheduler at {address} has no workers; start some in the kit's folder: PYTHONPATH=. .venv/bin/dask worker {address}") from None
     found = _versions(client)
     other = sorted(worker for worker, version in found.items() if version != kit_version())
     if other:
