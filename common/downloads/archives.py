@@ -15,8 +15,8 @@ import tarfile
 import tempfile
 import unicodedata
 import zipfile
+from collections import namedtuple
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -42,14 +42,9 @@ class ArchiveError(ValueError):
     """The archive is damaged, is not an archive, or would do harm; nothing of it was unpacked."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One thing in an archive, as the archive tells it: nothing believed yet."""
-
-    name: str
-    kind: str  # file, folder, or what no course archive needs: a link, a device
-    size: int
-    open: object  # a call that gives a stream of its bytes
+# One thing in an archive, as the archive tells it, nothing believed yet; `kind` is file, folder, or what no course archive needs,
+# `open` a call that gives a stream of its bytes
+_Entry = namedtuple("_Entry", "name kind size open")
 
 
 def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_FILES):
@@ -74,12 +69,9 @@ def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_
 
     Raises
     ------
-    ArchiveError
-        If the archive is damaged or none, would do harm, or has no `members`. Nothing has been written then.
-    FileExistsError
-        If something with a name from the top of the archive already lies in the folder.
-    OSError
-        If the disk is full or the folder cannot be written. Nothing is left behind then either.
+    ArchiveError, FileExistsError, OSError
+        If the archive is damaged or none, would do harm, or has no `members`; if something with a name from its top already lies
+        in the folder; if the disk is full or cannot be written. Nothing is left behind then.
     """
     archive, folder = Path(archive), Path(folder).absolute()
     # inside the folder where there is one: above a folder that is mounted into a container, nothing may be writable

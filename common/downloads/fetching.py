@@ -3,7 +3,7 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from common.downloads.archives import ArchiveError, check, unpack
@@ -11,19 +11,11 @@ from common.downloads.sources import FDDB_MIRROR, SOURCES, fddb_addresses, fddb_
 from common.downloads.transfer import TRIES, Job, Refused, bring, new_session, sha256_of
 from common.files import has_room, in_mb, only_one, rename
 
-__all__ = ["SOURCES", "ArchiveError", "DownloadError", "fetch", "fetch_fddb", "fetch_unpacked", "unpack"]
-
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
 
 class DownloadError(OSError):
-    """A file could not be had. The message lists every address tried and why, and how to do it by hand.
-
-    Attributes
-    ----------
-    tried : list of (str, str)
-        Address and reason.
-    """
+    """A file could not be had. The message lists every address `tried` and why, and how to do it by hand."""
 
     def __init__(self, what, tried, hand, kept=False):
         self.tried = [(url, str(why)) for url, why in tried]
@@ -58,12 +50,8 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
 
     Raises
     ------
-    DownloadError
-        If no address gave the right file; its message has every address and why, and how to do it by hand.
-    ValueError
-        If there is no such name in the table.
-    OSError
-        If the disk is full or the folder cannot be written.
+    DownloadError, ValueError, OSError
+        If no address gave the right file; if there is no such name in the table; if the disk is full or cannot be written.
     """
     if name not in sources:
         raise ValueError(f"there is no file {name!r} to fetch; there are: {', '.join(sources)}")
@@ -76,7 +64,7 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
             urls = (*own_mirror(source.name), *source.urls)
             _offline(source.name, urls, target)
             has_room(folder, (source.size or source.about or 0) - job.there(), source.name)
-            with _bar(source.name, job.there(), source.size or source.about, progress) as job.progress, new_session() as session:
+            with _bar(source.name, job.there(), source.size or source.about, progress) as job.bar, new_session() as session:
                 tried = _from_any(session, urls, job, target, tries, wait, sleep)
             if tried:
                 hand = f"open one of these addresses in a browser, save the file as {target}, and run this again: it will be checked and used."
@@ -146,10 +134,10 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), connections=4, pro
             _offline("FDDB", mirrors, folder)
             has_room(folder, need := sum(size for _, size, _ in missing), "FDDB")
             total = sum(size for _, size, _ in files)
-            with _bar("FDDB", total - need, total, progress) as to:
-                photos, lists = ([row for row in missing if row[0].startswith("FDDB-folds/") == last] for last in (False, True))
-                tried = _load_all(folder, photos, mirrors, connections, to, total - need, (tries, wait, sleep))
-                tried = tried or _load_all(folder, lists, mirrors, connections, to, total - sum(row[1] for row in lists), (tries, wait, sleep))
+            with _bar("FDDB", total - need, total, progress) as bar:
+                for lists in (False, True):
+                    rows = [row for row in missing if row[0].startswith("FDDB-folds/") == lists]
+                    tried = tried or _load_all(folder, rows, mirrors, connections, bar, (tries, wait, sleep))
             missing = _missing(folder, missing)
         if missing:
             raise DownloadError(
@@ -159,23 +147,21 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), connections=4, pro
     return folder
 
 
-def _load_all(folder, rows, mirrors, connections, to, there, how):
+def _load_all(folder, rows, mirrors, connections, bar, how):
     """Load many small files, a few at once; returns what the first failure tried. After ten in a row, or without a network, it ends."""
-    parts, failures, in_a_row, loaded = folder / ".fddb.parts", [], [], [there]
+    parts, failures, in_a_row = folder / ".fddb.parts", [], []
     parts.mkdir(exist_ok=True)
 
     def load(row):
-        if len(in_a_row) >= 10:
-            return
-        job = Job(row[0], parts / f"{row[2]}.part", row[2], row[1], row[1])
-        tried = _from_any(session, [url for mirror in mirrors for url in fddb_addresses(row[0], mirror)], job, folder / row[0], *how)
-        if tried:
-            failures.append(tried)
-            in_a_row.extend([tried] * (10 if all(why.unreachable for _, why in tried) else 1))
-        else:
-            in_a_row.clear()
-            loaded.append(row[1])
-            to(sum(loaded))
+        if len(in_a_row) < 10:
+            job = Job(row[0], parts / f"{row[2]}.part", row[2], row[1], row[1])
+            tried = _from_any(session, [url for mirror in mirrors for url in fddb_addresses(row[0], mirror)], job, folder / row[0], *how)
+            if tried:
+                failures.append(tried)
+                in_a_row.extend([tried] * (10 if all(why.unreachable for _, why in tried) else 1))
+            else:
+                in_a_row.clear()
+                bar.update(row[1])
 
     with new_session() as session, ThreadPoolExecutor(max(1, connections)) as pool:
         try:
@@ -210,18 +196,11 @@ def _offline(name, urls, target):
                             f"unset FACE_KIT_OFFLINE, or put the file there yourself: {target}")  # fmt: skip
 
 
-@contextmanager
 def _bar(name, there, total, show):
-    """A bar with rate and time left; gives a call that moves it, back too, where a download begins again."""
+    """A bar with rate and time left."""
     from tqdm.auto import tqdm
 
-    with tqdm(desc=name, total=total, initial=there, unit="B", unit_scale=True, disable=not show) as bar:
-
-        def to(there, total=None):
-            bar.total = total or bar.total
-            bar.update(there - bar.n)
-
-        yield to
+    return tqdm(desc=name, total=total, initial=there, unit="B", unit_scale=True, disable=not show)
 
 
 def _folder(folder):

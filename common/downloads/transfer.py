@@ -44,8 +44,7 @@ class _Fault(Refused):
 class Job:
     """One file to bring: its name, where it grows, its SHA-256 and size or None, the most bytes where the size is not known.
 
-    `inspect` gets the whole file where no hash is known, and raises ValueError if something is wrong with it; `progress` is
-    called with the bytes now there and the total or None.
+    `inspect` gets the whole file where no hash is known, and raises ValueError if something is wrong with it; `bar` is tqdm's.
     """
 
     name: str
@@ -54,7 +53,7 @@ class Job:
     size: int | None = None
     most: int = 1 << 40
     inspect: object = None
-    progress: object = None
+    bar: object = None
     version: tuple = ("", "")  # of what is there: its address, and the server's mark for it
 
     def there(self):
@@ -218,8 +217,9 @@ def _receive(answer, start, total, job):
                 if there - then < SLOWEST[0] * SLOWEST[1]:
                     raise _Fault(f"sends next to nothing ({there - then:,} bytes in {SLOWEST[0]} seconds)")
                 since, then = time.monotonic(), there
-            if job.progress:
-                job.progress(there, total)
+            if job.bar is not None:
+                job.bar.total = total or job.bar.total
+                job.bar.update(there - job.bar.n)  # back, too, where the download began again
     if total is not None and there < total:
         raise _Fault(f"stopped after {in_mb(there)} of {in_mb(total)}")
 
