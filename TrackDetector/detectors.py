@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from common.boxes import as_boxes
-from TrackDetector.alignment import TEMPLATE, similarity_transform
+from TrackDetector.alignment import TEMPLATE, find_landmarks, similarity_transform
 from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, dlib_file
 
 
@@ -80,25 +80,29 @@ def cnn_detector(upsample=0):
 
 
 # Where the five points of our own network lie in an average face, in parts of the face as `alignment.TEMPLATE` counts: eyes, tip of the nose and
-# corners of the mouth, left of the picture first (the person's right). Medians over photos on which dlib's detector and landmarks agree with it.
+# corners of the mouth, left of the picture first (the person's right). And dlib's box in parts of ours, brow to chin: corner, height and width.
+# Medians over 235 photos on which dlib's detector and ours agree.
 POINTS = np.array([[0.225, 0.237], [0.224, 0.767], [0.543, 0.504], [0.789, 0.280], [0.795, 0.736]])
+_DLIBS_CORNER, _DLIBS_SIDES = np.array([0.139, -0.007]), np.array([0.823, 1.054])
 _KIT_LEAST = 40.0  # pixels of a head: a smaller face says too little about whose it is
 
 
-@lru_cache(maxsize=2)
-def kit_detector(min_face=_KIT_LEAST):
+@lru_cache(maxsize=4)
+def kit_detector(min_face=_KIT_LEAST, own_points=False):
     """The network that the kit carries: heads turned, tilted or covered as well, in one look.
 
     Parameters
     ----------
     min_face : float
         Smallest head to look for, in pixels.
+    own_points : bool
+        Align faces by the network's own five points; by default by dlib's landmarks, looked for in the box that dlib would have drawn. On clips made of
+        photos for validation dlib's named more faces: 162 of 230 against 148, and 157 with dlib's detector; none of the three gave a wrong name.
 
     Returns
     -------
     callable
-        `image -> (boxes (N, 4), scores (N,), landmarks (N, 5, 2))`, best first. The landmarks are those that `alignment.TEMPLATE` names, where they lie
-        in a face whose eyes, nose and mouth are where the network says.
+        `image -> (boxes (N, 4), scores (N,), landmarks (N, 5, 2))`, best first; the landmarks are those that `alignment.TEMPLATE` names.
     """
     from common.detection.faces import detector, find_faces
 
@@ -106,9 +110,20 @@ def kit_detector(min_face=_KIT_LEAST):
 
     def detect(image):
         found = find_faces(image, min_face=min_face, box="face", turns=False, look=look)
-        return found.boxes, found.scores, np.array([landmarks_from(points) for points in found.points]).reshape(-1, 5, 2)
+        if own_points:
+            landmarks = [landmarks_from(points) for points in found.points]
+        else:
+            landmarks = [find_landmarks(image, dlibs_box(box)) for box in found.boxes]
+        return found.boxes, found.scores, np.array(landmarks).reshape(-1, 5, 2)
 
     return detect
+
+
+def dlibs_box(box):
+    """The box that dlib would draw around a face, from one that reaches from brow to chin, (4,)."""
+    corner, sides = np.asarray(box[:2], float), np.subtract(box[2:], box[:2])
+    start = corner + _DLIBS_CORNER * sides
+    return np.concatenate([start, start + _DLIBS_SIDES * sides])
 
 
 def landmarks_from(points):
