@@ -5,13 +5,13 @@ from numbers import Real
 
 import numpy as np
 
-from TrackDetector.describing import Describer
 from TrackDetector.descriptors import input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
 from TrackDetector.galleries.choosing import choose, say
 from TrackDetector.galleries.editing import ALIKE
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import GalleryError, together
+from TrackDetector.neighbors.describing import Describer
 from TrackDetector.neighbors.predictions import UNKNOWN, Answer, like, named, named_clips
 from TrackDetector.neighbors.search import Nearest, vote
 from TrackDetector.neighbors.second_thoughts import second_thoughts

@@ -96,7 +96,7 @@ def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, ca
         return reader(path)
 
     monkeypatch.setattr(building, "read_photo", read)
-    monkeypatch.setattr("TrackDetector.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
+    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
     arguments = ["gallery", "build", str(tmp_path / "g.npz"), str(home / "people")]
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):

@@ -1,1 +1,1 @@
-"""Nearest neighbours among descriptors: looking for them exactly, and what they say of known people and of strangers."""
+"""From faces to descriptors, the nearest neighbours among them, and what they say of known people and of strangers."""
