@@ -449,7 +449,7 @@ WHO_WRONG = {
     "keeps the old people": (variant(fit=keeps_the_old), "fit begins anew"),
     "numbers for names": (variant(classify_images=lambda self, imgs: {n: k for k, n in enumerate(imgs)}), "the name of nobody"),
     "answers are lost": (variant(classify_images=lambda self, imgs: dict(list(Plain.classify_images(self, imgs).items())[1:])), "no entry for"),
-    "no return": (variant(classify_videos=lambda self, videos: None), "the answer is None"),
+    "no return": (variant(classify_videos=lambda self, videos: None), "got None"),
 }
 
 
