@@ -135,9 +135,17 @@ def forget(journal, people):
     """Take people out of what an interrupted building has kept."""
     journal = Path(journal)
     if journal.is_file():
-        lines = [line for line in journal.read_text(encoding="utf-8").splitlines(keepends=True) if json.loads(line).get("person") not in people]
+        lines = [line for line in journal.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if _is_of_others(line, people)]
         with whole_file(journal) as file:
             file.writelines(lines)
+
+
+def _is_of_others(line, people):
+    """Whether a line says that it is of somebody else; one that cannot be read does not."""
+    try:
+        return json.loads(line)["person"] not in people
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _mark(classifier):
