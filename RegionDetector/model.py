@@ -179,7 +179,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
         present = np.asarray(Y).sum(axis=0) if len(Y) else np.zeros(2)
         if (present == 0).any():
             raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")
-    from RegionDetector import best_weights
+    from RegionDetector.networks import best_weights
 
     lasting, checkpoint = bool(checkpoint), Path(checkpoint) if checkpoint else temporary_folder("classifier-") / "best.weights.h5"
     settings = {"epochs": epochs, "lr": lr, "patience": patience, "seed": seed, "changes": [type(layer).__name__ for layer in getattr(datagen, "layers", [])]}

@@ -9,9 +9,9 @@ import pytest
 
 from common import graph
 from common.exercises.restart import running_again
-from RegionDetector import best_weights
 from RegionDetector.exercises import best_epoch_loaded
 from RegionDetector.model import fit, generate_fcnn_model, get_checkpoint
+from RegionDetector.networks import best_weights
 
 MOMENTS = random.Random(0).sample(range(1, 400), 10)
 

@@ -57,7 +57,7 @@ def test_the_header_says_the_minutes_of_people_and_of_machines(name):
 
 @pytest.mark.parametrize("name", MAIN)
 def test_questions_stand_before_results(name):
-    questions = importlib.import_module(f"{name.partition('/')[0]}.questions").QUESTIONS
+    questions = importlib.import_module(f"{name.partition('/')[0]}.checks.questions").QUESTIONS
     cells = book(name).cells
     asked = {re.search(r'^ask\("(\w+)"\)$', cell.source).group(1): place for place, cell in enumerate(cells) if cell.cell_type == "code" and cell.source.startswith("ask(")}
     assert set(asked) == set(questions) and 12 <= len(asked) <= 16
@@ -228,7 +228,7 @@ import sys
 sys.modules["ipywidgets"] = None
 import numpy as np
 from common.pictures import explorers
-from RegionDetector.questions import ask
+from RegionDetector.checks.questions import ask
 from TrackDetector.pictures.explorers import thumbnails
 data, words = explorers.explore_iou([10, 10, 40, 40], np.zeros((60, 60, 3), np.uint8))._repr_mimebundle_()
 assert sorted(data) == ["image/png", "text/plain"] and "IoU" in words["image/png"]["alt"], data.keys()
