@@ -149,7 +149,7 @@ def main():
     if options.command == "test" and not options.arguments:
         options.arguments = workers()
     if options.command != "setup":
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
         command = [str(venv_python()), *COMMANDS[options.command], *options.arguments]
         try:
             sys.exit(subprocess.run(command, cwd=ROOT, env=environment).returncode)
