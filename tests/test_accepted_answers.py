@@ -7,6 +7,7 @@ import pytest
 import test_checks_networks as networks
 import test_checks_optional as optional
 import test_checks_region as region
+import test_checks_track as track
 from notebook_cells import Cells
 
 from common import scores
@@ -14,6 +15,7 @@ from common.boxes import iou
 from RegionDetector import model as reference_models
 from RegionDetector.demo.scenes import scenes
 from RegionDetector.exercises import TASK as REGION
+from TrackDetector.exercises import TASK as TRACK
 
 FIT = ("make-model", "show-augmentation", "fit-model", "plot-fit", "load-best", "worst-patches")
 CONVERT = ("make-fcnn", "conversion", "check-exact", "check-borders", "receptive-field", "show-heat-maps", "explore-window")
@@ -144,3 +146,49 @@ def test_what_is_above_the_threshold(detecting, f):
 def test_faces_of_every_size(detecting, f):
     cells = detecting.with_answers(multiscale_detector=f).run("detect-scales", "show-scales")
     assert len(cells.space["many"]) == len(cells.space["many_decision"]) and cells.space["results"]["multiscale"]["auc_pr"] > 0
+
+
+@pytest.fixture(scope="module")
+def naming(tmp_path_factory):
+    """Face_Recognition_task.ipynb with five people, and the references."""
+    from TrackDetector.demo import people as demo
+
+    home = tmp_path_factory.mktemp("people")
+    people, strangers = demo.orl_people(0)
+    people = dict(list(people.items())[:5])
+    demo.lay_out({who: photos[:6] for who, photos in people.items()}, dict(list(strangers.items())[:2]), home, 0, training_photos=4)
+    cells = Cells(TRACK, SOURCE="folder", SEED=0, DATA=home, BUILD=home)
+    return cells.run("load-images", "show-people", "load-videos", "show-clip", "find", "show-found", "preprocess", "model", "describe", "neighbors", "pairs", "layers",
+                     "show-choice", *WHO)
+
+
+LOADED = ("find", "show-found", "show-several", "preprocess", "show-aligned", "describe", "neighbors", "pairs", "classifier", "classify")
+WHO = ("classifier", "classify", "details", "confusion", "mistakes", "show-unsure", "video-classifier", "classify-videos", "film")
+
+
+@pytest.mark.parametrize("f", right(track.LOAD_RIGHT))
+def test_photos_with_names(naming, f):
+    space = naming.with_answers(load_image_data=f).run("load-images", "show-people", *LOADED).space
+    assert list(space["labels"]) == [space["train_labels"][n] for n in space["train_images"]]
+    assert {n.split(".")[0]: who for n, who in space["output"].items()} == {n.split(".")[0]: who for n, who in naming.space["output"].items()}
+
+
+@pytest.mark.parametrize("f", right(track.VIDEO_RIGHT))
+def test_clips_with_names(naming, f):
+    space = naming.with_answers(load_video_data=f).run("load-videos", "show-clip", "video-classifier", "classify-videos", "film").space
+    assert space["video_accuracy"] == naming.space["video_accuracy"]
+
+
+@pytest.mark.parametrize("f", right(track.CROP_RIGHT))
+def test_crops(naming, f):
+    space = naming.with_answers(preprocess_imgs=f).run("preprocess", "show-aligned", "describe", "neighbors", "pairs").space
+    assert space["train_faces"].shape == naming.space["train_faces"].shape and space["train_faces"].dtype == np.uint8
+    away = np.linalg.norm(space["descriptors"] - naming.space["descriptors"], axis=1)
+    assert np.median(away) < 0.5  # one person: below 0.6
+
+
+@pytest.mark.parametrize("f", right(track.WHO_RIGHT))
+def test_who_is_who(naming, f):
+    space = naming.with_answers(Classifier=f).run(*WHO).space
+    for mine, want in ((space["output"], naming.space["output"]), (space["video_output"], naming.space["video_output"])):
+        assert np.mean([str(mine[name]) == who for name, who in want.items()]) >= 0.9
