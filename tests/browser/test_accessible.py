@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from audit import AXE, DESK, MISSING, PHONE, look_at, violations
+from conftest import notebooks
 from test_explorers import CELLS, HEAD
 from test_jupyterlab import write
 
@@ -24,8 +25,7 @@ KIT = [".kit-explorer", ".kit-question"]
 @pytest.fixture(scope="module")
 def page(kit, tmp_path_factory):
     """Every kind of cell and of output on one page."""
-    prose = (kit / "RegionDetector" / "Face_Detection.ipynb", kit / "TrackDetector" / "Face_Recognition_task.ipynb")
-    cells = [cell for path in prose for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown"]
+    cells = [cell for name in notebooks() for cell in nbformat.read(kit / name, 4).cells if cell.cell_type == "markdown"]
     for cell in cells[1:]:
         if cell.source.startswith("# "):
             cell.source = "#" + cell.source  # one title a page
