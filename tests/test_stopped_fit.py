@@ -52,7 +52,7 @@ def test_stopped_at_a_moment_the_notebook_goes_on(patches, tmp_path, capsys, mom
     def count(frame, event, argument):
         if event == "call" and ("/keras/" in frame.f_code.co_filename or frame.f_code.co_filename == best_weights.__file__):
             left[0] -= 1
-            if left[0] == 0:
+            if left[0] <= 0 and left[0] % 50 == 0:  # now and then Keras swallows it, and the button is pressed again
                 where.append(frame.f_code.co_name)
                 raise KeyboardInterrupt
 
