@@ -7,7 +7,7 @@ UV ?= uv pip compile
 LOCK = --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 EXTRAS = requirements-cluster requirements-hub tests/browser/requirements-browser tests/prose/requirements-prose
 
-.PHONY: run pictures lab test test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb fddb-final lock clean
+.PHONY: run pictures lab test test-fast test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb fddb-final lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -17,6 +17,8 @@ lab:            ## open JupyterLab
 	@$(PYTHON) kit.py lab
 test:           ## run the tests
 	@$(PYTHON) kit.py test
+test-fast:      ## the same tests, as many at a time as there are cores and memory for
+	@$(PYTHON) kit.py test --fast
 test-slow:      ## the tests that take minutes each: whole classes graded, the students' package run
 	@$(PYTHON) kit.py test -m slow
 test-browser:   ## drive JupyterLab in a Chromium that is on the machine already
