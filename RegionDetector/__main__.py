@@ -1,6 +1,7 @@
 """The command line: find the faces in one's own photos, with the network that the kit carries.
 
-``python -m RegionDetector PHOTO_OR_FOLDER... [--out OUT] [--draw FOLDER] [--min-face 20] [--threshold T]``
+``python -m RegionDetector PHOTO_OR_FOLDER... [--out OUT] [--draw FOLDER] [--min-face 20] [--threshold T]
+[--box head|face] [--turns auto|always|never] [--detector kit|yunet] [--weights FILE]``
 """
 
 import argparse
@@ -15,10 +16,12 @@ from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
 from common.console import print_any_name
+from common.detection import faces
+from common.detection.found import BOXES
 from common.photos import PHOTO_SUFFIXES, read_photo
 from common.pictures.drawing import draw
 
-THRESHOLD = 0.5
+TURNS = {"auto": None, "always": True, "never": False}
 DRAWN = ".faces.jpg"  # what the name of a copy with boxes ends with; such copies are no photos to look at
 MAX_JPEG = 65500  # pixels a side
 BOX = ("min_row", "min_col", "max_row", "max_col", "probability")
@@ -30,56 +33,58 @@ def parser():
     p.add_argument("photos", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER", help="a photo, or a folder of photos and of such folders")
     add_options(p, "write copies with boxes and probabilities")
     p.add_argument("--min-face", type=float, default=20, metavar="PIXELS", help="smallest face to look for (default: 20)")
-    p.add_argument("--threshold", type=float, default=THRESHOLD, metavar="T", help=f"least probability of a box, 0 to 1 (default: {THRESHOLD})")
+    least = ", ".join(f"{value:g} for {name}" for name, value in faces.THRESHOLDS.items())
+    p.add_argument("--threshold", type=float, metavar="T", help=f"least probability of a box, 0 to 1 (default: {least})")
+    p.add_argument("--box", choices=BOXES, default="head", help="what a box holds: the whole head, as FDDB draws it (default), or the face from brow to chin")
+    p.add_argument("--turns", choices=TURNS, default="auto", help="look at the photo on its side and on its head too: if nothing sure is found in it as it is "
+                                                                  "(auto, the default), always or never")
+    p.add_argument("--detector", choices=faces.DETECTORS, default="kit", help="the kit's own network (default), or YuNet for those who have its file")
+    p.add_argument("--weights", type=Path, metavar="FILE", help="YuNet's .onnx, or weights of one's own for the kit's network")
     return p
 
 
-def find_faces(file, run, min_face=20, threshold=THRESHOLD):
+def find_faces(file, look=None, min_face=20, threshold=None, box="head", turns=None):
     """The faces of one photo.
 
     Parameters
     ----------
     file : path
-    run : callable
-        See `pyramid.model.load_pretrained` and `common.inference.compiled`.
-    min_face : float
-        Pixels.
-    threshold : float
-        Least probability.
+    look, min_face, threshold, box, turns
+        See `common.detection.faces.find_faces`.
 
     Returns
     -------
     photo : ndarray of uint8, shape (H, W, 3)
     boxes : ndarray of float, shape (N, 5)
         ``[min_row, min_col, max_row, max_col, probability]``, most certain first.
+    points : ndarray of float, shape (N, 5, 2)
 
     Raises
     ------
     OSError
         If the file is missing or no whole photo.
     """
-    from RegionDetector.multiscale import as_boxes_in, find_ellipses
-
     photo = read_photo(file)
-    least = np.log(max(threshold, 1e-9) / max(1 - threshold, 1e-9))
-    ellipses, logits = find_ellipses(run, photo, min_face, least, closer=True)
-    return photo, np.column_stack([as_boxes_in(ellipses, photo.shape), 1 / (1 + np.exp(-logits))])
+    found = faces.find_faces(photo, min_face, threshold, box, turns, look)
+    return photo, np.column_stack([found.boxes, found.scores]), found.points
 
 
-def asker(folder=None, **settings):
+def asker(folder=None, detector="kit", weights=None, **settings):
     """A function that answers about one photo, with the network loaded.
 
     Parameters
     ----------
     folder : pathlib.Path, optional
         Where to write copies with boxes.
+    detector, weights : str
+        See `common.detection.faces.detector`.
     **settings
         Of `find_faces`.
 
     Returns
     -------
     callable
-        From (file, name) to `height`, `width` and `boxes`; `not_drawn` says why there is no copy.
+        From (file, name) to `height`, `width`, `boxes` and `points`; `not_drawn` says why there is no copy.
 
     Raises
     ------
@@ -87,16 +92,14 @@ def asker(folder=None, **settings):
         If the network cannot be loaded.
     """
     from common.device import prepare
-    from common.inference import compiled
-    from RegionDetector.pyramid.model import load_pretrained
 
     prepare()
-    run = compiled(load_pretrained())
+    look = faces.detector(detector, weights)
 
     def ask(file, name, check):
-        photo, boxes = find_faces(file, run, **settings)
+        photo, boxes, points = find_faces(file, look, **settings)
         answer = {"height": photo.shape[0], "width": photo.shape[1], "box_order": " ".join(BOX),
-                  "boxes": [[round(float(n), 4) for n in box] for box in boxes]}
+                  "boxes": [[round(float(n), 4) for n in box] for box in boxes], "points": np.round(points, 2).tolist()}
         if folder is not None:
             try:
                 write_drawn(folder / name, photo, boxes)
@@ -121,12 +124,14 @@ def _rows(answer):
     return [{**known, "face": number, **dict(zip(BOX, box))} for number, box in enumerate(answer["boxes"], 1)] or [known]
 
 
-ANSWERS = Answers("image", "photos", _line, ("image", "height", "width", "faces", "face", *BOX, "error"), _rows, nothing={"boxes": []})
+ANSWERS = Answers("image", "photos", _line, ("image", "height", "width", "faces", "face", *BOX, "error"), _rows, nothing={"boxes": [], "points": []})
 
 
 def main(arguments=None):
     """Run the command; returns 0, 1 if a photo could not be read or drawn, 2 if nothing could be done, 128 and more if it was stopped."""
     options = parser().parse_args(arguments)
+    if options.threshold is None:
+        options.threshold = faces.THRESHOLDS[options.detector]
     if not 0 <= options.threshold <= 1:
         parser().error(f"--threshold: expected a probability from 0 to 1, got {options.threshold:g}")
     if not options.min_face >= 4:
@@ -138,12 +143,15 @@ def main(arguments=None):
 def _work(options, stops):
     found = find_inputs(options.photos, PHOTO_SUFFIXES, (Path(DRAWN).stem,))
     found.say("photo")
-    settings = {"min_face": options.min_face, "threshold": options.threshold}
+    settings = {"min_face": options.min_face, "threshold": options.threshold, "box": options.box, "turns": TURNS[options.turns],
+                "detector": options.detector, "weights": options.weights and str(options.weights.resolve())}
     try:
         if not found.files:
             raise ValueError(f"no photo ({', '.join(sorted(PHOTO_SUFFIXES))}) in {', '.join(map(str, options.photos))}")
         check_outputs(options, [file for file, _ in found.files])
-    except ValueError as error:
+        if options.detector != "kit" or options.weights:
+            faces.detector(options.detector, settings["weights"])
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     ask = one_by_one(partial(asker, options.draw, **settings))

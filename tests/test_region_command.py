@@ -12,10 +12,11 @@ from PIL import Image
 from skimage.data import astronaut
 
 from common.boxes import iou
+from common.detection import faces
 from RegionDetector import __main__ as command
-from RegionDetector.pyramid import model as pyramid_model
 
 ROOT = Path(__file__).resolve().parents[1]
+YUNET = ROOT.parent / "shared/data/peers/face_detection_yunet_2026may.onnx"
 ASTRONAUT = np.array([[60.0, 170, 215, 280]])  # her face, marked by hand
 
 
@@ -73,10 +74,44 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
             command.main([str(tmp_path), *wrong])
     assert command.main([str(tmp_path / "nowhere.jpg")]) == 1
     assert "nowhere.jpg" in capsys.readouterr().err
-    (tmp_path / "bad.weights.h5").write_bytes(b"not weights")
-    for bad in (tmp_path / "bad.weights.h5", tmp_path / "missing.weights.h5"):
-        with pytest.raises(OSError, match="does not hold the detector's weights"):
-            pyramid_model.load_pretrained(bad)
+    (tmp_path / "bad.npz").write_bytes(b"not weights")
+    Image.fromarray(astronaut()).save(tmp_path / "a.png")
+    for wrong, said in ((["--weights", str(tmp_path / "bad.npz")], "bad.npz: these are not weights"), (["--weights", str(tmp_path / "gone.npz")], "gone.npz"),
+                        (["--detector", "yunet"], "name it with --weights"), (["--detector", "yunet", "--weights", str(tmp_path / "bad.npz")], "cannot read it as YuNet")):
+        assert command.main([str(tmp_path / "a.png"), *wrong]) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("error: ") and said in told
+
+
+def boxes_of(file, tmp_path, *more):
+    """Boxes and points that the command writes for a photo."""
+    out = tmp_path / "answers.json"
+    assert command.main([str(file), "--json", str(out), *more]) == 0
+    answer = json.loads(out.read_text())[0]
+    return np.array(answer["boxes"]).reshape(-1, 5), np.array(answer["points"]).reshape(-1, 5, 2)
+
+
+def test_boxes_of_heads_and_of_faces_and_five_points(folder, tmp_path):
+    head, points = boxes_of(folder / "a.png", tmp_path)
+    face, same = boxes_of(folder / "a.png", tmp_path, "--box", "face")
+    assert face[0, 0] > head[0, 0] and np.prod(face[0, 2:4] - face[0, :2]) < np.prod(head[0, 2:4] - head[0, :2])
+    np.testing.assert_array_equal(points, same)
+    assert ((points[0] > face[0, :2]) & (points[0] < face[0, 2:4])).all() and points.shape == (len(head), 5, 2)
+
+
+def test_a_photo_on_its_head_is_turned_unless_that_is_not_wanted(folder, tmp_path, monkeypatch):
+    asked = []
+    find = faces.search.search
+    monkeypatch.setattr(faces.search, "search", lambda look, photo, min_face, least, turns: asked.append(turns) or find(look, photo, min_face, least, turns))
+    for word, turns in (("auto", None), ("always", True), ("never", False)):
+        boxes_of(folder / "a.png", tmp_path, "--turns", word)
+        assert asked.pop() is turns
+
+
+@pytest.mark.skipif(not YUNET.is_file(), reason="YuNet's file is not beside the project")
+def test_YuNet_looks_for_those_who_have_its_file(folder, tmp_path):
+    boxes, _ = boxes_of(folder / "a.png", tmp_path, "--detector", "yunet", "--weights", str(YUNET))
+    assert len(boxes) == 1 and iou(boxes[:, :4], ASTRONAUT)[0, 0] > 0.5
 
 
 def test_photos_of_one_name_keep_their_copies_apart(folder, tmp_path):
@@ -92,7 +127,7 @@ def test_photos_of_one_name_keep_their_copies_apart(folder, tmp_path):
 
 @pytest.mark.parametrize("option, where", [("--draw", "a.png"), ("--draw", "a.png/x"), ("--json", "a.png/o.json"), ("--json", "more")])
 def test_output_that_cannot_be_written_is_said_before_the_work(folder, capsys, monkeypatch, option, where):
-    monkeypatch.setattr(pyramid_model, "load_pretrained", lambda *_: pytest.fail("the work has begun"))
+    monkeypatch.setattr(faces, "detector", lambda *_: pytest.fail("the work has begun"))
     assert command.main([str(folder / "a.png"), option, str(folder / where)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert np.asarray(Image.open(folder / "a.png")).shape == (512, 512, 3)
@@ -149,10 +184,3 @@ def test_it_runs_as_a_module_and_says_nothing_of_gpus(tmp_path):
                          cwd=ROOT, capture_output=True, text=True, timeout=300, env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"})
     assert run.returncode == 0 and run.stderr == "", run.stderr
     assert "face" in run.stdout and "Traceback" not in run.stderr and len(json.loads((tmp_path / "out.json").read_text())) == 1
-
-
-def test_the_weights_and_their_card_belong_together():
-    import hashlib
-
-    card = (pyramid_model.PRETRAINED.parent / "README.md").read_text(encoding="utf-8")
-    assert hashlib.sha256(pyramid_model.PRETRAINED.read_bytes()).hexdigest() in card
