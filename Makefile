@@ -3,11 +3,12 @@ PYTHON ?= python3
 TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 FOLDS ?= 10
+NETWORK ?= pyramid
 UV ?= uv pip compile
 LOCK = --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 EXTRAS = requirements-cluster requirements-hub tests/browser/requirements-browser tests/prose/requirements-prose
 
-.PHONY: run pictures lab test test-fast test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb fddb-final lock clean
+.PHONY: run pictures lab test test-fast test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb detector lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -48,10 +49,10 @@ student:        ## write build/student.zip, without the answers
 	@$(PYTHON) kit.py student
 grade:          ## grade a folder of notebooks: make grade TASK=RegionDetector SUBMISSIONS=folder
 	@$(PYTHON) kit.py grade --task $(TASK) --submissions $(SUBMISSIONS)
-fddb:           ## ten times: train on nine folds of FDDB, find the faces of the tenth; FOLDS=1 does one; goes on where it stopped
-	@$(PYTHON) kit.py fddb --folds $(FOLDS)
-fddb-final:     ## train on all ten folds, for the weights the kit carries
-	@$(PYTHON) kit.py fddb --final
+fddb:           ## ten times: train on nine folds of FDDB, find the faces of the tenth; FOLDS=1 does one, NETWORK=one-pass the carried one; goes on where it stopped
+	@$(PYTHON) kit.py fddb --folds $(FOLDS) --network $(NETWORK)
+detector:       ## train the detector that the kit carries: make detector TRAIN="--teacher YUNET.onnx --photos FOLDER"
+	@$(PYTHON) kit.py detector --out build/faces.npz $(TRAIN)
 lock:           ## write every lock anew from its table (needs uv); for newer packages: make lock UV="uv pip compile --upgrade"
 	$(UV) $(LOCK) --universal requirements.in -o requirements.lock
 	set -e; for extra in $(EXTRAS); do $(UV) $(LOCK) --universal -c requirements.lock $$extra.in -o $$extra.lock; done

@@ -29,6 +29,7 @@ COMMANDS = {
     "autograder": ["-m", "common.grading.autograder"],
     "student": ["-m", "common.grading.student_package"],
     "fddb": ["-m", "RegionDetector.fddb.folds"],
+    "detector": ["-m", "RegionDetector.one_pass"],
 }
 
 

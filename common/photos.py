@@ -17,6 +17,8 @@ PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".ti
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
+STRIP = 512  # rows
+
 
 class PhotoError(OSError, ValueError):
     """A photo or video cannot be read; the message names the file."""
@@ -77,8 +79,15 @@ def _upright(image, path):
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    # A copy: an array that shares PIL's memory is read-only.
-    return np.array(image.convert("RGB"))
+    return _as_array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _as_array(image):
+    """The pixels of an RGB picture as an array of their own; in strips, for Pillow hands out another copy of what it is asked for at a time."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP):
+        pixels[top : top + STRIP] = np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
+    return pixels
 
 
 def _mended(path, reason):

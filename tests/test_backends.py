@@ -17,8 +17,8 @@ import keras
 from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model
 from RegionDetector.detector import heat_maps
 from RegionDetector.networks.fourier import for_looking
-from RegionDetector.pyramid.model import load_pretrained
 from TrackDetector.descriptors import get_layer_output
+from common.detection.network import load_detector
 from common.device import backend, describe, seed_everything
 from common.inference import compiled, in_batches
 
@@ -34,7 +34,7 @@ copy_weights(classifier, wide)
 photos = list(rng.integers(0, 256, (3, 176, 176, 3)).astype("uint8"))
 found["maps"] = heat_maps(wide, photos, 2)
 found["fourier"] = compiled(for_looking(wide))(np.stack(photos).astype("float32"))
-found["pyramid"] = compiled(load_pretrained())(np.stack(photos).astype("float32"))
+found["detector"] = compiled(load_detector())(np.stack(photos)[:, :160, :160].astype("float32"))
 found["descriptors"] = get_layer_output(rng.integers(0, 256, (3, 224, 224, 3)).astype("uint8"))
 
 X = np.concatenate([rng.integers(0, 90, (60, 32, 32, 3)), rng.integers(160, 256, (60, 32, 32, 3))]).astype("float32")
@@ -68,7 +68,7 @@ def test_another_backend_gives_the_same(backend, tmp_path, request):
         pytest.skip(f"{backend} is not installed (make test-jax)")
     reference, found = request.getfixturevalue("reference"), run(backend, tmp_path)
     assert found["trained"] == backend and reference["trained"] == "tensorflow"
-    for name in ("answers", "logits", "maps", "fourier", "pyramid", "descriptors"):
+    for name in ("answers", "logits", "maps", "fourier", "detector", "descriptors"):
         assert found[name].shape == reference[name].shape
         np.testing.assert_allclose(found[name], reference[name], rtol=1e-4, atol=1e-5, err_msg=name)
     # the FCNN on a window is the classifier, on this backend too

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from RegionDetector.fddb import folds as folds_run
 from RegionDetector.fddb import plots, reading, report
 from RegionDetector.fddb.evaluation import evaluate
+from RegionDetector.one_pass import training as one_pass
 from RegionDetector.pyramid.model import generate_pyramid_model
 from RegionDetector.pyramid.samples import boxed, spread_of
 from RegionDetector.pyramid.training import Plan, calibrate
@@ -82,11 +83,20 @@ def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
     assert "1 of 10 folds" in capsys.readouterr().out
     assert folds_run.main(["--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
     assert "HeadHunter" in capsys.readouterr().out
-    assert folds_run.main(["--final", "--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
-    assert len(trained[-1]) == 20 and (tmp_path / "ten" / "final.weights.h5").exists()
     for wrong, said in ((["--folds", "11", "--fddb", str(small_fddb)], "1 to 10"), ([], "where is FDDB"), (["--fddb", str(tmp_path / "no")], "no such folder")):
         assert folds_run.main([*wrong, "--out", str(tmp_path / "x")]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_the_one_pass_network_does_the_folds_too(tmp_path):
+    """A short training on FDDB alone; its weights and detections are kept, and the plan is another one."""
+    folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
+    plan = one_pass.Plan(steps=2, crops=2, widths=(4, 4, 4, 4, 4), neck=4)
+    assert folds_run.run_folds(folder, out, [10], plan).faces == 8
+    assert (out / "fold-10.npz").exists() and (out / "fold-10-out.txt").exists()
+    assert json.loads((out / "plan.json").read_text())["steps"] == 2
+    with pytest.raises(ValueError, match="another plan"):
+        folds_run.run_folds(folder, out, [9], Plan(epochs=1))
 
 
 def test_folds_side_by_side(tmp_path, capsys):

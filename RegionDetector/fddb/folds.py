@@ -2,7 +2,7 @@
 
 ``python -m RegionDetector.fddb.folds`` (``make fddb``) goes on where it stopped: a fold whose weights are there is not
 trained again, one whose detections are there is not looked through again. As many folds at a time as there are cores, up to
-four. ``--final`` (``make fddb-final``) trains on all ten folds, for the weights that the kit carries.
+four. ``--network one-pass`` does it with the network that the kit carries, trained on FDDB alone as well, in place of the pyramid's.
 """
 
 import argparse
@@ -12,21 +12,24 @@ import os
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
+from common.detection import network, search
 from common.inference import compiled
 from common.photos import read_photo
 from RegionDetector.fddb import reading, report
 from RegionDetector.fddb.evaluation import evaluate
 from RegionDetector.multiscale import find_ellipses
 from RegionDetector.pyramid.model import load_pretrained
+from RegionDetector.one_pass import training as one_pass
 from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
+PLANS = {"pyramid": Plan, "one-pass": one_pass.Plan}
 LEAST = -5.0  # logit; fainter answers would only lengthen the tail of the curve
 MIN_FACE = 13.0  # pixels; FDDB marks faces from 20 pixels on, and some that are smaller
 
@@ -58,6 +61,10 @@ def find_in(model, records):
     """Detections of a network in photos of FDDB, in the official format: dict of name to (N, 6)."""
     run, found = compiled(model), {}
     for record in records:
+        if model.output_shape[-1] == network.ANSWERS:
+            faces = search.search(network.looking(run, mirror=True), read_photo(record.path), search.FACE, LEAST, turns=False)
+            found[record.name] = ellipse_rows(faces.heads, 1 / (1 + np.exp(-faces.logits)))
+            continue
         ellipses, logits = find_ellipses(run, read_photo(record.path), MIN_FACE, LEAST, mirror=True, closer=True)
         found[record.name] = ellipse_rows(ellipses, 1 / (1 + np.exp(-logits)))
     return found
@@ -92,7 +99,7 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     out.mkdir(parents=True, exist_ok=True)
     _same_plan(out / "plan.json", plan)
     left = [fold for fold in reversed(folds) if not _detections(out, fold).exists()]
-    train = [fold for fold in left if not _weights(out, fold).exists()]
+    train = [fold for fold in left if not _weights(out, fold, plan).exists()]
     with tqdm(total=len(train) * plan.epochs, unit="epoch", smoothing=0.1, desc="training", disable=not left) as bar:
         _do_folds(jobs, [(folder, out, fold, plan) for fold in left], bar)
     records = [record for fold in folds for record in reading.read_folds(folder, fold)]
@@ -102,8 +109,8 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     return curve
 
 
-def _weights(out, fold):
-    return out / (f"fold-{fold:02d}.weights.h5" if fold else "final.weights.h5")
+def _weights(out, fold, plan):
+    return out / f"fold-{fold:02d}{'.npz' if isinstance(plan, one_pass.Plan) else '.weights.h5'}"
 
 
 def _detections(out, fold):
@@ -111,16 +118,16 @@ def _detections(out, fold):
 
 
 def do_fold(folder, out, fold, plan, tick):
-    """Train without one fold, unless its weights are there, and look for the faces in it; `tick()` after every epoch.
-
-    Fold 0 is none: all photos are trained on, and there are none left to look in.
-    """
-    if not _weights(out, fold).exists():
+    """Train without one fold, unless its weights are there, and look for the faces in it; `tick()` after every epoch."""
+    weights, ours = _weights(out, fold, plan), isinstance(plan, one_pass.Plan)
+    if not weights.exists():
         others = [record for other in reading.FOLDS if other != fold for record in reading.read_folds(folder, other)]
-        save_whole(fit_pyramid_model(others, plan, [_ticking(tick)], verbose=False), _weights(out, fold))
-    if fold:
-        found = find_in(load_pretrained(_weights(out, fold)), reading.read_folds(folder, fold))
-        report.write_detections(_detections(out, fold), found)
+        if ours:
+            network.save_small(one_pass.fit_on_fddb(others, plan, [_ticking(tick)], verbose=False), weights)
+        else:
+            save_whole(fit_pyramid_model(others, plan, [_ticking(tick)], verbose=False), weights)
+    found = find_in(network.load_detector(weights) if ours else load_pretrained(weights), reading.read_folds(folder, fold))
+    report.write_detections(_detections(out, fold), found)
 
 
 def _ticking(tick):
@@ -234,11 +241,13 @@ def main(arguments=None):
     parser.add_argument("--out", default="build/fddb", help="folder for detections and weights")
     parser.add_argument("--folds", type=int, default=10, help="how many folds to do, from the tenth backwards: 1 to 10")
     parser.add_argument("--jobs", type=int, help="folds at a time, one core each (with 1: all cores); default: one a core, up to four; with a GPU one")
-    parser.add_argument("--epochs", type=int, default=Plan.epochs)
+    parser.add_argument("--network", choices=PLANS, default="pyramid", help="the pyramid network of the benchmark notebook (default), or that which the kit carries")
+    parser.add_argument("--epochs", type=int, help=f"default: {Plan.epochs}; with one-pass an epoch is {one_pass.ROUND} batches, {one_pass.Plan().epochs} by default")
     parser.add_argument("--seed", type=int, default=Plan.seed)
-    parser.add_argument("--final", action="store_true", help="train on all ten folds instead, for the kit's own weights")
     options = parser.parse_args(arguments)
-    plan = Plan(epochs=options.epochs, seed=options.seed)
+    plan = PLANS[options.network](seed=options.seed)
+    if options.epochs:
+        plan = replace(plan, steps=options.epochs * one_pass.ROUND) if options.network == "one-pass" else replace(plan, epochs=options.epochs)
     try:
         folder = reading.find_fddb(options.fddb)
         if folder is None:
@@ -246,8 +255,6 @@ def main(arguments=None):
         if not 1 <= options.folds <= 10:
             raise ValueError(f"--folds is 1 to 10, not {options.folds}")
         jobs = options.jobs or _jobs()
-        if options.final:
-            return _final(folder, Path(options.out), plan, jobs)
         curve = run_folds(folder, options.out, range(11 - options.folds, 11), plan, jobs)
     except (OSError, ValueError) as error:
         print(f"fddb.folds: {error}", file=sys.stderr)
@@ -264,16 +271,6 @@ def _jobs():
     from common import device
 
     return 1 if device.gpus() else min(device.cores(), 4)
-
-
-def _final(folder, out, plan, jobs):
-    """Train on everything and say where the weights lie."""
-    out.mkdir(parents=True, exist_ok=True)
-    _same_plan(out / "plan.json", plan)
-    with tqdm(total=plan.epochs, unit="epoch", desc="training") as bar:
-        _do_folds(jobs, [(folder, out, 0, plan)], bar)
-    print(f"{_weights(out, 0)}: trained on all ten folds with {plan}")
-    return 0
 
 
 if __name__ == "__main__":

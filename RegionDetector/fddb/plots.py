@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def load(name):
-    """The stored results of that name: fddb, steps or detectors."""
+    """The stored results of that name: fddb, steps, detectors or cases."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -52,9 +52,12 @@ def plot_curve(results, zoom=True):
                       f"of {len(PUBLISHED)} published detectors the best, {best[1]}, ends at {best[0]:.3f}.")
 
 
-def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 1000)):
-    """Share of the faces found, by their size; lines show where the true share may lie (95 %, Wilson)."""
-    pixels, found = np.array(results["faces_by_size"]["pixels"]), np.array(results["faces_by_size"]["found"])
+SIZE = "size of the face in pixels, square root of height times width"
+
+
+def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 1000), what="pixels", label=SIZE):
+    """Share of the faces found, by their size or by `what` else is known of each; lines show where the true share may lie (95 %, Wilson)."""
+    pixels, found = np.array(results["faces_by_size"][what]), np.array(results["faces_by_size"]["found"])
     figure, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
     names = []
     for place, (low, high) in enumerate(zip(edges, edges[1:])):
@@ -65,11 +68,11 @@ def plot_found_by_size(results, edges=(0, 16, 20, 25, 32, 40, 60, 80, 120, 180, 
             ax.bar(place, here.mean(), color=BLUE)
             ax.plot([place, place], [known.low, known.high], color="black")
             ax.text(place, 0.03, f"{len(here)}", ha="center", color="white")
-    ax.set(ylim=(0, 1), xlabel="size of the face in pixels, square root of height times width (in the bars: how many faces)", ylabel="share found")
+    ax.set(ylim=(0, 1), xlabel=f"{label} (in the bars: how many faces)", ylabel="share found")
     ax.set_xticks(range(len(names)), names)
     inside = {name: found[(pixels >= low) & (pixels < high)] for name, low, high in zip(names, edges, edges[1:])}
-    shares = [f"{name} pixels {here.mean():.0%}" for name, here in inside.items() if len(here)]
-    described(figure, f"Bars: the share of the faces found, by their size: {', '.join(shares)}.")
+    shares = [f"{name} {here.mean():.0%}" for name, here in inside.items() if len(here)]
+    described(figure, f"Bars: the share of the faces found, by {label}: {', '.join(shares)}.")
 
 
 def plot_speed(detectors):
@@ -86,3 +89,32 @@ def plot_speed(detectors):
     ax.grid(alpha=0.3)
     told = "; ".join(f"{name} {row['ap50']:.3f} in {row['milliseconds']:.0f} ms" for name, row in detectors.items())
     return described(figure, f"A chart of quality over time, one mark a detector: {told}.")
+
+
+def plot_turned_and_masked(cases):
+    """Share of faces found when they are turned, and when the lower half is covered."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained", sharey=True)
+    for name, colour in (("upright look alone", GREY), ("with turns", BLUE)):
+        shares = cases[f"turned, {name}"]
+        left.plot([int(angle) for angle in shares], list(shares.values()), "o-", color=colour, label=name)
+    left.set(xlabel="turned by degrees", ylabel="share found", xticks=[int(angle) for angle in shares], ylim=(0, 1.05))
+    left.legend()
+    bars = right.bar(list(cases["masked"]), list(cases["masked"].values()), color=BLUE)
+    right.bar_label(bars, fmt="%.2f", padding=2)
+    right.set_xlabel("what covers the lower half")
+    right.tick_params(axis="x", rotation=20)
+    told = ", ".join(f"{kind} {share:.0%}" for kind, share in cases["masked"].items())
+    return described(figure, f"Left, the share of faces found when they are turned, with turns {min(shares.values()):.0%} or more at each angle. Right, with the lower half covered: {told}.")
+
+
+def plot_reliability(cases):
+    """Of boxes with so much probability, how many are faces; on the line, the probability means what it says."""
+    figure, ax = plt.subplots(figsize=(5, 4.4), layout="constrained")
+    ax.plot([0, 1], [0, 1], color=GREY, lw=1)
+    for name, rows, colour in (("before calibration", cases["fddb"]["reliability before"], VERMILION), ("after", cases["fddb"]["reliability"], BLUE)):
+        probability, share, _ = zip(*rows)
+        ax.plot(probability, share, "o-", color=colour, label=name)
+    ax.set(xlabel="probability that the network gives", ylabel="share of boxes that are faces", xlim=(0, 1), ylim=(0, 1.02))
+    ax.legend()
+    one = cases["fddb"]
+    described(figure, f"The share of boxes that are faces over the probability given: after calibration near the diagonal (ECE {one['ece']:.3f}), before it {one['ece before']:.3f} away.")

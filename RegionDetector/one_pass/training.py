@@ -14,6 +14,7 @@ from RegionDetector.one_pass.labels import boxed, labelled, spread_of
 CALIBRATIONS = 2  # merging is not linear in the logits, so that the first calibration is not quite right
 HELD_OUT = 32  # one photo in so many is not trained on: the scores are calibrated there
 PARTS = {"score": 2.0, "boxes": 1.5, "tilt": 0.3, "points": 1.0}  # weights of the loss
+ROUND = 100  # batches between two lines, or two steps of a progress bar
 MEAN = 10  # the weights are the mean over the last tenth of the steps or so, at most over 400
 
 
@@ -24,7 +25,7 @@ class Plan:
     Attributes
     ----------
     steps : int
-        Batches.
+        Batches; so many hundreds of them are an epoch each.
     crops : int
         In a batch.
     lr : float
@@ -44,6 +45,11 @@ class Plan:
     widths: tuple = network.WIDTHS
     neck: int = network.NECK
     bfloat16: bool = False
+
+    @property
+    def epochs(self):
+        """Rounds of a hundred batches."""
+        return -(-self.steps // ROUND)
 
 
 def detection_loss(target, answers):
@@ -109,11 +115,16 @@ def batches(album, plan):
     class Batches(keras.utils.PyDataset):
         def __init__(self):
             super().__init__(workers=1, max_queue_size=4)
+            self.epoch = 0
 
         def __len__(self):
-            return plan.steps
+            return min(ROUND, plan.steps - self.epoch * ROUND)
+
+        def on_epoch_end(self):
+            self.epoch = min(self.epoch + 1, plan.epochs - 1)
 
         def __getitem__(self, number):
+            number += self.epoch * ROUND
             at = np.arange(number * plan.crops, (number + 1) * plan.crops)
             orders = {turn: np.random.default_rng([plan.seed, turn]).permutation(count) for turn in np.unique(at // count)}
             return samples.batch(album, [orders[k // count][k % count] for k in at], np.random.default_rng([plan.seed, 1, number]))
@@ -130,7 +141,7 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True):
     plan : Plan
     callbacks : sequence of keras.callbacks.Callback
     verbose : bool
-        A progress bar.
+        One line an epoch.
 
     Returns
     -------
@@ -158,7 +169,7 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True):
     # the mean over the last steps is better than any of them
     optimizer = keras.optimizers.AdamW(rate, weight_decay=5e-4, clipnorm=10.0, use_ema=True, ema_momentum=1 - 1 / min(max(plan.steps / MEAN, 1), 400))
     model.compile(optimizer=optimizer, loss=detection_loss)
-    model.fit(batches(album, plan), epochs=1, callbacks=list(callbacks), verbose=1 if verbose else 0, shuffle=False)
+    model.fit(batches(album, plan), epochs=plan.epochs, callbacks=list(callbacks), verbose=2 if verbose else 0, shuffle=False)
     return network.folded(model)
 
 

@@ -1,1 +1,1 @@
-"""The network that the kit carries: model, samples, training, search at every scale."""
+"""The network of the FDDB benchmark, which looks at one octave of sizes and leaves the others to an image pyramid: model, samples, training, second look."""

@@ -9,8 +9,6 @@ Redmon et al., "You Only Look Once", CVPR 2016 (a grid of cells that answer with
 Dense Object Detection", ICCV 2017; Tian et al., "FCOS", ICCV 2019 (cells near the middle of an object answer for it).
 """
 
-from pathlib import Path
-
 import numpy as np
 
 STRIDE = 8  # pixels from cell to cell of the map
@@ -18,7 +16,6 @@ UNIT = 40.0  # pixels: offsets and sizes are learnt as multiples of this
 LEARNT = (26.0, 60.0)  # faces that are positive samples, square root of height times width, in pixels of a level
 ANSWERS = 6  # logit, offset of the middle (rows, columns), log of height and width, tilt
 WIDTHS = (16, 32, 64, 128)
-PRETRAINED = Path(__file__).parent / "weights" / "pyramid.weights.h5"
 
 
 def generate_pyramid_model(image_shape=(None, None, 3), widths=WIDTHS, normalised=True):
@@ -92,8 +89,8 @@ def folded(model):
     return plain
 
 
-def load_pretrained(file=PRETRAINED):
-    """The network with the weights that the kit carries; ``weights/README.md`` says what they were trained on.
+def load_pretrained(file):
+    """The network with weights that ``make fddb`` has left, say ``build/fddb/fold-10.weights.h5``.
 
     Parameters
     ----------
@@ -114,7 +111,7 @@ def load_pretrained(file=PRETRAINED):
     try:
         model.load_weights(file)
     except Exception as error:
-        raise OSError(f"{file} does not hold the detector's weights ({error}): get it again from the project") from error
+        raise OSError(f"{file} does not hold the pyramid network's weights ({error}): make fddb trains them") from error
     return model
 
 
