@@ -235,6 +235,7 @@ def main(arguments=None):
     parser.add_argument("--fddb", help="folder; default: FDDB_DIR")
     parser.add_argument("--fold", type=int, default=10)
     parser.add_argument("--photos", type=int, default=40, help="how many photos are timed")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th photo of the fold: the slow ones take seconds for each")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
