@@ -147,6 +147,7 @@ def main(arguments=None):
     parser.add_argument("--fold", type=int, default=10)
     parser.add_argument("--without-people", type=Path, nargs="*", default=[], metavar="FOLDER")
     parser.add_argument("--count", type=int, default=200, help="stills that are turned and covered")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="the weights before they were calibrated, for the reliability curve")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
 
@@ -162,6 +163,9 @@ def main(arguments=None):
     records = reading.read_folds(reading.find_fddb(options.fddb), options.fold)
     photos = [read_photo(record.path) for record in records]
     report = {"device": device.describe(), "fold": options.fold, "fddb": on_fddb(look, records, photos, threshold)}
+    if options.before:
+        before = on_fddb(faces.detector("kit", options.before), records, photos, threshold)
+        report["fddb"] |= {f"{name} before": before[name] for name in ("ece", "reliability")}
     print({name: value for name, value in report["fddb"].items() if name != "faces_by_size"}, flush=True)
     report["points"] = points_error(look, teacher, photos, least)
     print("five points", report["points"], flush=True)

@@ -4,6 +4,8 @@ One look of the network sees faces over four octaves, so that each scale is a qu
 cost 7 % more than the first. What is larger than a tile is looked at in tiles, so that memory does not grow with the photo.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -13,10 +15,12 @@ FACE = 20.0  # pixels: what the smallest faces come to at the finest scale
 STEP = 4.0  # from scale to scale
 TILE = 1024  # pixels: side of a tile
 OVERLAP = 224  # pixels that neighbouring tiles share; what is larger is found at the next scale
+LARGEST = 200.0  # pixels; what is larger is seen better at the next scale
 EDGE = 4  # pixels: an answer so near to where a tile was cut is part of a face that the next tile shows whole
 SMALLEST = 48  # pixels: a scale at which the photo's shorter side has less shows nothing that the one before did not
 MOST = 600  # answers of one tile that are merged, the surest
 SURE = 0.5  # logit from which the upright look is believed, so that the photo is not turned
+RARE = 1.0  # logits less for what is found in a turned photo: few photos lie on their side
 MOST_SIDE = 32_000  # pixels of a side that OpenCV resizes in one go
 
 
@@ -87,21 +91,23 @@ def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
     """
     found = _upright(look, photo, min_face, least, face)
     if turns or turns is None and not (found.logits >= SURE).any():
-        others = [_upright(look, np.ascontiguousarray(np.rot90(photo, quarters)), min_face, least, face).unturned(quarters, photo.shape)
+        others = [_upright(look, np.ascontiguousarray(np.rot90(photo, quarters)), min_face, least + RARE, face).unturned(quarters, photo.shape)
                   for quarters in (1, 2, 3)]
-        found = merged(joined([found, *others]))
+        found = merged(joined([found, *(replace(other, logits=other.logits - RARE) for other in others)]))
     return found
 
 
 def _upright(look, photo, min_face, least, face):
     """`search` in the photo as it is."""
-    parts, source = [], photo
-    for number, scale in enumerate(scales(photo.shape, min_face, face)):
+    parts, source, wanted = [], photo, scales(photo.shape, min_face, face)
+    for number, scale in enumerate(wanted):
         # each scale from the one before: quicker than from the photo, and as good
         source = photo if scale == 1 else _resized(source, [max(1, round(side * scale)) for side in photo.shape[:2]])
         found = _tiled(look, source, least)
         if number:
             found = found[found.sizes() >= 1.2 * face]  # smaller ones are seen better at the scale before
+        if number < len(wanted) - 1:
+            found = found[found.sizes() <= LARGEST]
         parts.append(found.scaled(np.array(photo.shape[:2]) / source.shape[:2]))
     found = merged(joined(parts))
     return found[found.sizes() >= 0.75 * min_face]
