@@ -19,6 +19,7 @@ MULTIPLE = 32  # sides of what the network looks at are multiples of this
 ANSWERS = 20  # logit; head: offset of the middle (2), log of half height and half width, tilt; face: the same four; five points (10)
 WIDTHS = (16, 32, 64, 96, 96)  # channels at stride 2, 4, 8, 16, 32
 NECK = 64
+SMALL = 500_000  # pixels of an image that is looked at in the mirror too
 MIRRORED = [1, 0, 2, 4, 3]  # in the mirror a right eye is a left one
 WEIGHTS = Path(__file__).parent / "weights" / "faces.npz"
 FIRST = np.array([-4.6] + [0, 0, 0.47, 0.47, 0] + [0, 0, 0.4, 0.4] + [0] * 10)  # at first no cell is a face, and a face has about three cells
@@ -172,15 +173,16 @@ def load_detector(file=WEIGHTS):
     return model
 
 
-def looking(run, mirror=False):
+def looking(run, mirror=None):
     """A function that looks at one image with the network, for `search.search`.
 
     Parameters
     ----------
     run : callable
         The network; see `common.inference.compiled`.
-    mirror : bool
-        Look at the mirror image too, and take the mean of the answers; twice the time.
+    mirror : bool or None
+        Look at the mirror image too, and take the mean of the answers; twice the time. None: only if the image is small, 0.5 megapixels or less,
+        as all but the finest scales of a large photo are.
 
     Returns
     -------
@@ -192,7 +194,7 @@ def looking(run, mirror=False):
         canvas = np.zeros((1, height, width, 3), np.float32)
         canvas[0, : image.shape[0], : image.shape[1]] = image
         answers = run(canvas)[0]
-        if mirror:
+        if mirror or mirror is None and height * width <= SMALL:
             answers = (answers + _mirrored(run(np.ascontiguousarray(canvas[:, :, ::-1]))[0], (height, width))) / 2
         return read_answers(answers, (height, width), least)
 
