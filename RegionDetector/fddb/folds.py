@@ -25,8 +25,8 @@ from common.photos import read_photo
 from RegionDetector.fddb import reading, report
 from RegionDetector.fddb.evaluation import evaluate
 from RegionDetector.multiscale import find_ellipses
-from RegionDetector.pyramid.model import load_pretrained
 from RegionDetector.one_pass import training as one_pass
+from RegionDetector.pyramid.model import load_pretrained
 from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
 PLANS = {"pyramid": Plan, "one-pass": one_pass.Plan}
