@@ -116,7 +116,7 @@ def any_box(shape, size, faces):
 def resized(images, boxes):
     from skimage.transform import resize
 
-    return [resize(images[int(i)][int(a) : int(c), int(b) : int(d)], (32, 32), preserve_range=True) for i, a, b, c, d in boxes]
+    return [resize(images[int(i)][max(int(a), 0) : int(c), max(int(b), 0) : int(d)], (32, 32), preserve_range=True) for i, a, b, c, d in boxes]
 
 
 def by_hand(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
@@ -506,7 +506,7 @@ THRESHOLD_RIGHT = {"reference": (detector.get_threshold, None), "in a loop": (la
                    "a table": (of_a_table, None), "an array of one": (lambda t, r: t[r >= 0.85][-1:], None), "argmax": (lambda t, r: t[len(r) - 1 - np.argmax(r[::-1] >= 0.85)], None),
                    "searchsorted": (lambda t, r: t[np.searchsorted(-r, -0.85, side="right") - 1], None),
                    "for falling thresholds": (lambda t, r: t[r >= 0.85][0], falling), "the first that is enough": (lambda t, r: t[np.argmax(r >= 0.85)], falling),
-                   "for lists": (lambda t, r: t[r.index([x for x in r if x >= 0.85][-1])], lists)}
+                   "for lists": (lambda t, r: t[len(r) - 1 - r[::-1].index([x for x in r if x >= 0.85][-1])], lists)}
 THRESHOLD_WRONG = {
     "the first of a falling curve": (lambda t, r: t[np.argmax(r >= 0.85)], "right for a curve that runs the other way"),
     "for falling thresholds": (lambda t, r: t[r >= 0.85][0], "right for a curve that runs the other way"),

@@ -482,7 +482,7 @@ def test_accuracy_is_measured_on_names_of_any_shape():
     items = {"1": None, "2": None}
     classifier = SimpleNamespace(fit=lambda *data: None, classify_images=lambda asked: {n: np.array(["p" + n]) for n in asked},
                                  classify_videos=lambda asked: [["p1"]] * len(asked))
-    session = SimpleNamespace(request=lambda op, **more: classifier if op == "call" else None, close=lambda: None)
+    session = SimpleNamespace(stand_ins={}, call=lambda *args, **more: classifier, request=lambda op, **more: classifier if op == "call" else None, close=lambda: None)
     grader = SimpleNamespace(task=TASK, seed=1, verdicts={"Classifier": SimpleNamespace(status=RIGHT, message="")}, open_as_judged=lambda *args: (session, []))
     answer = measured.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None,
                              measured.Fresh((items, {}), (items, {"1": "p1", "2": "p2"}), (items, {"1": "p1", "2": "p2"})))

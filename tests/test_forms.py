@@ -71,5 +71,5 @@ def test_no_one_reads_of_a_form_that_is_not_his():
     def of_arrays(thresholds, recall):
         return thresholds[np.asarray(recall) < 0.85].nothing
 
-    assert "the answer should be" in judged(TASK, "get_threshold", of_lists).message
-    assert "nothing" in judged(TASK, "get_threshold", of_arrays).message
+    assert "the answer should be" in judged(TASK, "get_threshold", of_lists, lenient=True).message
+    assert "nothing" in judged(TASK, "get_threshold", of_arrays, lenient=True).message

@@ -44,8 +44,8 @@ def test_marks_for_answers_as_predict_gives_them(monkeypatch):
 
     remote = SimpleNamespace(function=lambda name: lambda model: Student(), run=lambda *args: None)
     monkeypatch.setattr(measured, "Remote", lambda *args: remote)
-    grader = SimpleNamespace(task=TASK, seed=0, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=measured.RIGHT)},
-                             open=lambda *args: (SimpleNamespace(close=lambda: None), []))
+    grader = SimpleNamespace(task=TASK, seed=0, borrowed={}, verdicts={"Classifier": SimpleNamespace(status=measured.RIGHT, message="")},
+                             open_as_judged=lambda *args: (SimpleNamespace(close=lambda: None), []))
     photos = {"1": None, "2": None}, {"1": "Ann", "2": "Bob"}
     answer = measured.measure(grader, SimpleNamespace(defined={"preprocess_imgs"}), None, measured.Fresh(photos, photos, photos))
     assert answer == {"image_accuracy": (0.5, "on 2"), "video_accuracy": (0.5, "on 2")}

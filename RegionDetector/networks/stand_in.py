@@ -30,7 +30,10 @@ def fcnn_of_own_classifier(own, reference):
         from RegionDetector.networks.layer_copies import CannotConvert
 
         try:
-            return to_fcnn(own["generate_model"](PATCH), tuple(image_shape))
+            classifier = own["generate_model"](PATCH)
+            if not classifier.built:  # its own layers may not say what they take
+                classifier.build((None, *PATCH))
+            return to_fcnn(classifier, tuple(image_shape))
         except CannotConvert as error:
             raise Unsolved(f"generate_fcnn_model is not written yet, and nothing can stand in for it, as your classifier has layers of its own ({error}). "
                            "Write it in the cell that begins with `def generate_fcnn_model`, and go on from there.") from None

@@ -236,6 +236,8 @@ def _check_without_faces(classifier, asked, room, known):
     except Exception as error:
         require(isinstance(error, Wrong), f"a photo, or a clip, in which no face is found gets a name, too, by the crop of its middle; it raises {type(error).__name__}: {short(str(error))}")
         raise
+    strange = next((name for name in photos + clip if name not in known and name.lower().strip() == UNKNOWN != name), None)
+    require(strange is None, f"who wants to say that it is nobody says {UNKNOWN!r}; this says {strange!r}", UNKNOWN)
     require(set(clip) | set(photos) <= {*known, UNKNOWN}, f"a photo or clip in which no face is found gets the name of the nearest person, by the crop of its middle; got {short((photos + clip)[0])}")
 
 
