@@ -8,7 +8,7 @@ UV ?= uv pip compile
 LOCK = --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 EXTRAS = requirements-cluster requirements-hub tests/browser/requirements-browser tests/prose/requirements-prose
 
-.PHONY: run pictures lab test test-fast test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb detector lock clean
+.PHONY: run pictures lab test test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb detector lock clean
 
 run:            ## run both notebooks, write pages and results to build/
 	@$(PYTHON) kit.py run
@@ -16,10 +16,8 @@ pictures:       ## make the pictures of the README and of docs/index.html anew, 
 	@$(PYTHON) kit.py run --build build/pictures --pictures docs
 lab:            ## open JupyterLab
 	@$(PYTHON) kit.py lab
-test:           ## run the tests
+test:           ## run the tests, as many at a time as there are cores and memory for
 	@$(PYTHON) kit.py test
-test-fast:      ## the same tests, as many at a time as there are cores and memory for
-	@$(PYTHON) kit.py test --fast
 test-slow:      ## the tests that take minutes each: whole classes graded, the students' package run
 	@$(PYTHON) kit.py test -m slow
 test-browser:   ## drive JupyterLab in a Chromium that is on the machine already

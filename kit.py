@@ -147,7 +147,7 @@ def main():
         except (subprocess.CalledProcessError, OSError) as error:
             stop(f"The packages could not be downloaded: {error}. What pip said above tells why.")
     set_up()
-    if options.command == "test" and options.arguments == ["--fast"]:
+    if options.command == "test" and not options.arguments:  # who names tests sees them one after the other
         options.arguments = workers()
     if options.command != "setup":
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
