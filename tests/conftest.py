@@ -6,6 +6,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("KIT_CHECK_SECONDS", "900")  # whatever else this computer does
+os.environ.setdefault("KIT_SOURCE", "demo")  # the built-in data, whatever lies in data/ of a clone that has been used
 
 import pytest
 from hypothesis import HealthCheck, settings
