@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from common.photos import read_photo
+from RegionDetector.one_pass.labels import boxed, spread_of
 from RegionDetector.pyramid.model import LEARNT, STRIDE, as_target
 from RegionDetector.pyramid.scales import halves, warped
 
@@ -55,20 +56,6 @@ class Album:
         ndarray of uint8, shape (side, side, 3)
         """
         return warped(self.levels[photo], turn, shift, side)
-
-
-def spread_of(ellipses):
-    """Middles (N, 2) and matrices (N, 2, 2), rows before columns, of FDDB's ellipses (N, 5)."""
-    major, minor, angle, x, y = np.asarray(ellipses, float).reshape(-1, 5).T
-    cos, sin = np.cos(angle), np.sin(angle)
-    long, short = np.stack([sin, cos], axis=1) * major[:, None], np.stack([cos, -sin], axis=1) * minor[:, None]
-    return np.stack([y, x], axis=1), long[:, :, None] * long[:, None] + short[:, :, None] * short[:, None]
-
-
-def boxed(middles, spreads):
-    """Ellipses as `pyramid.model.read_map` gives them, (N, 5)."""
-    half = np.sqrt(np.stack([spreads[:, 0, 0], spreads[:, 1, 1]], axis=1))
-    return np.column_stack([middles, half, spreads[:, 0, 1] / half.prod(axis=1)])
 
 
 def size(spread):

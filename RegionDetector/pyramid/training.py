@@ -7,6 +7,7 @@ import numpy as np
 from common.inference import compiled
 from common.photos import read_photo
 from RegionDetector.multiscale import find_ellipses
+from RegionDetector.one_pass.training import calibrate
 from RegionDetector.pyramid import samples as pyramid_samples
 from RegionDetector.pyramid.model import WIDTHS, detection_loss, folded, generate_pyramid_model
 
@@ -156,33 +157,3 @@ def judged(model, records):
         logits.append(values)
         right.append(_overlap(ellipses, pyramid_samples.boxed(*pyramid_samples.spread_of(record.ellipses))) > 0.5)
     return np.concatenate(logits), np.concatenate(right)
-
-
-def calibrate(model, logits, right):
-    """Change the network's last layer so that the sigmoid of its logit is a probability.
-
-    Focal loss leaves a network too modest. A logistic curve through right and wrong detections mends it; slope and
-    offset go into the weights, so that nothing has to be remembered beside them.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Folded; changed in place.
-    logits : ndarray of float, shape (N,)
-    right : ndarray of bool, shape (N,)
-
-    References
-    ----------
-    J. Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin Classifiers, 1999.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    if right.all() or not right.any():
-        return  # nothing to tell apart
-    fitted = LogisticRegression(C=100).fit(logits[:, None], right)
-    slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    if slope <= 0:
-        return  # a network that has learnt nothing is not made better by turning it round
-    kernel, bias = model.get_layer("answer").get_weights()
-    kernel[..., 0], bias[0] = kernel[..., 0] * slope, bias[0] * slope + offset
-    model.get_layer("answer").set_weights([kernel, bias])
