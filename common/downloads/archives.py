@@ -16,9 +16,10 @@ import tempfile
 import unicodedata
 import zipfile
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from common.files import has_room, rename
@@ -48,10 +49,9 @@ _Entry = namedtuple("_Entry", "name kind size open")
 
 
 def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_FILES):
-    """Unpack a zip or a tar (plain, gz, bz2 or xz) into a folder: whole or not at all.
+    """Unpack a zip or a tar (plain, gz, bz2 or xz) into a folder, which is returned: whole or not at all.
 
-    Everything is unpacked beside its place first and checked; only then is it renamed into place: the whole folder, or into one
-    that was there what lies at the top of the archive, moved back if one of them cannot be. Its owners and permissions are not taken.
+    Everything is unpacked beside its place first and checked; only then is it renamed into place. Its owners and permissions are not taken.
 
     Parameters
     ----------
@@ -61,11 +61,6 @@ def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_
         ``*/TrackDetector/Face_Recognition_data`` unpacks as ``folder/Face_Recognition_data``.
     max_bytes, max_files : int
         More than this is refused, by what the archive declares and again by what it really holds.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
 
     Raises
     ------
@@ -101,27 +96,16 @@ def check(archive):
 
 @contextmanager
 def opened(archive, max_bytes, max_files):
-    """The entries of a zip or a tar; the first bytes decide which, for names lie. All damage becomes an `ArchiveError`.
-
-    Parameters
-    ----------
-    archive : pathlib.Path
-    max_bytes, max_files : int
-
-    Yields
-    ------
-    list
-        Each with ``name``, ``kind``, ``size`` and ``open()``, as the archive tells them: nothing believed yet.
-    """
+    """The entries of a zip or a tar, a list of `_Entry`; the first bytes decide which, for names lie. All damage becomes an `ArchiveError`."""
     with open(archive, "rb") as file:
         start = file.read(512)
     try:
         if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             with zipfile.ZipFile(archive) as opened:
-                yield _listed_zip(archive.name, opened, max_files)
+                yield _listed(archive.name, _of_zip(archive.name, opened), max_files)
         elif opener := next((opener for magic, opener in UNPACKERS.items() if start.startswith(magic)), open if start[257:262] == b"ustar" else None):
             with opener(archive, "rb") as plain:
-                yield _listed_tar(archive.name, plain, max_bytes, max_files)
+                yield _listed(archive.name, _of_tar(archive.name, plain, max_bytes + max_files * 2048 + MAX_HEADER), max_files)
         else:
             what = "is empty" if not start else "is a web page" if start.lstrip()[:1] == b"<" else "is neither zip nor tar"
             raise ArchiveError(f"{archive.name} {what}: delete it and download it again")
@@ -134,10 +118,15 @@ def opened(archive, max_bytes, max_files):
                            "download it again; nothing was unpacked") from error  # fmt: skip
 
 
-def _listed_zip(name, opened, max_files):
-    kinds, entries, end = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFREG: "file", 0: "file"}, [], 0
-    if len(opened.infolist()) > max_files:
+def _listed(name, found, max_files):
+    entries = list(islice(found, max_files + 1))
+    if len(entries) > max_files:
         raise ArchiveError(f"{name} holds more than {max_files:,} files, as an archive bomb does")
+    return entries
+
+
+def _of_zip(name, opened):
+    kinds, end = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFREG: "file", 0: "file"}, 0
     for info in sorted(opened.infolist(), key=lambda info: info.header_offset):
         if info.header_offset < end:  # before Python 3.11.9 zipfile does not look
             raise ArchiveError(f"{name}: the files in it overlap, as in an archive bomb")
@@ -146,14 +135,13 @@ def _listed_zip(name, opened, max_files):
             raise ArchiveError(f"{name}: {info.filename!r} is locked with a password")
         # orig_filename: zipfile cuts .filename at a NUL, and what was cut off must be judged too
         kind = "folder" if info.orig_filename.endswith(("/", "\\")) else kinds.get(stat.S_IFMT(info.external_attr >> 16), "device")
-        entries.append(_Entry(info.orig_filename, kind, info.file_size if kind == "file" else 0, partial(opened.open, info)))
-    return entries
+        yield _Entry(info.orig_filename, kind, info.file_size if kind == "file" else 0, partial(opened.open, info))
 
 
-def _listed_tar(name, plain, max_bytes, max_files):
+def _of_tar(name, plain, limit):
     """What `tarfile` lists, read through a meter: no header of megabytes, an end to the unpacking, and the list's end seen."""
     kinds = {tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link", tarfile.DIRTYPE: "folder"}
-    limit, read, seek, last, entries = max_bytes + max_files * 2048 + MAX_HEADER, plain.read, plain.seek, b"", []
+    read, seek, last = plain.read, plain.seek, b""
 
     def metered_read(size):
         nonlocal last
@@ -165,16 +153,13 @@ def _listed_tar(name, plain, max_bytes, max_files):
     plain.read, plain.seek = metered_read, lambda position, *whence: seek(min(position, limit + 1), *whence)
     opened = tarfile.open(fileobj=plain, mode="r:")  # closed with `plain`
     for member in opened:
-        if len(entries) == max_files:
-            raise ArchiveError(f"{name} holds more than {max_files:,} files, as an archive bomb does")
         kind = kinds.get(member.type, "file" if member.isreg() and not member.issparse() else "device")
-        entries.append(_Entry(member.name, kind, member.size if kind == "file" else 0, partial(opened.extractfile, member)))
+        yield _Entry(member.name, kind, member.size if kind == "file" else 0, partial(opened.extractfile, member))
     # tarfile takes a damaged header in the middle for the end of the list; the real end is a block of zeros
     if last != bytes(512):
         raise ArchiveError(f"{name} is damaged or cut short: download it again")
     while metered_read(1 << 18):  # to the very end, where the checksum of the compression is
         pass
-    return entries
 
 
 def _plan(name, entries, members, max_bytes):
@@ -229,12 +214,8 @@ def _move_in(aside, folder, tops):
     """Rename into place: the whole, or one by one into a folder that has other things in it; back again if one fails."""
     if not folder.is_dir():
         return rename(aside, folder)
-    moved = []
-    try:
+    with ExitStack() as back:
         for top in tops:
             rename(aside / top, folder / top)
-            moved.append(top)
-    except OSError:
-        for top in moved:
-            rename(folder / top, aside / top)
-        raise
+            back.callback(rename, folder / top, aside / top)
+        back.pop_all()

@@ -2,16 +2,16 @@
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from common.downloads.archives import ArchiveError, check, unpack
-from common.downloads.sources import FDDB_MIRROR, SOURCES, fddb_addresses, fddb_files, own_mirror
-from common.downloads.transfer import TRIES, Job, Refused, bring, new_session, sha256_of
-from common.files import has_room, in_mb, only_one, rename
+from tqdm.auto import tqdm
+from tqdm.contrib.concurrent import thread_map
 
-ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+from common.downloads.archives import ArchiveError, unpack
+from common.downloads.sources import FDDB_MIRROR, SOURCES, fddb_addresses, fddb_files, own_mirror
+from common.downloads.transfer import TRIES, Job, Refused, bring, new_session, wrong
+from common.files import has_room, in_mb, only_one, rename
 
 
 class DownloadError(OSError):
@@ -28,8 +28,8 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
 
     What is already there is checked and used. Otherwise it is loaded under a temporary name beside the target, goes on where an
     earlier try stopped, and gets its name only when its SHA-256 is right, or, where none is published, when the archive can be
-    read from end to end. A second process waits for the first. The system's proxies and certificates are honoured.
-    ``FACE_KIT_MIRROR=https://…`` names a school's own copy, tried first; ``FACE_KIT_OFFLINE=1`` keeps the kit from reaching out.
+    read from end to end; its path is returned. A second process waits for the first. The system's proxies and certificates are
+    honoured. ``FACE_KIT_MIRROR=https://…`` names a school's own copy, tried first; ``FACE_KIT_OFFLINE=1`` keeps the kit from reaching out.
 
     Parameters
     ----------
@@ -43,11 +43,6 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
     tries, wait, sleep
         See `common.downloads.transfer.bring`.
 
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
     Raises
     ------
     DownloadError, ValueError, OSError
@@ -57,26 +52,26 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
         raise ValueError(f"there is no file {name!r} to fetch; there are: {', '.join(sources)}")
     source, folder = sources[name], _folder(folder)
     target, say = folder / source.name, print if progress else (lambda text: None)
+    job = Job(source.name, folder / f"{source.name}.part", source.sha256, source.size, source.size or 3 * (source.about or 1 << 38) + 10_000_000)
     with only_one(folder / f".{source.name}.lock", f"another process is loading {source.name}; waiting for it"):
-        most = source.size or 3 * (source.about or 1 << 38) + 10_000_000
-        job = Job(source.name, folder / f"{source.name}.part", source.sha256, source.size, most, check if target.suffix in ARCHIVES else None)
-        if not (target.exists() and _good(target, job, say)):
-            urls = (*own_mirror(source.name), *source.urls)
+        if not _there(target, job, say):
+            urls, expected = (*own_mirror(source.name), *source.urls), source.size or source.about
             _offline(source.name, urls, target)
-            has_room(folder, (source.size or source.about or 0) - job.there(), source.name)
-            with _bar(source.name, job.there(), source.size or source.about, progress) as job.bar, new_session() as session:
+            has_room(folder, (expected or 0) - job.there(), source.name)
+            bar = tqdm(desc=source.name, total=expected, initial=job.there(), unit="B", unit_scale=True, disable=not progress)
+            with bar as job.bar, new_session() as session:
                 tried = _from_any(session, urls, job, target, tries, wait, sleep)
             if tried:
                 hand = f"open one of these addresses in a browser, save the file as {target}, and run this again: it will be checked and used."
                 hand += f" Its SHA-256 must be {job.sha256}." if job.sha256 else ""
                 raise DownloadError(f"{source.name} could not be downloaded", tried, hand, kept=job.there() > 0)
-            checked = "SHA-256 as published" if job.sha256 else "read from end to end, for no SHA-256 is published" if job.inspect else "as it came"
+            checked = "SHA-256 as published" if job.sha256 else "read from end to end, for no SHA-256 is published"
             say(f"{source.name}: {in_mb(target.stat().st_size)}, {checked}")
     return target
 
 
 def fetch_unpacked(name, folder, *, keep=True, sources=SOURCES, **how):
-    """Fetch an archive of the table and unpack the part of it that is needed.
+    """Fetch an archive of the table and unpack the part of it that is needed; what is unpacked already is not touched.
 
     Parameters
     ----------
@@ -90,16 +85,17 @@ def fetch_unpacked(name, folder, *, keep=True, sources=SOURCES, **how):
     Returns
     -------
     pathlib.Path
-        What was unpacked: ``folder/data``, ``folder/original/data`` or ``folder/Face_Recognition_data``. If it is there already, nothing is done.
+        ``folder/data``, ``folder/original/data`` or ``folder/Face_Recognition_data``.
     """
     known = [key for key, source in sources.items() if source.unpacks_to]
     if name not in known:
         raise ValueError(f"there is no archive {name!r} to unpack; there are: {', '.join(known)}")
-    place = _folder(folder) / sources[name].unpacks_to
-    with only_one(_folder(folder) / f".{sources[name].name}.unpack.lock", f"another process is unpacking {name}; waiting for it"):
+    source, folder = sources[name], _folder(folder)
+    place = folder / source.unpacks_to
+    with only_one(folder / f".{source.name}.unpack.lock", f"another process is unpacking {name}; waiting for it"):
         if not place.is_dir():
             archive = fetch(name, folder, sources=sources, **how)
-            unpack(archive, place.parent, sources[name].members)
+            unpack(archive, place.parent, source.members)
             if not keep:
                 archive.unlink()
     if not place.is_dir():
@@ -111,7 +107,7 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), connections=4, pro
     """Have FDDB in a folder: 2,845 photos and the lists of the ten folds (58 MB), each file checked by its SHA-256.
 
     Files that are there and right are not loaded again, so it goes on where it stopped. The lists come last: a folder
-    with ``FDDB-folds`` in it is whole.
+    with ``FDDB-folds`` in it is whole. After ten files that cannot be had, or without a network, it ends.
 
     Parameters
     ----------
@@ -126,52 +122,36 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), connections=4, pro
     progress, tries, wait, sleep
         As in `fetch`, which says what is raised; what has come is kept.
     """
-    folder, files = _folder(folder), fddb_files() if files is None else files
-    mirrors = (*own_mirror("fddb"), *mirrors)
+    folder, mirrors = _folder(folder), (*own_mirror("fddb"), *mirrors)
+    parts, failures = folder / ".fddb.parts", []
+
+    def load(job):
+        if len(failures) < 10:
+            urls = [url for mirror in mirrors for url in fddb_addresses(job.name, mirror)]
+            if tried := _from_any(session, urls, job, folder / job.name, tries, wait, sleep):
+                failures.extend([tried] * (10 if all(why.unreachable for _, why in tried) else 1))
+
     with only_one(folder / ".fddb.lock", f"another process is loading FDDB into {folder}; waiting for it"):
-        missing, tried = _missing(folder, files), []
+        jobs = [Job(path, parts / f"{sha256}.part", sha256, size, size) for path, size, sha256 in (fddb_files() if files is None else files)]
+        missing = [job for job in jobs if wrong(folder / job.name, job)]
         if missing:
             _offline("FDDB", mirrors, folder)
-            has_room(folder, need := sum(size for _, size, _ in missing), "FDDB")
-            total = sum(size for _, size, _ in files)
-            with _bar("FDDB", total - need, total, progress) as bar:
+            has_room(folder, sum(job.size for job in missing), "FDDB")
+            parts.mkdir(exist_ok=True)
+            with new_session() as session:
                 for lists in (False, True):
-                    rows = [row for row in missing if row[0].startswith("FDDB-folds/") == lists]
-                    tried = tried or _load_all(folder, rows, mirrors, connections, bar, (tries, wait, sleep))
-            missing = _missing(folder, missing)
-        if missing:
-            raise DownloadError(
-                f"FDDB: {len(missing):,} of {len(files):,} files could not be downloaded ({missing[0][0]} …)", tried,
-                f"unpack FDDB-folds.tgz and originalPics.tar.gz from a copy of FDDB into {folder}, so that it holds FDDB-folds/ and "
-                "originalPics/, or name the folder of a copy in FDDB_DIR.", kept=len(missing) < len(files))  # fmt: skip
+                    group = [job for job in missing if job.name.startswith("FDDB-folds/") == lists]
+                    if group and not failures:
+                        thread_map(load, group, max_workers=connections, desc="FDDB", unit="file", disable=not progress)
+            with suppress(OSError):  # not empty: what has come of a file is kept
+                parts.rmdir()
+            missing = [job for job in missing if wrong(folder / job.name, job)]
+    if missing:
+        raise DownloadError(
+            f"FDDB: {len(missing):,} of {len(jobs):,} files could not be downloaded ({missing[0].name} …)", failures[0],
+            f"unpack FDDB-folds.tgz and originalPics.tar.gz from a copy of FDDB into {folder}, so that it holds FDDB-folds/ and "
+            "originalPics/, or name the folder of a copy in FDDB_DIR.", kept=len(missing) < len(jobs))  # fmt: skip
     return folder
-
-
-def _load_all(folder, rows, mirrors, connections, bar, how):
-    """Load many small files, a few at once; returns what the first failure tried. After ten in a row, or without a network, it ends."""
-    parts, failures, in_a_row = folder / ".fddb.parts", [], []
-    parts.mkdir(exist_ok=True)
-
-    def load(row):
-        if len(in_a_row) < 10:
-            job = Job(row[0], parts / f"{row[2]}.part", row[2], row[1], row[1])
-            tried = _from_any(session, [url for mirror in mirrors for url in fddb_addresses(row[0], mirror)], job, folder / row[0], *how)
-            if tried:
-                failures.append(tried)
-                in_a_row.extend([tried] * (10 if all(why.unreachable for _, why in tried) else 1))
-            else:
-                in_a_row.clear()
-                bar.update(row[1])
-
-    with new_session() as session, ThreadPoolExecutor(max(1, connections)) as pool:
-        try:
-            list(pool.map(load, rows))
-        except BaseException:  # Ctrl-C, or a full disk: do not begin with those that wait
-            pool.shutdown(cancel_futures=True)
-            raise
-    with suppress(OSError):  # not empty: what has come of a file is kept
-        parts.rmdir()
-    return failures[0] if failures else []
 
 
 def _from_any(session, urls, job, target, tries, wait, sleep):
@@ -180,13 +160,10 @@ def _from_any(session, urls, job, target, tries, wait, sleep):
     for url in urls:
         try:
             bring(session, url, job, tries, wait, sleep)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return rename(job.part, target)
         except Refused as refusal:
             tried.append((url, refusal))
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        rename(job.part, target)
-        job.forget()
-        return []
     return tried
 
 
@@ -196,34 +173,17 @@ def _offline(name, urls, target):
                             f"unset FACE_KIT_OFFLINE, or put the file there yourself: {target}")  # fmt: skip
 
 
-def _bar(name, there, total, show):
-    """A bar with rate and time left."""
-    from tqdm.auto import tqdm
-
-    return tqdm(desc=name, total=total, initial=there, unit="B", unit_scale=True, disable=not show)
-
-
 def _folder(folder):
     folder = Path(folder).expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _missing(folder, rows):
-    return [row for row in rows if not _same(folder / row[0], row)]
-
-
-def _same(path, row):
-    return path.is_file() and path.stat().st_size == row[1] and sha256_of(path) == row[2]
-
-
-def _good(target, job, say):
-    """Whether what lies there is the file; if not, it is moved aside, for it may be someone's work."""
+def _there(target, job, say):
+    """Whether the file lies there, whole; what is not the file is moved aside, for it may be someone's work."""
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder, where the file {job.name} belongs: move it away and run this again")
-    with suppress(ArchiveError):
-        if sha256_of(target) == job.sha256 or (not job.sha256 and target.stat().st_size and not (job.inspect and job.inspect(target))):
-            return True
-    rename(target, target.with_name(f"{target.name}.wrong"))
-    say(f"{target.name} is damaged or not the published file: moved to {target.name}.wrong, loading it again")
-    return False
+    if target.exists() and wrong(target, job):
+        rename(target, target.with_name(f"{target.name}.wrong"))
+        say(f"{target.name} is damaged or not the published file: moved to {target.name}.wrong, loading it again")
+    return target.exists()

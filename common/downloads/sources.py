@@ -33,15 +33,9 @@ SOURCES = {
 }  # fmt: skip
 
 
-def fddb_files(manifest=FDDB_MANIFEST):
-    """The files of FDDB, as the list committed with the kit has them: 2,845 photos and the twenty lists of the folds.
-
-    Returns
-    -------
-    list of (str, int, str)
-        Path below the folder (``originalPics/…`` or ``FDDB-folds/…``), size in bytes, SHA-256.
-    """
-    rows = (line.split(maxsplit=2) for line in Path(manifest).read_text(encoding="ascii").splitlines())
+def fddb_files():
+    """FDDB's 2,845 photos and twenty lists: path (``originalPics/…`` or ``FDDB-folds/…``), size in bytes and SHA-256 of each."""
+    rows = (line.split(maxsplit=2) for line in FDDB_MANIFEST.read_text(encoding="ascii").splitlines())
     return [(path, int(size), sha256) for sha256, size, path in rows]
 
 

@@ -1,7 +1,6 @@
 """One file over a bad network: go on where it stopped, believe nothing, check everything. (`pooch` and `requests` do not go on.)"""
 
 import hashlib
-import ipaddress
 import random
 import re
 import ssl
@@ -14,6 +13,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from common.downloads.archives import ArchiveError, check
 from common.files import in_mb
 
 CHUNK = 1 << 16
@@ -27,32 +27,26 @@ WEB_PAGE = "sent a web page instead of the file (a login page of the network?)"
 
 
 class Refused(Exception):
-    """This address is of no use; the next one may be."""
+    """This address is of no use; the next one may be. `wait`: seconds that the server asks for."""
 
-    def __init__(self, why, unreachable=False):
+    def __init__(self, why, unreachable=False, wait=0):
         super().__init__(why)
-        self.unreachable = unreachable
+        self.unreachable, self.wait = unreachable, wait
 
 
 class _Fault(Refused):
     """It did not work this time; it may the next."""
 
-    wait = 0  # seconds that the server asks for
-
 
 @dataclass
 class Job:
-    """One file to bring: its name, where it grows, its SHA-256 and size or None, the most bytes where the size is not known.
-
-    `inspect` gets the whole file where no hash is known, and raises ValueError if something is wrong with it; `bar` is tqdm's.
-    """
+    """One file to bring: its name, where it grows, its SHA-256 (None: it is an archive, which tells) and size, the most bytes, a bar of tqdm's."""
 
     name: str
     part: Path
     sha256: str | None = None
     size: int | None = None
     most: int = 1 << 40
-    inspect: object = None
     bar: object = None
     version: tuple = ("", "")  # of what is there: its address, and the server's mark for it
 
@@ -83,19 +77,15 @@ def new_session():
 
 
 def _allow(urls, verified):
-    """Refuse an address, and where it leads to, unless all are https, or a hash decides in the end, or all are this machine."""
+    """Refuse an address, and where it leads to, unless all are https, or http where a hash decides in the end, or all are this machine."""
+    plain = verified or all(_loopback(urlsplit(url).hostname) for url in urls)
     for url in urls:
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise Refused(f"not a web address that is used here: {url}")
-        if urlsplit(url).scheme == "http" and not verified and not all(_loopback(urlsplit(each).hostname) for each in urls):
-            raise Refused(f"http address {url}: only https is used where no SHA-256 is known")
+        if urlsplit(url).scheme not in ("https", "http" if plain else "https"):
+            raise Refused(f"{url}: only https is used, and http where a SHA-256 is known")
 
 
 def _loopback(host):
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def bring(session, url, job, tries=TRIES, wait=1.0, sleep=time.sleep):
@@ -111,12 +101,11 @@ def bring(session, url, job, tries=TRIES, wait=1.0, sleep=time.sleep):
         stitched = job.there() > 0
         try:
             _attempt(session, url, job)
-            wrong = _wrong(job)
-            if wrong is None:
+            if not (why := wrong(job.part, job)):
                 return
             job.forget()
             mismatches += not stitched  # parts of two versions may have been put together: that one does not count
-            raise Refused(f"{wrong}, twice") if mismatches > 1 else _Fault(wrong)
+            raise Refused(f"{why}, twice") if mismatches > 1 else _Fault(why)
         except _Fault as fault:
             # ten bytes a try would be progress too, for ever: a step is a twentieth of the file, or 64 kB
             further = job.there() > best + min(CHUNK, (job.size or job.most) // 20)
@@ -141,17 +130,13 @@ def _attempt(session, url, job):
     except requests.exceptions.SSLError as error:
         raise Refused(f"its certificate is not trusted ({_short(error)}); behind a school's or company's proxy, set "
                       "REQUESTS_CA_BUNDLE to the file of its certificate") from error  # fmt: skip
-    except requests.exceptions.ConnectionError as error:
-        broke = isinstance(error.args[0] if error.args else None, urllib3.exceptions.ProtocolError)
-        raise _Fault(f"{'broke off' if broke else 'cannot be reached'} ({_short(error)})", unreachable=not broke) from error
     except BROKEN as error:
-        raise _Fault(f"gave no sensible answer ({_short(error)})") from error
+        unreachable = isinstance(error, requests.exceptions.ConnectionError) and not isinstance((*error.args, None)[0], urllib3.exceptions.ProtocolError)
+        raise _Fault(f"{'cannot be reached' if unreachable else 'gave no sensible answer'} ({_short(error)})", unreachable) from error
     with answer:
         _allow([url, *(hop.url for hop in answer.history[1:]), answer.url], job.sha256)
         start, total = _judge(answer, offset, mark, job)
         if start is not None:
-            if not start:
-                job.forget()
             job.version = url, _mark(answer.headers)
             _receive(answer, start, total, job)
 
@@ -167,9 +152,8 @@ def _judge(answer, offset, mark, job):
         if status == 416:
             job.forget()
         passing = status in (408, 416, 425, 429) or status >= 500 or status < 300
-        fault = (_Fault if passing else Refused)(f"answered {status} {answer.reason or ''}".strip())
-        fault.wait = int(headers.get("Retry-After", "")) if re.fullmatch(r"[0-9]{1,9}", headers.get("Retry-After", "")) else 0
-        raise fault
+        wait = re.fullmatch(r"[0-9]{1,9}", headers.get("Retry-After", ""))
+        raise (_Fault if passing else Refused)(f"answered {status} {answer.reason or ''}".strip(), wait=int(wait[0]) if wait else 0)
     if "text/html" in headers.get("Content-Type", "").lower():
         raise _Fault(WEB_PAGE)
     packed = headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
@@ -181,19 +165,17 @@ def _judge(answer, offset, mark, job):
     else:
         length = headers.get("Content-Length", "")
         start, total = 0, int(length) if re.fullmatch(r"[0-9]{1,15}", length) and not packed else None
-    if job.size and total is not None and total != job.size:
+    if total is not None and (total != job.size if job.size else total > job.most):
         if start:
             job.forget()
-        raise _Fault(f"has a file of {total:,} bytes where {job.size:,} are expected")
-    if total is not None and total > job.most:
-        raise Refused(f"has a file of {in_mb(total)}, far more than this one can have")
-    return start, total if total is not None else job.size
+        raise _Fault(f"has a file of {total:,} bytes where {job.size or job.most:,} {'are expected' if job.size else 'are the most that is likely'}")
+    return start, job.size or total
 
 
 def _receive(answer, start, total, job):
     """Write the body behind what is there; notice one that is too short or too long."""
-    there, since, then = start, time.monotonic(), start
-    with open(job.part, "ab") as out:
+    there, since, then, most = start, time.monotonic(), start, total or job.most
+    with open(job.part, "ab" if start else "wb") as out:
         while True:
             try:
                 # read1: what has come, at once; a full block would be lost with the line that breaks in its middle
@@ -205,9 +187,9 @@ def _receive(answer, start, total, job):
             if not there and block.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html")):
                 raise _Fault(WEB_PAGE)
             there += len(block)
-            if there > (job.most if total is None else total):
+            if there > most:
                 out.truncate(0)
-                raise _Fault(f"sent more than the {in_mb(job.most if total is None else total)} that the file can have")
+                raise _Fault(f"sent more than the {in_mb(most)} that the file can have")
             try:
                 out.write(block)
             except OSError as error:
@@ -224,23 +206,18 @@ def _receive(answer, start, total, job):
         raise _Fault(f"stopped after {in_mb(there)} of {in_mb(total)}")
 
 
-def _wrong(job):
-    """What is wrong with the complete part, None if nothing is."""
-    if job.size and job.there() != job.size:
-        return f"sent {job.there():,} bytes where {job.size:,} are expected"
+def wrong(path, job):
+    """What is wrong with a file, None if nothing is: by its SHA-256, or where none is known by reading it from end to end."""
+    if not path.is_file() or not path.stat().st_size:
+        return "sent nothing"
     if job.sha256:
-        found = sha256_of(job.part)
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         return None if found == job.sha256 else f"sent other content (SHA-256 {found[:12]}…, expected {job.sha256[:12]}…)"
     try:
-        return (job.inspect(job.part) if job.inspect else None) if job.there() else "sent nothing"
-    except ValueError as error:
+        return check(path)
+    except ArchiveError as error:
         return f"sent a file that is not whole ({error})"
-
-
-def sha256_of(path):
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mark(headers):
