@@ -73,7 +73,8 @@ def test_a_thousand_photos_stopped_at_ten_moments(archive):
     """By Ctrl-C, a request to end, a kill, a reader that goes: nothing is asked twice, nothing is lost."""
     rng, out, killed, codes = random.Random(7), archive / "out.jsonl", 0, []
     for stop in range(10):
-        run, had, how = start(archive, "--out", out), len(asked(archive)), stop % 4
+        # a hundredth of a second for each photo: a busy computer must not come to the end before it is stopped
+        run, had, how = start(archive, "--out", out, slow="0.01"), len(asked(archive)), stop % 4
         goal = had + rng.randrange(20, 95)
         if how == 3:  # | head
             for _ in range(goal - had):
