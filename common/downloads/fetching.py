@@ -2,11 +2,11 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from tqdm.auto import tqdm
-from tqdm.contrib.concurrent import thread_map
 
 from common.downloads.archives import ArchiveError, unpack
 from common.downloads.sources import FDDB_MIRROR, SOURCES, fddb_addresses, fddb_files, own_mirror
@@ -126,10 +126,11 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), connections=4, pro
     parts, failures = folder / ".fddb.parts", []
 
     def load(job):
-        if len(failures) < 10:
-            urls = [url for mirror in mirrors for url in fddb_addresses(job.name, mirror)]
-            if tried := _from_any(session, urls, job, folder / job.name, tries, wait, sleep):
-                failures.extend([tried] * (10 if all(why.unreachable for _, why in tried) else 1))
+        if len(failures) >= 10:
+            raise Refused("not begun")  # nor is what comes after it
+        urls = [url for mirror in mirrors for url in fddb_addresses(job.name, mirror)]
+        if tried := _from_any(session, urls, job, folder / job.name, tries, wait, sleep):
+            failures.extend([tried] * (10 if all(why.unreachable for _, why in tried) else 1))
 
     with only_one(folder / ".fddb.lock", f"another process is loading FDDB into {folder}; waiting for it"):
         jobs = [Job(path, parts / f"{sha256}.part", sha256, size, size) for path, size, sha256 in (fddb_files() if files is None else files)]
@@ -138,11 +139,11 @@ def fetch_fddb(folder, *, files=None, mirrors=(FDDB_MIRROR,), connections=4, pro
             _offline("FDDB", mirrors, folder)
             has_room(folder, sum(job.size for job in missing), "FDDB")
             parts.mkdir(exist_ok=True)
-            with new_session() as session:
+            with new_session() as session, ThreadPoolExecutor(connections) as pool, suppress(Refused):
                 for lists in (False, True):
                     group = [job for job in missing if job.name.startswith("FDDB-folds/") == lists]
                     if group and not failures:
-                        thread_map(load, group, max_workers=connections, desc="FDDB", unit="file", disable=not progress)
+                        list(tqdm(pool.map(load, group), desc="FDDB", total=len(group), unit="file", disable=not progress))
             with suppress(OSError):  # not empty: what has come of a file is kept
                 parts.rmdir()
             missing = [job for job in missing if wrong(folder / job.name, job)]
