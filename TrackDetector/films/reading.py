@@ -137,10 +137,11 @@ class Film:
                     if number % every == 0:
                         yield number, self.until, _upright(frame, stream.sample_aspect_ratio)
         missing = self.length - end if self.length and end else 0
-        if missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended:
+        short = missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended
+        if short:
             whole = f" of {self.length:.1f}" if self.length and missing > 0 else ""
             self.notes.append(f"the film is cut short: {end:.1f}{whole} seconds of it are there")
-        if damaged:
+        if damaged > short:  # the piece in which it was cut is not another damage
             self.notes.append(f"the film is damaged: {damaged} pieces of it could not be decoded")
 
 
@@ -148,7 +149,7 @@ def _upright(frame, shape):
     """A decoded frame as an RGB array, turned and, if the shape of its pixels is known, stretched as it shall be shown."""
     width = round(frame.width * float(shape)) if shape and 0.2 < shape < 5 else frame.width
     image = frame.to_ndarray(format="rgb24", width=width, height=frame.height) if width != frame.width else frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
