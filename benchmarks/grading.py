@@ -1,7 +1,8 @@
 """How grading grows with workers: ``python benchmarks/grading.py sleeping`` and ``python benchmarks/grading.py graded SUBMISSIONS``.
 
 ``sleeping`` schedules stand-ins that sleep as long as a submission takes to be graded, over up to 64 workers on this machine. Its efficiency is
-the time slept, divided by the number of workers and the time that all took from the first one sent to the last answer. ``graded`` grades a
+the time slept, divided by the number of workers and the time that all took from the first one sent to the last answer. They are sent in a random order,
+or with ``--known`` as the grader sends them, the longest first by what is known of them. ``graded`` grades a
 folder of submissions on 1, 2 and 4 workers, from the first notebook to ``marks.csv``, with the workers' start and their fresh data.
 """
 
@@ -32,7 +33,15 @@ def durations(number, mean, seed):
     return drawn * mean / drawn.mean()
 
 
-def sleeping(workers, number, mean, seed, processes, kills=0):
+def ordered(items, known, seed):
+    """The longest first, by an estimate that is off by a factor with this standard deviation of its logarithm; as they are where None."""
+    if known is None:
+        return items
+    off = np.random.default_rng([seed, 1]).lognormal(0, known, len(items))
+    return [item for item, _ in sorted(zip(items, off), key=lambda pair: pair[0][1] * pair[1], reverse=True)]
+
+
+def sleeping(workers, number, mean, seed, processes, kills=0, known=None):
     """Schedule the stand-ins.
 
     Returns
@@ -51,7 +60,7 @@ def sleeping(workers, number, mean, seed, processes, kills=0):
         with Client(cluster, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=600)
             ready, cpu = time.perf_counter(), time.process_time()
-            items = list(enumerate(durations(number, mean, seed)))
+            items = ordered(list(enumerate(durations(number, mean, seed))), known, seed)
             stop = threading.Event()
             killer = threading.Thread(target=_kill, args=(client, kills, number * mean / workers, stop))
             killer.start()
@@ -61,7 +70,7 @@ def sleeping(workers, number, mean, seed, processes, kills=0):
             killer.join()
     slept = float(sum(s for _, s in items))
     once = sorted(a for _, a, e in answers if e is None) == list(range(number))
-    return {"workers": workers, "submissions": number, "start": ready - began, "seconds": seconds, "efficiency": slept / workers / seconds,
+    return {"workers": workers, "submissions": number, "known": str(known), "start": ready - began, "seconds": seconds, "efficiency": slept / workers / seconds,
             "processor": cpu, "each once": once}
 
 
@@ -98,12 +107,13 @@ def main():
     parser.add_argument("--mean", type=float, default=20, help="seconds of a stand-in: about what grading takes on one core")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", action="store_true", help="a process for each worker, as in real grading; by default threads in one")
+    parser.add_argument("--known", type=float, help="how far off the seconds are that are known beforehand: 0.2 is a fifth; by default nothing is known")
     parser.add_argument("--kills", type=int, default=0, help="workers that are killed during the work (needs --processes)")
     given = parser.parse_args()
     if given.what == "sleeping":
         most = max(given.workers or (64,))
         for workers in given.workers or (1, 2, 4, 8, 16, 32, 64):
-            _say(sleeping(workers, max(given.number * workers // most, 1), given.mean, given.seed, given.processes, given.kills))
+            _say(sleeping(workers, max(given.number * workers // most, 1), given.mean, given.seed, given.processes, given.kills, given.known))
         return
     before = None
     for workers in given.workers or (1, 2, 4):

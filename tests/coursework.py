@@ -62,7 +62,7 @@ def judged(task, name, f, lenient=False, **others):
     return judge(own.by_name[name], f, Local(own, lenient=lenient))
 
 
-def rejected(task, name, f, diagnosis, **others):
+def rejected(task, name, f, diagnosis, lenient=False, **others):
     """The verdict must be "wrong", for this reason."""
-    answer = judged(task, name, f, **others)
+    answer = judged(task, name, f, lenient, **others)
     assert answer.status == WRONG and diagnosis in answer.message, answer

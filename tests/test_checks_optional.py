@@ -88,6 +88,25 @@ def test_hard_negative_wrong(name):
     rejected(TASK, "hard_negative", *MINE_WRONG[name])
 
 
+@pytest.mark.parametrize("name", ["step by step", "with Keras alone, patches from 0 to 1"])
+def test_one_round_is_enough_for_what_is_right(name):
+    """A whole class is asked for one round only."""
+    assert str(judged(TASK, "hard_negative", MINE_RIGHT[name], lenient=True)) == "hard_negative: right"
+
+
+@pytest.mark.parametrize("name", ["labelled as faces", "faces forgotten", "weights not copied"])
+def test_one_round_shows_what_is_wrong(name):
+    rejected(TASK, "hard_negative", *MINE_WRONG[name], lenient=True)
+
+
+def test_two_rounds_are_no_fault_where_one_was_asked_for():
+    """As of a function whose number of rounds is its own."""
+    def f(*args, **more):
+        return MINE_RIGHT["reference"](*args, **{**more, "rounds": 2, "epochs": 2})
+
+    assert judged(TASK, "hard_negative", f, lenient=True).status == RIGHT
+
+
 # --- many scales ---
 
 

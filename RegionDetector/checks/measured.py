@@ -20,21 +20,22 @@ WITHOUT_WEIGHTS = ("No weights lie beside the notebook, so nothing is known of t
 
 @dataclass(frozen=True)
 class Fresh:
-    """The data that a class is graded on."""
+    """The data that a class is graded on; None to fit with where nothing is fitted."""
 
     val: tuple
     test: tuple
-    train: tuple
+    train: tuple | None
 
 
-def fresh_data(folder=None, seed=2026):
-    """Validation patches cut anew, and a part of the test photos.
+def fresh_data(folder=None, seed=2026, fit=False):
+    """Validation patches cut anew, a part of the test photos, and what networks are fitted to, if they are.
 
     Parameters
     ----------
     folder : path-like, optional
         For `load_dataset`; by default the built-in demo scenes.
     seed : int
+    fit : bool
     """
     import tempfile
 
@@ -43,13 +44,13 @@ def fresh_data(folder=None, seed=2026):
 
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as scratch:
-        parts = {n: load_dataset(folder or scratch, n, None if folder else "demo", progress=False) for n in ("train", "val", "test")}
+        parts = {n: load_dataset(folder or scratch, n, None if folder else "demo", progress=False) for n in ("train", "val", "test")[not fit :]}
     val = get_samples(*parts["val"], rng=rng)
     images, boxes, shapes = parts["test"]
     chosen = np.sort(rng.permutation(len(images))[:TEST_PHOTOS])
     place = {int(old): new for new, old in enumerate(chosen)}
     some = np.array([[place[int(b[0])], *b[1:]] for b in boxes if int(b[0]) in place])
-    return Fresh(val, (images[chosen], some, np.asarray(shapes)[chosen]), get_samples(*parts["train"], rng=rng))
+    return Fresh(val, (images[chosen], some, np.asarray(shapes)[chosen]), get_samples(*parts["train"], rng=rng) if fit else None)
 
 
 def measure(grader, source, submission, data):

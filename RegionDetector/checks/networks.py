@@ -50,6 +50,7 @@ def learn_toy(model, X, Y, rate, linear, enough=0.9):
 
     loss = keras.losses.CategoricalCrossentropy(from_logits=linear)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate=rate), loss=loss)
+    model.optimizer.build(model.trainable_variables)  # else Keras makes them while it traces a step, and traces it once more
     for _ in range(5):
         model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
         if share_right(model, X, Y) >= enough:

@@ -33,7 +33,7 @@ def _part(items, labels, rng, most):
     return _renamed({n: items[n] for n in chosen}, labels, rng)
 
 
-def fresh_data(folder=None, seed=2026):
+def fresh_data(folder=None, seed=2026, fit=False):
     """A part of the test photos and clips under new names.
 
     Parameters
@@ -41,6 +41,8 @@ def fresh_data(folder=None, seed=2026):
     folder : path-like, optional
         With ``image_classification`` and ``video_classification`` in it; by default the built-in people.
     seed : int
+    fit : bool
+        Nothing is fitted in this task beside what `Classifier.fit` does.
     """
     import tempfile
     from pathlib import Path

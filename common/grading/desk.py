@@ -3,12 +3,13 @@
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.grading.judging import Grader
 from common.grading.sandbox import Sandbox
-from common.grading.tasks import measured_by, prelude_of, task_of
+from common.grading.tasks import measured_by, modules_of, prelude_of, task_of
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Desk:
     def __init__(self, way, first_slot=0):
         from common.grading.student_package import write_tree
 
-        self.way, self.task, self.prelude = way, task_of(way.task), prelude_of(way.task)
-        self.fresh = measured_by(way.task).fresh_data(way.data, way.seed)
+        self.way, self.task, self.prelude, self._modules = way, task_of(way.task), prelude_of(way.task), modules_of(way.task)
+        self.fresh = measured_by(way.task).fresh_data(way.data, way.seed, way.train > 0)
         self._free, self._all, self._lock, self._closed, self._first = [], [], threading.Lock(), False, first_slot
         self.kit = Path(tempfile.mkdtemp(prefix="kit-"))
         try:
@@ -59,7 +60,7 @@ class Desk:
         with self._lock:
             if self._free:
                 return self._free.pop()
-            self._all.append(Sandbox(self.kit, self._first + len(self._all)))
+            self._all.append(Sandbox(self.kit, self._first + len(self._all), self._modules))
             return self._all[-1]
 
     def grade(self, submission, only=None, old=None):
@@ -76,9 +77,10 @@ class Desk:
         dict or None
             None if the desk was closed meanwhile: those are the marks of a sandbox that was taken away.
         """
-        sandbox = self._sandbox()
+        sandbox, begun = self._sandbox(), time.monotonic()
         try:
             result = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old)
+            result["seconds"] = (old or {}).get("seconds") if only else round(time.monotonic() - begun, 1)
         finally:
             with self._lock:
                 self._free.append(sandbox)

@@ -48,6 +48,11 @@ class Kept:
         old = self._read(submission)
         return old if old is not None and old.get("way") == self.way else None
 
+    def seconds(self, submission):
+        """How long grading this very submission has taken, in whatever way; None if that is not known."""
+        took = (self._read(submission) or {}).get("seconds")
+        return float(took) if isinstance(took, (int, float)) else None
+
     def keep(self, submission, result):
         """Write a result, whole or not at all."""
         result.update(key=self.key, way=self.way, files=submission.digest())

@@ -5,6 +5,7 @@
 
 import builtins
 import contextlib
+import gc
 import importlib.util
 import json
 import os
@@ -21,7 +22,7 @@ from common.grading.confinement import confine, die_with_parent, leave_namespace
 from common.grading.rebuilt import layers_of
 
 PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skimage.feature", "skimage.transform", "skimage.io", "sklearn.neighbors",
-           "matplotlib.pyplot", "tqdm.auto", "pandas", "keras", "dlib")
+           "matplotlib.pylab", "tqdm.auto", "pandas", "keras", "dlib")
 _PYLAB = ("import numpy, matplotlib\nfrom matplotlib import pylab, mlab, pyplot\nnp = numpy\nplt = pyplot\nfrom pylab import *\nfrom numpy import *\n"
           "from builtins import sum, min, max, any, all, abs, round, pow, open, range, map, filter\n")
 SUBMISSION = "<submission>"
@@ -239,16 +240,30 @@ def _child(connection, status, options):
     os._exit(0)
 
 
-def main(control_number):
-    """Fork a child for every request that comes over the control socket, until that is closed."""
-    control = socket.socket(fileno=control_number)
-    for name in PRELOAD:
+def _preload(names):
+    for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+
+
+def main(control_number, modules=()):
+    """Fork a child for every request that comes over the control socket, until that is closed.
+
+    Parameters
+    ----------
+    control_number : int
+        Of the socket's file.
+    modules : sequence of str
+        Of the kit's copy: loaded once, so that not every child has to.
+    """
+    control = socket.socket(fileno=control_number)
+    _preload((*PRELOAD, *modules))
     probe = [sys.executable, __file__, *(module.__file__ for name, module in sys.modules.items() if name in PRELOAD and module.__file__)]
     user, tree = what_root_may(probe, [os.path.abspath(__file__).rsplit(os.sep, 3)[0]], tempfile.mkdtemp(dir=os.getcwd()))
     control.sendall(json.dumps({"user": user, "tree": tree}).encode() + b"\n")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()  # a child that looks for garbage would write to, and so copy, every page of what it shares with this process
     while True:
         message, numbers, _, _ = socket.recv_fds(control, 1 << 16, 2)
         if not message:
@@ -267,9 +282,7 @@ def serve_alone(options):
     """One exercise in a process of its own, over a local port: for systems without fork."""
     connection = socket.create_connection(("127.0.0.1", options["port"]))
     connection.sendall(bytes.fromhex(options["token"]))
-    for name in PRELOAD:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    _preload(PRELOAD)
     _serve(connection, options)
 
 

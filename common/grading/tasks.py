@@ -1,5 +1,6 @@
 """The two tasks as the grader sees them: their names, notebooks, exercises and scores, and the version of their checks."""
 
+import ast
 import hashlib
 import importlib
 from functools import lru_cache
@@ -49,6 +50,23 @@ def prelude_of(name):
     kits_own = ("import sys", *(f"from {task}.exercises" for task in TASKS))
     source.statements = [s for s in source.statements if not s.startswith(kits_own)]
     return source
+
+
+def modules_of(name):
+    """The modules that a task's own notebook imports; most submissions import them, too.
+
+    Returns
+    -------
+    list of str
+        Among them names of functions that are imported from a module, as they look the same.
+    """
+    found = [f"{name}.exercises"]
+    for node in (n for text in prelude_of(name).statements for n in ast.parse(text).body):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return list(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from common.grading.handback.report import write_report
 from common.grading.handback.student_page import student_page
 from common.grading.intake.roster import read_roster
 from common.grading.kept import Kept
+from common.grading.machines.order import longest_first
 from common.grading.machines.threads import grade_here
 from common.grading.refused import Refused
 from common.grading.submissions import take_in
@@ -110,7 +111,8 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     way = Way(task_name, seed, train, data and str(Path(data).absolute()))
     kept = Kept(out / "results", way)
     results = {} if only else {item.name: old for item in todo if (old := kept.fresh(item)) is not None}
-    waiting = [(item, *_again(kept, item, only)) for item in todo if item.name not in results]
+    left = [item for item in todo if item.name not in results]
+    waiting = [(item, *_again(kept, item, only)) for item in longest_first(left, len(task.exercises), kept.seconds)]
     failed = _grade(way, waiting, kept, results, jobs, cluster, progress) if waiting else {}
     if failed:
         name, error = next(iter(failed.items()))
