@@ -89,6 +89,27 @@ def test_logins_with_a_common_beginning(tmp_path):
     assert {s.owner.login for s in take_in(tmp_path / "in").submissions} == {"anna", "anna-m", "an-na-m"}
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_logins_of_blackboard_that_end_alike(told, tmp_path):
+    """A login may hold the sign that stands between assignment and login."""
+    files, stem = {}, "Lab_1_{}_attempt_2026-11-20-10-00-00"
+    for number, login in enumerate(("a_meier", "b_meier", "meier", "olga")):
+        files[f"{stem.format(login)}_x.ipynb"] = marked(number)
+        if told:
+            files[f"{stem.format(login)}.txt"] = f"Name: Person {login[0]} ({login})\nAssignment: Lab_1\n".encode()
+    taken = take_in(write_folder(files, tmp_path), ("get_threshold",))
+    assert {whose(s.notebook): s.owner.login for s in taken.submissions} == {0: "a_meier", 1: "b_meier", 2: "meier", 3: "olga"}
+    assert {s.name for s in taken.submissions} >= ({"Person a", "Person o"} if told else {"a_meier", "olga"})
+
+
+def test_what_moodle_writes_beside_the_files_is_not_left_out(tmp_path):
+    """A text beside the notebook is no fault; who handed in nothing but a text is named once, and not by a folder."""
+    files = {"Eva Öl_12_assignsubmission_file_/x.ipynb": marked(1), "Eva Öl_12_assignsubmission_onlinetext_/onlinetext.html": b"x",
+             "Jan Öz_13_assignsubmission_onlinetext_/onlinetext.html": b"x"}
+    taken = take_in(write_folder(files, tmp_path))
+    assert [s.name for s in taken.submissions] == ["Eva Öl"] and taken.left_out == {"Jan Öz (13)": "no notebook, but onlinetext.html"}
+
+
 # --- which file counts ---
 
 
@@ -220,9 +241,15 @@ OLD = json.dumps({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code",
     (CONFLICT, ["x = 2", "def f():\n    return 1"], "merge conflict; its upper side"),
     (CONFLICT.replace(b'"x = 2",', b'"x = 2,'), ["x = 3", "def f():\n    return 1"], "merge conflict; its lower side"),
     (GOOD[: GOOD.index("def f") + 8].encode(), ["x = 1"], "cut short"),
+    (GOOD.replace('"x = 1"', '"x = 1').encode(), ["def f():\n    return 1"], "the 1 cells that are whole count"),
+    (GOOD.replace("\n  },\n", "\n  }\n", 1).encode(), ["x = 1", "def f():\n    return 1"], "the 2 cells that are whole count"),
+    (GOOD.replace("x = 1", "x =\t1\n").encode(), ["x =\t1\n", "def f():\n    return 1"], "line ends, tabs"),
+    (GOOD.replace("x = 1", "x = '\\d'").encode(), ["x = '\\d'", "def f():\n    return 1"], "backslashes"),
+    (json.dumps([None, {"cell_type": "code", "source": None}, *json.loads(GOOD)["cells"]]).encode(), ["", "x = 1", "def f():\n    return 1"], None),
     (OLD, ["x = 1", "y"], "nbformat 3"),
     (json.dumps(code_notebook(["<<<<<<< HEAD\nx = 1\n||||||| base\nx = 0\n=======\nx = 2\n>>>>>>> b\ny = 3"])).encode(), ["x = 1\ny = 3"], "upper side"),
-], ids=["whole", "mark", "two marks", "utf-16", "bytes after", "twice", "before", "conflict", "conflict below", "cut", "nbformat 3", "conflict in a cell"])
+], ids=["whole", "mark", "two marks", "utf-16", "bytes after", "twice", "before", "conflict", "conflict below", "cut", "a quote lost", "a comma lost", "tab and line end",
+        "single backslash", "cells alone", "nbformat 3", "conflict in a cell"])
 def test_mended_and_told(tmp_path, data, cells, said):
     (tmp_path / "a.ipynb").write_bytes(data)
     texts, notes = read_notebook(tmp_path / "a.ipynb")
@@ -230,6 +257,7 @@ def test_mended_and_told(tmp_path, data, cells, said):
 
 
 @pytest.mark.parametrize("data, said", [(b"", "is empty"), (b" \n\0", "is empty"), (b"<!DOCTYPE html><html>", "web page"), (b"PK\3\4....", "zip archive"), (b"%PDF-1.7", "PDF"),
+                                        (b"\x1f\x8b\x08\0", "gzip"),
                                         (b"import numpy as np\n", "Python script"), (b'{"cells": [', "cannot be read")])
 def test_what_it_is_instead(tmp_path, data, said):
     (tmp_path / "a.ipynb").write_bytes(data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.files import temporary_folder
-from common.grading.intake.files import NOTEBOOKS, WEIGHTS, Files, kind_of, stem_of
+from common.grading.intake.files import EMPTY, NOTEBOOKS, WEIGHTS, Files, kind_of, stem_of
 from common.grading.intake.mending import NotebookError
 from common.grading.intake.platforms import Attribution, Owner
 from common.grading.names import unlike
@@ -115,6 +115,8 @@ def _without(files, who, have, roster):
     found = {}
     for file in (*files.others, *files.found):
         for owner in who.owners(file) if len(file.parts) > who.depth else ():
+            if owner.platform and files.left_out.get(file.parts[0]) == EMPTY:
+                del files.left_out[file.parts[0]]  # it is said of the student, or he or she has handed in a notebook besides
             if owner.platform and (owner.platform, owner.ident) not in have and file.name != "submission_metadata.yml":
                 found.setdefault((owner.name, owner.ident), []).append(file.name)
     answer = {f"{name} ({ident})": f"no notebook, but {', '.join(sorted(names))[:200]}" for (name, ident), names in found.items()}

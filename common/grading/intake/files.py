@@ -18,6 +18,7 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _STRANGE = (".7z", ".rar")
 _TEXTS = (".txt", "submission_metadata.yml")  # what Blackboard and Gradescope write about a submission
 _MOST = {NOTEBOOKS: 101 << 20, WEIGHTS: 1 << 30, _TEXTS: 64 << 20, ARCHIVES: 4 << 30}
+EMPTY = "a folder without a notebook"
 _DEPTH, _MOST_FILES, _MOST_BYTES = 20, 400_000, 64 << 30
 
 
@@ -115,7 +116,7 @@ class Files:
                 if len(inside) < _DEPTH:
                     self._folder(path, inside)
                 if not parts and not any(f.parts[0] == name and kind_of(f.name) is NOTEBOOKS for f in self.found):
-                    self.left_out.setdefault(name, "a folder without a notebook")
+                    self.left_out.setdefault(name, EMPTY)
             elif not path.is_file():
                 if kind is NOTEBOOKS and not parts:
                     self.left_out[name] = "no file"

@@ -1,11 +1,14 @@
 """A notebook that is damaged in a small way is read all the same, and what was mended is told."""
 
+import contextlib
 import json
 import re
 
 _BOMS = (b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _OURS, _BASE, _THEIRS, _END = (re.compile(rf"^{re.escape(mark * 7)}(?: .*)?$") for mark in "<|=>")
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(strict=False)  # line ends and tabs within a text are what an editor or a merge leaves there
+_ESCAPE = re.compile(r"\\(?:[\"\\/bfnrt]|u[0-9a-fA-F]{4})?")
+_CELL = re.compile(r'\{\s*"(?:cell_type|attachments|execution_count|id|metadata|outputs|source)"\s*:')
 
 
 class NotebookError(ValueError):
@@ -54,6 +57,8 @@ def _what_it_is(name, data):
         return f"{name} is a web page, not the notebook: download the file itself (on GitHub: Raw; in Colab: File, Download .ipynb)"
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return f"{name} is a zip archive under the name of a notebook: hand in the notebook that is in it"
+    if data[:2] == b"\x1f\x8b":
+        return f"{name} is packed with gzip: hand in the notebook that is in it"
     if data[:5] == b"%PDF-":
         return f"{name} is a PDF, not the notebook: hand in the .ipynb"
     if re.match(rb"(#|import |from |def |'''|\"\"\")", start):
@@ -61,18 +66,27 @@ def _what_it_is(name, data):
     return None
 
 
-def _cells_before_the_break(text):
-    """The whole cells of a notebook that is cut short."""
+def _whole_cells(text):
+    """The cells of a notebook that is cut short or damaged, without those that cannot be read."""
     found = re.search(r'"cells"\s*:\s*\[', text)
-    cells, place = [], found.end() if found else len(text)
-    while place < len(text):
-        place = re.compile(r"[\s,]*").match(text, place).end()
+    cells, begins = [], _CELL.search(text, found.end()) if found else None
+    while begins:
         try:
-            cell, place = _DECODER.raw_decode(text, place)
+            cell, place = _DECODER.raw_decode(text, begins.start())
         except ValueError:
-            break
-        cells.append(cell)
-    return [c for c in cells if isinstance(c, dict)]
+            place = begins.end()
+        else:
+            cells.append(cell)
+        begins = _CELL.search(text, place)
+    return [c for c in cells if "cell_type" in c]
+
+
+def _read(text):
+    """A JSON text whose strings may hold what JSON writes otherwise: line ends, tabs, single backslashes."""
+    try:
+        return _DECODER.decode(text)
+    except ValueError:
+        return _DECODER.decode(_ESCAPE.sub(lambda found: found[0] if len(found[0]) > 1 else "\\\\", text))
 
 
 def parse(data, name):
@@ -103,6 +117,8 @@ def parse(data, name):
         return json.loads(text), notes
     except ValueError as error:
         fault = error
+    with contextlib.suppress(ValueError, RecursionError):
+        return _read(text), [*notes, "its texts hold line ends, tabs or backslashes as they are, which were read so"]
     what = _what_it_is(name, data)
     if what:
         raise NotebookError(what)
@@ -124,9 +140,9 @@ def parse(data, name):
             if text[end:].strip():
                 notes.append(f"{len(text) - end:,} characters after its end were left out")
             return notebook, notes
-        cells = _cells_before_the_break(text)
+        cells = _whole_cells(text)
         if cells:
-            return {"cells": cells}, [*notes, f"it is cut short or damaged ({fault}); the {len(cells)} cells before that place count"]
+            return {"cells": cells}, [*notes, f"it is cut short or damaged ({fault}); the {len(cells)} cells that are whole count"]
     raise NotebookError(f"{name} cannot be read as a notebook ({type(fault).__name__}: {str(fault)[:120]})")
 
 
@@ -138,11 +154,11 @@ def code_of(notebook):
     KeyError, TypeError, AttributeError
         If it has no cells.
     """
-    notes = []
+    notes, notebook = [], {"cells": notebook} if isinstance(notebook, list) else notebook
     if "cells" not in notebook:
         notes.append(f"it is written in the format of nbformat {str(notebook.get('nbformat', 3))[:10]}, which was read as it is")
     cells = notebook["cells"] if "cells" in notebook else [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
-    texts = [c.get("source", c.get("input", "")) for c in cells if c.get("cell_type") == "code"]
+    texts = [c.get("source", c.get("input")) or "" for c in cells if isinstance(c, dict) and c.get("cell_type") == "code"]
     texts = ["".join(map(str, t)) if isinstance(t, list) else str(t) for t in texts]
     if any(map(_in_conflict, texts)):
         notes.append("code cells hold marks of a merge conflict; the upper side counts")

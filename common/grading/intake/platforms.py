@@ -174,7 +174,7 @@ class Attribution:
         self.depth, self.platform = (0, "") if platform == "folder" else outer_folders(files.found, platform, files.repositories)
         files = files.found
         self.around = files[0].parts[self.depth - 1] if files and self.depth else ""
-        self.by_folder, self.names, logins = {}, {}, list(roster.logins) if roster else []
+        self.by_folder, self.logins, logins = {}, {}, list(roster.logins) if roster else []
         if self.platform == "gradescope":
             self.by_folder = _gradescope(files, self.depth)
         if self.platform == "github":
@@ -185,7 +185,7 @@ class Attribution:
                 login = folder[-len(login):] if login else folder.removeprefix(slug)
                 self.by_folder[folder] = [Owner("github", login, login, login=login, place=folder)]
         if self.platform == "blackboard":
-            self.names = _blackboard_names(files, self.depth)
+            self.logins = _blackboard_logins(files, self.depth)
 
     def owners(self, file):
         """Those to whom a file belongs.
@@ -204,7 +204,10 @@ class Attribution:
         elif self.platform == "ilias" and _ILIAS_TEAM.fullmatch(top) and len(parts) > 2 and _ilias(parts[1]):
             answer = [replace(_ilias(parts[1]), team=top, file=file.name)]
         elif self.platform in _BY_NAME and (owner := _BY_NAME[self.platform](top)) is not None:
-            answer = [replace(owner, file=owner.file or file.name, name=self.names.get(owner.ident, owner.name))]
+            if self.platform == "blackboard":
+                login, name = self.logins.get(_before_attempt(owner.place), (owner.ident, owner.name))
+                owner = replace(owner, ident=login, login=login, name=name)
+            answer = [replace(owner, file=owner.file or file.name)]
         else:
             from common.grading.intake.files import stem_of
 
@@ -239,14 +242,29 @@ def _gradescope(files, depth):
     return answer
 
 
-def _blackboard_names(files, depth):
-    """Names by login, from the texts that Blackboard writes beside the files: ``Name: Anna Maria Müller (amueller)``."""
-    answer = {}
-    for file in files:
-        owner = _blackboard(file.parts[depth]) if len(file.parts) == depth + 1 and file.name.endswith(".txt") else None
-        if owner is not None and file.path.stat().st_size < _MOST_TEXT:
+def _before_attempt(part):
+    """Assignment and login, as they stand in a name of Blackboard's."""
+    return part[: _BLACKBOARD.fullmatch(part).end("ident")]
+
+
+def _blackboard_logins(files, depth):
+    """Login and name by what stands before ``_attempt_``, where the last ``_`` does not tell the login from the assignment or the name is known.
+
+    Blackboard writes a text beside the files: ``Name: Anna Maria Müller (a_mueller)``. Without it, logins that end alike are what follows the
+    assignment, which all have in common.
+    """
+    owners = [(file, owner) for file in files if len(file.parts) == depth + 1 and (owner := _blackboard(file.parts[depth])) is not None]
+    answer, ends = {}, {}
+    for file, owner in owners:
+        before = _before_attempt(owner.place)
+        ends.setdefault(owner.ident, set()).add(before)
+        if file.name.endswith(".txt") and file.path.stat().st_size < _MOST_TEXT:
             first = file.path.read_text(encoding="utf-8-sig", errors="replace").split("\n", 1)[0]
-            found = re.fullmatch(rf"\s*\w+:\s*(.+?)\s*\({re.escape(owner.ident)}\)\s*", first)
-            if found:
-                answer[owner.ident] = found[1]
+            found = re.fullmatch(r"\s*\w+:\s*(.+?)\s*\(([^()]+)\)\s*", first)
+            if found and before.endswith(f"_{found[2]}"):
+                answer[before] = found[2], found[1]
+    shared = os.path.commonprefix(list(set().union(*ends.values())))
+    shared = shared[: shared.rfind("_") + 1]
+    for before in (b for alike in ends.values() if len(alike) > 1 and shared for b in alike):
+        answer.setdefault(before, (before.removeprefix(shared),) * 2)
     return answer

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def read_table(path):
         If there is nothing in it.
     """
     path = Path(path)
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    text = unicodedata.normalize("NFC", path.read_bytes().decode("utf-8-sig", errors="replace"))  # as `common.grading.names.shown`
     first = text.split("\n", 1)[0]
     rows = [r for r in csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",") if any(c.strip() for c in r)]
     if not rows:
