@@ -154,11 +154,11 @@ def code_of(notebook):
     KeyError, TypeError, AttributeError
         If it has no cells.
     """
-    notes, notebook = [], {"cells": notebook} if isinstance(notebook, list) else notebook
+    notes, notebook = [], {"cells": notebook} if isinstance(notebook, list) and notebook else notebook
     if "cells" not in notebook:
         notes.append(f"it is written in the format of nbformat {str(notebook.get('nbformat', 3))[:10]}, which was read as it is")
     cells = notebook["cells"] if "cells" in notebook else [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
-    texts = [c.get("source", c.get("input")) or "" for c in cells if isinstance(c, dict) and c.get("cell_type") == "code"]
+    texts = [c.get("source", c.get("input")) or "" for c in cells if c is not None and c.get("cell_type") == "code"]
     texts = ["".join(map(str, t)) if isinstance(t, list) else str(t) for t in texts]
     if any(map(_in_conflict, texts)):
         notes.append("code cells hold marks of a merge conflict; the upper side counts")
