@@ -23,10 +23,6 @@ QUESTIONS = {
         "The network has seen none of these people. What will the nearest photo to a face show?",
         ("Somebody in the same light", "Somebody who looks the same way", "Mostly the same person"), 2,
         "It was trained to bring photos of one person together, whatever the light and the pose, and it does so for people whom it has never seen."),
-    "islands": Question(
-        "128 numbers a photo are squeezed into a map of two dimensions. Where will the photos of one person lie?",
-        ("In an island of their own", "Along a line", "All over the map"), 0,
-        "t-SNE keeps neighbours together, and the photos of a person are neighbours. How far apart two islands are, and how large, means little."),
     "below": Question(
         "dlib's authors call two photos the same person below a distance of 0.6. How many pairs of different people lie below it?",
         ("None", "A few in a hundred", "About half"), 1,
@@ -61,8 +57,17 @@ QUESTIONS = {
         "The nearest person is always there; the threshold decides. That is the false accept of section 7, seen on a photo."),
     "shared": Question(
         "A few in a hundred of the known people are turned away. How is that spread over the people?",
-        ("Evenly: a few in a hundred for each", "Most people never, a few people often"), 1,
+        ("Evenly: a few in a hundred for each", "Most people never, a few people often", "Only people with few photos are turned away"), 1,
         "Whoever wears glasses in one photo only, or turns the head, is turned away again and again. The average says nothing about that person's day."),
+    "band": Question(
+        "The first distance, up to which a face is accepted, goes down; the second, beyond which it is refused, stays. Which of the three answers will be given more often?",
+        ("Accept", "Ask", "Refuse"), 1,
+        "Whoever lies between the old distance and the new one is asked now: a stranger there no longer gets a file, and a known person waits a minute. A safer desk is a slower one."),
+    "few": Question(
+        "Of 20 photos in bad light 17 are accepted, of 20 photos in good light 19. Is the camera worse in bad light?",
+        ("Yes: 85 % is less than 95 %", "No: two photos are nothing", "So few photos cannot tell"), 2,
+        "The 95 % intervals go from 64 to 95 % and from 76 to 99 %: they overlap widely. With 200 photos each and the same shares they would go from 79 to 89 % and from 91 to 97 %, "
+        "and you could tell."),
 }
 
 ask = asking(QUESTIONS)
