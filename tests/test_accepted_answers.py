@@ -170,7 +170,7 @@ WHO = ("classifier", "classify", "details", "confusion", "mistakes", "show-unsur
 def test_photos_with_names(naming, f):
     space = naming.with_answers(load_image_data=f).run("load-images", "show-people", *LOADED).space
     assert list(space["labels"]) == [space["train_labels"][n] for n in space["train_images"]]
-    assert {n.split(".")[0]: who for n, who in space["output"].items()} == {n.split(".")[0]: who for n, who in naming.space["output"].items()}
+    assert {str(n).split(".")[0]: who for n, who in space["output"].items()} == {n.split(".")[0]: who for n, who in naming.space["output"].items()}
 
 
 @pytest.mark.parametrize("f", right(track.VIDEO_RIGHT))

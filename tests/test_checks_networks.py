@@ -102,7 +102,31 @@ def own_class(fully_convolutional=False):
     return f
 
 
-MODEL_RIGHT = {"a class": own_class(), "small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
+def convolutions_alone(sample_shape):
+    """The last convolution covers the whole map, so there is no dense layer."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential([keras.Input(sample_shape), layers.Rescaling(1 / 255), layers.Conv2D(8, 3, strides=2, padding="same", activation="elu"), layers.MaxPooling2D(2),
+                             layers.Conv2D(2, (sample_shape[0] // 4, sample_shape[1] // 4)), layers.Flatten(), layers.Activation("softmax")])  # fmt: skip
+
+
+def from_the_classifier(image_shape):
+    """New layers of the same settings, read off the classifier's."""
+    import keras
+    from keras import layers
+
+    x, kernel = (inputs := keras.Input(image_shape)), 8
+    for layer in classifier()((32, 32, 3)).layers:
+        if isinstance(layer, layers.Dense):
+            x = layers.Conv2D(layer.units, kernel, activation="linear" if layer.units == 2 else layer.activation)(x)
+            kernel = 1
+        elif not isinstance(layer, layers.Flatten):
+            x = type(layer).from_config(layer.get_config())(x)
+    return keras.Model(inputs, x)
+
+
+MODEL_RIGHT = {"log softmax": classifier(last="log_softmax"), "convolutions alone": convolutions_alone, "a class": own_class(), "small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
 MODEL_RIGHT |= {"softmax in a layer of its own": with_softmax_layer, "branches": two_inputs_of_names, "small kernels first": classifier(kernels=(4,))}
 MODEL_WRONG = {
     "relu at the end": (classifier("relu"), "ends in relu"),
@@ -117,7 +141,7 @@ MODEL_WRONG = {
     "cannot learn": (classifier(trainable=False), "cannot learn"),
     "another size": (classifier(shape=(28, 28, 3)), "the model takes"),
 }
-FCNN_RIGHT = {"linear": fully(), "softmax": fully(last="softmax"), "with None for the size": lambda s: fully(shape=(None, None, 3))((None, None, 3)) if s[0] == 0 else fully()(s)}
+FCNN_RIGHT = {"from the classifier": from_the_classifier, "linear": fully(), "softmax": fully(last="softmax"), "with None for the size": lambda s: fully(shape=(None, None, 3))((None, None, 3)) if s[0] == 0 else fully()(s)}
 FCNN_WRONG = {
     "same padding at the 8 x 8 layer": (fully(padding="same"), "without padding"),
     "still the classifier": (classifier(), "no Flatten and no Dense"),
@@ -234,7 +258,18 @@ def turned(good, old, new):
     return [np.transpose(w.reshape(w.shape[2], w.shape[0], w.shape[1], w.shape[3]), (1, 2, 0, 3)) if w.ndim == 4 and w.shape[0] == 8 else w for w in good]
 
 
-COPY_RIGHT = {"reference": model.copy_weights, "layer by layer": copy_by_layer, "in a loop, returning the model": copy_in_a_loop}
+def variable_by_variable(src, dst):
+    for old, new in zip(src.weights, dst.weights):
+        new.assign(np.reshape(old, new.shape))
+
+
+def from_an_iterator(base_model, fcnn_model):
+    weights = iter(base_model.get_weights())
+    for layer in fcnn_model.layers:
+        layer.set_weights([next(weights).reshape(like.shape) for like in layer.get_weights()])
+
+
+COPY_RIGHT = {"variable by variable": variable_by_variable, "from an iterator": from_an_iterator, "reference": model.copy_weights, "layer by layer": copy_by_layer, "in a loop, returning the model": copy_in_a_loop}
 def new_model(base_model, fcnn_model):
     """A copy with the right weights; the FCNN itself stays as it was."""
     import keras

@@ -58,7 +58,32 @@ def needs_a_generator(image_shape, bbox_size, true_bboxes, rng=None):
     return [row, col, row + bbox_size[0], col + bbox_size[1]]
 
 
+def first_of_many(image_shape, bbox_size, true_bboxes, rng=None):
+    """A generator of candidates, of which the first that is clear is taken."""
+    rng = np.random.default_rng(rng)
+
+    def candidates():
+        for _ in range(100):
+            row, col = rng.integers(0, np.array(image_shape[:2]) - bbox_size + 1)
+            yield [int(row), int(col), int(row + bbox_size[0]), int(col + bbox_size[1])]
+
+    return next((box for box in candidates() if samples.is_negative_bbox(box, true_bboxes)), None)
+
+
+def a_hundred_at_once(img_size, box_size, gt_boxes, generator=None):
+    """Names as in torch; every IoU in one expression."""
+    size, faces = np.asarray(box_size), np.reshape(gt_boxes, (-1, 4))
+    corners = np.random.default_rng(generator).integers(0, np.asarray(img_size)[:2] - size, size=(100, 2), endpoint=True)
+    boxes = np.hstack([corners, corners + size])
+    low, high = np.maximum(boxes[:, None, :2], faces[:, :2]), np.minimum(boxes[:, None, 2:], faces[:, 2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=2)
+    clear = np.flatnonzero((both / (size.prod() + np.prod(faces[:, 2:] - faces[:, :2], axis=1) - both) < 0.1).all(axis=1))
+    return boxes[clear[0]] if clear.size else None
+
+
 BOX_RIGHT = {
+    "the first of a generator": first_of_many,
+    "a hundred at once": a_hundred_at_once,
     "list of ints": box_maker(),
     "float array": box_maker(finish=lambda r, c, b: np.array([r, c, r + b[0], c + b[1]], float)),
     "tuple, never the last row": box_maker(height=lambda s, b: s[0] - b[0], finish=lambda r, c, b: (r, c, r + b[0], c + b[1])),
@@ -159,7 +184,29 @@ def scaled_in_place(images, true_bboxes, image_shapes, negative_bbox_count=None,
     return samples.get_positive_negative(images, true_bboxes, image_shapes, negative_bbox_count, rng=rng)
 
 
+def with_pil(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+    """PIL's crop fills with black by itself."""
+    from PIL import Image
+
+    rng, negative = np.random.default_rng(rng), []
+    crop = lambda i, row, col: np.asarray(Image.fromarray(images[int(i)]).crop((col, row, col + 32, row + 32)))  # noqa: E731
+    positive = [crop(i, int((top + bottom) / 2 - 16), int((left + right) / 2 - 16)) for i, top, left, bottom, right in true_bboxes]
+    while len(negative) < (negative_bbox_count or len(positive)):
+        i = rng.choice(len(images))
+        box = samples.gen_negative_bbox(image_shapes[i], (32, 32), [face[1:] for face in true_bboxes if face[0] == i], rng)
+        negative += [crop(i, int(box[0]), int(box[1]))] if box is not None else []
+    return np.array(positive), np.array(negative)
+
+
+def as_tensors(*given, **named):
+    import tensorflow as tf
+
+    return tuple(map(tf.constant, samples.get_positive_negative(*given, **named)))
+
+
 PATCH_RIGHT = {
+    "PIL": with_pil,
+    "tensors": lambda images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None: as_tensors(images, true_bboxes, image_shapes, negative_bbox_count, rng=rng),
     "reference": samples.get_positive_negative,
     "lists": patches(answer=lambda p, n: (list(p), list(n))),
     "resized": patches(cut=resized),
@@ -302,7 +349,33 @@ def by_suppression(fcnn_model, images, image_shapes, box_shape=(32, 32)):
     return np.concatenate(boxes), np.concatenate(decision)
 
 
-FIND_RIGHT = {"not less than its neighbours": finder(maximum=not_less), "reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
+def all_photos_at_once(fcnn_model, images, image_shapes, box_shape=(32, 32)):
+    """Arrays all the way; a photo does not look at the next one."""
+    from scipy.ndimage import maximum_filter
+
+    maps = fcnn_model.predict(np.asarray(images, np.float32), verbose=0)
+    heat = maps[..., 1] - maps[..., 0]
+    n, row, col = np.nonzero(maximum_filter(heat, size=(1, 5, 5)) == heat)
+    middle, half = 4 * np.stack([row, col], axis=1) + 16, np.asarray(box_shape) / 2
+    kept = (middle < np.asarray(image_shapes)[n, :2]).all(axis=1)
+    return np.column_stack([n, middle - half, middle + half])[kept], heat[n, row, col][kept]
+
+
+def cell_by_cell(net, x, sizes, box_shape=(32, 32)):
+    """Loops, tuples and other names."""
+    bboxes, scores = [], []
+    for i in range(len(x)):
+        heat = net.predict(np.float32(x[i : i + 1]), verbose=0)[0, :, :, 1]
+        for r in range(heat.shape[0]):
+            for c in range(heat.shape[1]):
+                y, z = 4 * r + 16, 4 * c + 16
+                if y <= sizes[i][0] and z <= sizes[i][1] and heat[r, c] >= heat[max(r - 1, 0) : r + 2, max(c - 1, 0) : c + 2].max():
+                    bboxes.append((i, y - box_shape[0] / 2, z - box_shape[1] / 2, y + box_shape[0] / 2, z + box_shape[1] / 2))
+                    scores.append(heat[r, c].item())
+    return bboxes, scores
+
+
+FIND_RIGHT = {"all photos at once": all_photos_at_once, "cell by cell": cell_by_cell, "not less than its neighbours": finder(maximum=not_less), "reference": detector.get_bboxes_and_decision_function, "scikit-image, lists": finder(),
               "peaks by hand, arrays": finder(maximum=by_neighbours, answer=lambda b, d: (np.array(b), np.array(d))), "a pandas table": finder(answer=as_table),
               "decisions in a column": finder(answer=lambda b, d: (np.array(b, np.float32), np.array(d, np.float32)[:, None])),
               "non-maximum suppression of probabilities": by_suppression,
@@ -432,7 +505,35 @@ def weakest_first(pred, true, decision):
     return found / np.arange(1, len(pred) + 1), found / len(true), np.sort(decision)
 
 
+def broadcast(pred, gt, conf):
+    hit = np.isin(np.arange(len(pred)), [box for _, box in best_match(pred, gt, conf)[0]])
+    kept = conf >= np.unique(conf)[:, None]
+    found = (kept & hit).sum(axis=1)
+    return np.r_[found / kept.sum(axis=1), 1], np.r_[found / len(gt), 0], np.r_[np.unique(conf), np.inf]
+
+
+def with_scikit_learn(pred_bboxes, true_bboxes, decision_function):
+    from sklearn import metrics
+
+    hit = np.isin(np.arange(len(pred_bboxes)), [box for _, box in best_match(pred_bboxes, true_bboxes, decision_function)[0]])
+    precision, recall, thresholds = metrics.precision_recall_curve(hit, decision_function)
+    return precision, recall * hit.sum() / len(true_bboxes), thresholds
+
+
+def from_a_generator(pred_bboxes, true_bboxes, decision_function):
+    def points():
+        for t in sorted(set(decision_function.tolist())):
+            kept = decision_function >= t
+            hits = len(best_match(pred_bboxes[kept], true_bboxes, decision_function[kept])[0])
+            yield hits / kept.sum(), hits / len(true_bboxes), t
+
+    return tuple(zip(*points()))
+
+
 CURVE_RIGHT = {
+    "broadcast": broadcast,
+    "scikit-learn": with_scikit_learn,
+    "from a generator": from_a_generator,
     "in a loop": in_a_loop,
     "reference": precision_recall_curve,
     "a match for every threshold": slow_curve(),
@@ -449,8 +550,8 @@ CURVE_WRONG = {
     "the weakest first": (weakest_first, "sort by falling decision"),
     "sorted in place": (sorts_in_place, "changes `decision_function` in place"),
     "duplicates as hits": (slow_curve(together=False), "second box on the same face"),
-    "swapped": (slow_curve(change=lambda p, r, t: (r, p, t)), "precision and recall are swapped"),
-    "thresholds the other way": (slow_curve(change=lambda p, r, t: (p, r, t[::-1])), "the thresholds run one way and the curve the other"),
+    "swapped": (slow_curve(change=lambda p, r, t: (r, p, t)), "Precision and recall are swapped"),
+    "thresholds the other way": (slow_curve(change=lambda p, r, t: (p, r, t[::-1])), "The thresholds run one way and the curve the other"),
     "not sorted": (slow_curve(order=np.asarray), "sort the detections"),
     "> for >=": (slow_curve(keep=np.greater), ">= instead of >"),
     "recall among detections": (slow_curve(total=lambda true, pred: len(pred)), "share of all"),
@@ -503,6 +604,7 @@ def sorted_in_place(thresholds, recall):
 
 # what is right for the curve of the reference, for a curve of one's own that falls, and for one in lists
 THRESHOLD_RIGHT = {"reference": (detector.get_threshold, None), "in a loop": (last_enough, None), "for rising thresholds": (lambda t, r: t[r >= 0.85][-1], None),
+                   "a comprehension": (lambda th, rec: max(t for t, r in zip(th, rec) if r >= 0.85), None), "a masked array": (lambda t, r: np.ma.masked_where(r < 0.85, t).max(), None),
                    "a table": (of_a_table, None), "an array of one": (lambda t, r: t[r >= 0.85][-1:], None), "argmax": (lambda t, r: t[len(r) - 1 - np.argmax(r[::-1] >= 0.85)], None),
                    "searchsorted": (lambda t, r: t[np.searchsorted(-r, -0.85, side="right") - 1], None),
                    "for falling thresholds": (lambda t, r: t[r >= 0.85][0], falling), "the first that is enough": (lambda t, r: t[np.argmax(r >= 0.85)], falling),

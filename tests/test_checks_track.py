@@ -95,8 +95,15 @@ def numbered_by_pandas(dir_name):
     return photos_of("train", train), dict(zip(train.filename, train.class_id)), photos_of("test", test), dict(zip(test.filename, test.class_id))
 
 
+def with_numpy(folder):
+    """numpy's text for names and labels."""
+    rows = {part: np.loadtxt(folder / part / f"y_{part}.csv", dtype=str, delimiter=",", skiprows=1) for part in ("train", "test")}
+    train, test = ({name: read_photo(folder / part / "images" / name) for name, _ in rows[part]} for part in rows)
+    return train, {name: who for name, who in rows["train"]}, test, {name: who for name, who in rows["test"]}
+
+
 HEADER = loader(pairs=lambda images, labels: (images, {"filename": "class_id", **labels}))
-LOAD_RIGHT = {"reference": get_data.load_image_data, "from 0 to 1": loader(read=lambda p: read_photo(p) / 255.0), "pandas": with_pandas, "skimage": with_skimage,
+LOAD_RIGHT = {"numpy": with_numpy, "numbers for names": loader(key=lambda n: int(n.split(".")[0])), "reference": get_data.load_image_data, "from 0 to 1": loader(read=lambda p: read_photo(p) / 255.0), "pandas": with_pandas, "skimage": with_skimage,
               "names without suffix": loader(key=lambda n: n[:-4]), "only .png, as the built-in people's": of_suffix(".png"),
               "OpenCV, turned round": loader(read=lambda p: cv2.imread(str(p))[:, :, ::-1])}
 LOAD_OLD = {"lists": loader(pairs=as_lists), "only .jpg": of_suffix(".jpg"), "only .png": of_suffix(".png"), "scaled": loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))),
@@ -164,7 +171,7 @@ def by_paths(folder):
     return (*train, *({f"{folder}/test/videos/{n}": value for n, value in part.items()} for part in (videos, labels)))
 
 
-VIDEO_RIGHT = {"reference": get_data.load_video_data, "arrays": clips(one=np.array), "sorted by int": clips(order=lambda ps: sorted(ps, key=lambda p: int(p.stem))),
+VIDEO_RIGHT = {"numbers for names": clips(pairs=lambda v, t: ({int(n): f for n, f in v.items()}, {int(n): who for n, who in t.items()})), "reference": get_data.load_video_data, "arrays": clips(one=np.array), "sorted by int": clips(order=lambda ps: sorted(ps, key=lambda p: int(p.stem))),
                "whole paths": by_paths, "tuples": clips(one=tuple), "by counting": clips(order=lambda ps: [ps[0].parent / f"{k}.jpg" for k in range(len(ps))])}
 VIDEO_WRONG = {
     "lists": (clips(pairs=as_lists), "expected a dictionary from name to picture"),
@@ -259,7 +266,7 @@ def puts_them_back(imgs):
     return imgs
 
 
-CROP_RIGHT = {"a list of found": with_found(list), "lists only": lambda imgs: np.stack([aligned(imgs[k]) for k in range(len(imgs))]),
+CROP_RIGHT = {"floats up to 255": each(lambda i: aligned(i).astype(np.float32)), "a list of found": with_found(list), "lists only": lambda imgs: np.stack([aligned(imgs[k]) for k in range(len(imgs))]),
               "reference": lambda imgs: faces.preprocess_imgs(imgs, thorough=False), "crops alone": each(aligned), "by the eyes": each(by_eyes),
               "from 0 to 1, a list": each(lambda i: aligned(i) / 255.0, list),
               "dictionaries only": lambda imgs: {n: aligned(i) for n, i in imgs.items()}}
@@ -429,7 +436,48 @@ def keeps_the_old(self, imgs, labels):
     Plain.fit(self, *self.all)
 
 
-WHO_RIGHT = {"reference": Classifier, "nearest neighbour, votes": Plain, "nearest mean": Nearest, "by hand": ByHand, "unknown for the far away": by_hand(unknown=0.55)}
+class ByLikeness(Plain):
+    """Cosines, and votes that weigh as much as they are alike; other names for the data."""
+
+    def __init__(self, nn_model, layer=None, n_neighbors=3):
+        super().__init__(nn_model, layer)
+        self.k = n_neighbors
+
+    def unit(self, x):
+        descriptors, seen = self.describe(x)
+        return descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True), seen
+
+    def fit(self, X, y):
+        self.gallery, self.people = self.unit(X)[0], [y[name] for name in X]
+
+    def vote(self, descriptor):
+        alike, votes = self.gallery @ descriptor, {}
+        for j in np.argsort(-alike)[: self.k]:
+            votes[self.people[j]] = votes.get(self.people[j], 0) + alike[j]
+        return max(votes, key=votes.get)
+
+    def classify_images(self, X):
+        return {name: self.vote(descriptor) for name, descriptor in zip(X, self.unit(X)[0])}
+
+    def classify_videos(self, V):
+        seen = {name: self.unit(frames) for name, frames in V.items()}
+        return {name: self.vote((descriptors[found] if found.any() else descriptors).mean(axis=0)) for name, (descriptors, found) in seen.items()}
+
+
+class Uniform(Plain):
+    """Each of the k nearest has one vote."""
+
+    def __init__(self, nn_model, layer=None, n_neighbors=3):
+        super().__init__(nn_model, layer)
+        self.k = n_neighbors
+
+    def fit(self, train_imgs, train_labels):
+        from sklearn.neighbors import KNeighborsClassifier
+
+        self.knn = KNeighborsClassifier(self.k).fit(self.describe(train_imgs)[0], [train_labels[name] for name in train_imgs])
+
+
+WHO_RIGHT = {"by likeness": ByLikeness, "uniform votes": Uniform, "reference": Classifier, "nearest neighbour, votes": Plain, "nearest mean": Nearest, "by hand": ByHand, "unknown for the far away": by_hand(unknown=0.55)}
 WHO_OLD = {"lists": variant(classify_images=as_list_of_names), "the network alone": Only}
 WHO_WRONG = {
     "frames without a face in the mean": (by_hand(mean_of_all=True), "nor count in the mean"),

@@ -53,15 +53,18 @@ def _other_hits(pred, true, decision):
         return hit
 
     surest = np.argsort(-decision)
-    first = np.zeros(len(pred), bool)
-    first[[k for k in (j for j, box in _pairs(pred, true, surest)) if k < len(pred)]] = True
+    first, turned = np.zeros(len(pred), bool), [0, 2, 1, 4, 3]
+    pairs = _pairs(pred, true, surest)
+    first[[k for k, _ in pairs if k < len(pred)]] = True
     return {
+        "The false alarms are counted as hits: best_match gives matched pairs, missed faces, false alarms, in this order": ~_matched(pred, true, surest),
+        "Rows and columns of the boxes are swapped before they are matched": _matched(pred[:, turned], true, surest),
         "best_match gives pairs (index of the face, index of the box): the first was taken for the box": first,
-        "a box is compared with faces of other photos: the first number of a box says which photo it lies on": greedy(surest, faces=lambda box: range(len(true))),
-        "a box is compared with the first face of its photo only": greedy(surest, faces=lambda box: [k for k, f in enumerate(true) if f[0] == box[0]][:1]),
-        "who comes first takes the face: match the boxes by falling decision, as best_match does": greedy(range(len(pred))),
-        "a hit has an IoU above 0.1, as in best_match; here more is asked for": greedy(surest, 0.5),
-        "a hit has an IoU above 0.1, as in best_match; here touching is enough": greedy(surest, 0.0),
+        "A box is compared with faces of other photos: the first number of a box says which photo it lies on": greedy(surest, faces=lambda box: range(len(true))),
+        "A box is compared with the first face of its photo only": greedy(surest, faces=lambda box: [k for k, f in enumerate(true) if f[0] == box[0]][:1]),
+        "Who comes first takes the face: match the boxes by falling decision, as best_match does": greedy(range(len(pred))),
+        **{f"A hit has an IoU above 0.1, as in best_match; here more is asked for, such as {least:g}": greedy(surest, least) for least in (0.2, 0.3, 0.4, 0.5)},
+        "A hit has an IoU above 0.1, as in best_match; here touching is enough": greedy(surest, 0.0),
     }
 
 
@@ -73,6 +76,22 @@ def _pairs(pred, true, order):
         taken.update(free[:1])
         pairs += [(j, k) for j in free[:1]]
     return pairs
+
+
+def _matched(pred, true, order):
+    """Which boxes are hits, as best_match has it."""
+    return np.isin(np.arange(len(pred)), [k for _, k in _pairs(pred, true, order)])
+
+
+def _photo_by_photo(pred, true, decision, thresholds):
+    """Precision and recall of who takes them for every photo with a face, and then the mean."""
+    points = []
+    for least in thresholds:
+        kept = decision >= least
+        hits = _matched(pred[kept], true, np.argsort(-decision[kept]))
+        of, photos = pred[kept][:, 0], np.unique(true[:, 0])
+        points.append([np.mean([hits[of == i].sum() / max(part[part == i].size, 1) for i in photos]) for part in (of, true[:, 0])])
+    return np.array(points).reshape(-1, 2).T
 
 
 def _weakest_first(decision, hit, faces):
@@ -87,27 +106,39 @@ def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, t
 
     p, r = _points(thresholds, decision, hit, len(true))
     if like(r, p):
-        return "precision and recall are swapped: return precision, recall, thresholds"
+        return "Precision and recall are swapped: return precision, recall, thresholds"
+    if like(100 * p, 100 * r):
+        return "Precision and recall are shares, from 0 to 1, and these are in percent"
+    if like(np.floor(p), np.floor(r)):
+        return "Precision and recall have been cut to whole numbers (int)"
     if like(p[::-1], r[::-1]):
-        return "the thresholds run one way and the curve the other: point k belongs to thresholds[k]"
+        return "The thresholds run one way and the curve the other: point k belongs to thresholds[k]"
     if like(p[::-1], r) or like(p, r[::-1]):
-        return "precision and recall run in opposite directions: point k of both belongs to thresholds[k]"
+        return "Precision and recall run in opposite directions: point k of both belongs to thresholds[k]"
     for way in (slice(None), slice(None, None, -1)):
         if len(precision) == len(hit) and like(*(part[way] for part in _weakest_first(decision, hit, len(true)))):
-            return "the weakest boxes come first: sort by falling decision, so that the first point keeps the surest box (np.argsort(-decision))"
+            return "The weakest boxes come first: sort by falling decision, so that the first point keeps the surest box (np.argsort(-decision))"
     double = _points(thresholds, decision, alone, len(true))
     if like(*double):
-        return "a second box on the same face is counted as a hit: each face can be found once, so match all kept boxes together"
+        return "A second box on the same face is counted as a hit: each face can be found once, so match all kept boxes together"
+    if like(*_photo_by_photo(pred, true, decision, thresholds)):
+        return "That is the mean over the photos: count the boxes and the hits of all photos together"
     for reason, other in _other_hits(pred, true, decision).items():
         if like(*_points(thresholds, decision, other, len(true))):
             return reason
     strict = _points(thresholds, decision, hit, len(true), np.greater)
     if np.allclose(precision[strict[1] > 0], strict[0][strict[1] > 0]) and np.allclose(recall, strict[1]):
-        return "a box is kept if its decision is at least the threshold: >= instead of >"
+        return "A box is kept if its decision is at least the threshold: >= instead of >"
+    levels = np.unique(decision)
+    before = levels[np.maximum(np.searchsorted(levels, thresholds) - 1, 0)]
+    if like(*_points(before, decision, hit, len(true))):
+        return "The thresholds are one step off: point k keeps the boxes with a decision of at least thresholds[k]"
     if np.allclose(precision, p, atol=1e-6):
-        return f"the recall is the share of all {len(true)} faces that were found; also of those in photos without a detection"
+        return f"The recall is the share of all {len(true)} faces that were found; also of those in photos without a detection"
     if np.allclose(recall, r, atol=1e-6):
-        return "the recall is right. The precision is the share of the kept boxes that are hits"
+        return "The recall is right. The precision is the share of the kept boxes that are hits"
+    if np.isin(np.round(thresholds, 6), np.round(decision, 6)).mean() < 0.5:
+        return "The thresholds are no values of the decision function: take every different one of these"
     return ""
 
 
@@ -166,7 +197,10 @@ def _check_equal(f, pred, true):
     """With decisions cut to whole numbers, as the notebook shows what that does, many boxes are equally sure: they come and go together."""
     _, _, decision, hit, _ = staged_detections()
     whole = np.floor(decision * 4).astype(np.int32)
-    precision, recall, thresholds = (np.asarray(part, float).ravel() for part in curve(f(pred.copy(), true.copy(), whole.copy())))
+    again = [np.asarray(part, float).ravel() for part in curve(f(pred.copy(), true.copy(), whole.copy()))]
+    first = [np.asarray(part, float).ravel() for part in curve(f(pred.copy(), true.copy(), decision.copy()))]
+    require(not all(map(np.array_equal, again, first)), "asked about other decisions, it gives the curve of an earlier call again: keep nothing between calls")
+    precision, recall, thresholds = again
     hit = _hits(pred, true, whole)
     inner = np.isfinite(thresholds) & (thresholds <= whole.max()) & (thresholds > -1e6)
     p, r = _points(thresholds[inner], whole, hit, len(true))
@@ -220,12 +254,13 @@ def _check_curve(answer):
     if extra:  # one end point without a threshold
         rising = recall[0] <= recall[-1]
         precision, recall = (precision[1:], recall[1:]) if rising else (precision[:-1], recall[:-1])
+    given, places = thresholds, len(thresholds) > 3 and np.isin(np.abs(np.diff(thresholds[np.isfinite(thresholds)])), 1).all()
     inner = np.isfinite(thresholds) & (thresholds <= decision.max()) & (thresholds > -1e6)
     precision, recall, thresholds = precision[inner], recall[inner], thresholds[inner]
     if len(set(np.round(thresholds, 6)) & set(np.round(decision, 6))) < 3:
-        whole = np.isin(thresholds, (0, 1)).all()
-        require(len(thresholds) >= 10, f"the thresholds are {thresholds.tolist()[:6]}, the decisions go from 0.08 to 0.97: "
-                + ("they have been cut to whole numbers" if whole else "take every value of the decision function as a threshold"))
+        reason = ("they are places in a list; take the decisions that stand there" if places else
+                  "they have been cut to whole numbers" if np.isin(thresholds, (0, 1)).all() else "take every value of the decision function as a threshold")
+        require(len(thresholds) >= 10, f"the thresholds are {', '.join(f'{t:g}' for t in given[:4])} ..., the decisions go from 0.08 to 0.97: {reason}")
     if len(thresholds) > 1:
         steps = np.diff(thresholds)
         require((steps >= 0).all() or (steps <= 0).all(), "the thresholds do not rise or fall along the curve: "
@@ -272,14 +307,16 @@ def _check_threshold(f, way, kind):
     runs = "The thresholds rise along the curve, and the recall falls" if way == 1 else "The thresholds fall along the curve, and the recall rises"
     for thresholds, recall, right in _threshold_cases():
         t, r = (kind(part[::way].tolist()) for part in (thresholds, recall))
-        value = numbers(f(t, r), "the threshold").ravel()
+        value = _asked(f, t, r)
+        require(not isinstance(value, (bool, np.bool_)), f"the threshold: expected a number, got {value}")
+        value = numbers(value, "the threshold").ravel()
         require(len(value) == 1, f"expected one number, got {len(value)}: {value[:4].tolist()}")
         value, low = float(value[0]), thresholds[right - 1]
         if low < value <= thresholds[right] + 1e-6:
             continue
         points = ", ".join(f"{t:g}: {r:g}" for t, r in zip(thresholds[::way], recall[::way]))
         fault = f"of the thresholds (and their recalls) {points} the answer should be {thresholds[right]:g}; got {value:g}"
-        if recall[right] == 0.85 and abs(value - low) < 1e-9:
+        if recall[right] == 0.85 and abs(value - low) < 1e-9 and _only_equal_is_lost(f, way, kind):
             fault += ". A recall of exactly 0.85 is enough: >= instead of >"
         elif _right_on_the_other_way(f, -way, kind):
             fault += f". It is right for a curve that runs the other way. {runs}" + ("" if way == 1 else ", as your own precision_recall_curve gives them")
@@ -291,9 +328,33 @@ def _check_threshold(f, way, kind):
             fault += ". That is the place of the threshold, not the threshold"
         elif any(abs(value - r) < 1e-9 for r in recall):
             fault += ". That is a recall, not a threshold"
+        elif value <= low:
+            fault += ". That is no threshold of the curve, and a greater one finds 85 % as well: take one of the curve"
         elif value > thresholds[right]:
             fault += f". Above {thresholds[right]:g} fewer than 85 % are found: take a threshold of the curve, not one in between"
         require(False, fault)
+
+
+def _asked(f, thresholds, recall):
+    """Its answer; who finds no recall of 85 hears that it is 0.85."""
+    try:
+        return f(thresholds, recall)
+    except (ValueError, IndexError):
+        try:
+            f(thresholds, np.multiply(100, recall))
+        except Exception:
+            pass
+        else:
+            require(False, "no recall is as great as it asks for: recall is a share, from 0 to 1, so 85 % is 0.85")
+        raise
+
+
+def _only_equal_is_lost(f, way, kind):
+    """Is it right on the curves on which no recall is exactly 0.85?"""
+    for thresholds, recall, right in _threshold_cases():
+        if recall[right] != 0.85 and not thresholds[right - 1] < float(np.ravel(f(*(kind(part[::way].tolist()) for part in (thresholds, recall))))[0]) <= thresholds[right] + 1e-6:
+            return False
+    return True
 
 
 def _right_on_the_other_way(f, way, kind):

@@ -1,5 +1,8 @@
 """Checks of the networks: `generate_model`, `generate_fcnn_model`, `copy_weights`."""
 
+import inspect
+from contextlib import suppress
+
 import numpy as np
 
 from common.exercises.answer_form import numbers, require, softmax
@@ -9,6 +12,7 @@ PATCH, CANVAS = (32, 32, 3), (176, 176, 3)
 
 def _network(model, what):
     require(model is not None, f"{what} returned None; is there a `return`?")
+    require(not inspect.isclass(model), f"{what}: expected a network, got the class {getattr(model, '__name__', '')}: make one of it, with ()")
     require(hasattr(model, "get_weights") and hasattr(model, "predict"), f"{what} should return a Keras model, got {type(model).__name__}")
     return model
 
@@ -81,7 +85,16 @@ def _last_step(model, X, rng):
     if sums < 1e-3:
         return "softmax"
     return ("linear" if least < -1.001 else "tanh, numbers between -1 and 1" if least < -1e-6 and greatest <= 1.001 else "linear" if least < -1e-6 else
-            "sigmoid, two numbers between 0 and 1 that do not add up to 1" if greatest <= 1.001 else "relu, which makes 0 of every negative number")
+            "sigmoid, two numbers between 0 and 1 that do not add up to 1" if greatest <= 1.001 else "relu or the like, which never goes below 0")
+
+
+def _check_new(one, other):
+    """Has each of two networks weights of its own?"""
+    old, before = one.get_weights(), other.get_weights()
+    one.set_weights([w + 1 for w in old])
+    after = other.get_weights()
+    one.set_weights(old)
+    require(all(map(np.array_equal, before, after)), "two calls give networks with the same weights: make new layers in every call, or whoever fits the one changes the other")
 
 
 def check_generate_model(f, kit):
@@ -101,6 +114,8 @@ def check_generate_model(f, kit):
     alone = np.concatenate([_answer(model, X[k : k + 1], "the model's answer") for k in range(3)])
     require(np.allclose(alone, out[:3], atol=1e-3), "a patch gets another answer when other patches are in the batch: "
                                                     "softmax over the last axis, not over the batch")
+    if not kit.lenient:
+        _check_new(_built(f(PATCH), PATCH), model)
     last = _last_step(model, X[:32], rng)
     require(last in ("softmax", "linear"), f"the last layer ends in {last}: end with Dense(2, activation='softmax'), two probabilities that add up to 1")
     linear, best = last == "linear", 0.0
@@ -114,7 +129,7 @@ def check_generate_model(f, kit):
             return
         model = f(PATCH)
     require(False, f"the network cannot learn to tell bright discs from dark ones: {best:.0%} right on the patches it was fitted to. Look at the "
-                   "last activation (softmax or none) and at whether every layer is connected and trainable")
+                   "last activation (softmax or none) and at whether every layer is connected, trainable, and begins with random weights")
 
 
 def _built(model, shape):
@@ -122,6 +137,15 @@ def _built(model, shape):
     if _input_shape(model) is None:
         _answer(model, np.zeros((1, *shape), np.float32), "the network's answer")
     return model
+
+
+def rows_before_the_end(model):
+    """Rows of the map that a classifier flattens or pools away; None where that cannot be seen from outside."""
+    for layer in getattr(model, "layers", ()):
+        with suppress(AttributeError, ValueError):  # it has no input of its own
+            if len(layer.input.shape) == 4 and len(layer.output.shape) == 2:
+                return layer.input.shape[1]
+    return None
 
 
 def _shake(model, rng):
@@ -148,7 +172,7 @@ def check_generate_fcnn_model(f, kit):
     big = _answer(model, np.zeros((1, *CANVAS), np.float32), "the FCNN's answer").shape if _input_shape(model) in (None, CANVAS, (None, None, 3)) else None
     shape = (None, *big[1:]) if big else tuple(model.output_shape)
     require(len(shape) == 4, f"the FCNN's answer to {CANVAS} has shape {shape}, expected a map (N, rows, columns, 2): "
-                             "no Flatten and no Dense on the way, convolutions instead")
+                             "no Flatten and no Dense on the way, and no global pooling: convolutions instead")
     require(shape[-1] == 2, f"the map has {shape[-1]} channel{'s' if shape[-1] != 1 else ''}, expected 2: not a face and face")
     small = _network(f(PATCH), "generate_fcnn_model")
     require(_takes(small, PATCH, "the FCNN's answer"), f"asked for images of {PATCH}, the FCNN takes {_input_shape(small)}: use image_shape")
@@ -159,7 +183,14 @@ def check_generate_fcnn_model(f, kit):
             "layer covers its whole map at once, 8 x 8 cells, without padding (padding='valid')")
     require(big is not None, f"asked for photos of {CANVAS}, the FCNN takes {_input_shape(model)}: use image_shape")
     require(min(big[1:3]) >= 8, f"a photo of 176 x 176 gives a map of {big[1]} x {big[2]}: it should have one answer for every place of the window")
+    if not kit.lenient:
+        _check_new(_built(f(CANVAS), CANVAS), model)
+        _check_new(small, model)
     classifier = _built(kit.other("generate_model")(PATCH), PATCH)
+    cells = kit.run("RegionDetector.checks.networks:rows_before_the_end", classifier)
+    most = 144 // 2 ** round(np.log2(32 / cells)) + 1 if cells else 0
+    require(min(big[1:3]) >= 0.7 * most, f"a photo of 176 x 176 gives a map of {big[1]} x {big[2]}, expected about {most} x {most}: the convolutions that stand for the dense layers "
+                                         "look at every place (strides=1)")
     have, need = small.count_params(), classifier.count_params()
     if have != need and kit.stands_in("generate_model"):
         return  # his own classifier is broken, and this network has the layers of that one
@@ -172,13 +203,16 @@ def check_generate_fcnn_model(f, kit):
         kit.other("copy_weights")(classifier, small)
     away = _difference(classifier, _answer(small, X, "the FCNN's answer"), X)
     require(away < 2e-3, f"with the classifier's weights, the FCNN answers one 32 x 32 window otherwise than the classifier: up to {away:.2f} in the "
-                         "probability of a face. Is every activation and every scaling of the pixels the same in both? (Only the last layer may do without softmax)")
+                         "probability of a face. Is every activation, every pooling and every scaling of the pixels the same in both? (Only the last layer may do without softmax, "
+                         "and softmax goes over the two channels, the last axis)")
 
 
 def _diagnose_copy(old, before, after, base_after, returned):
     """Which weights did not arrive, and what seems to have happened to them."""
     if any(not np.array_equal(a, b) for a, b in zip(old, base_after)):
-        return "the classifier's weights have changed: they are copied in the wrong direction, from the FCNN to the classifier"
+        turned = len(base_after) == len(before) and all(np.array_equal(a.ravel(), b.ravel()) for a, b in zip(base_after, before))
+        return "the classifier's weights have changed" + (": they are copied in the wrong direction, from the FCNN to the classifier" if turned else
+                                                          ", and the cells below go on with it: change fcnn_model alone")
     if all(np.array_equal(a, b) for a, b in zip(before, after)):
         return "the FCNN still has the weights it was made with: hand them over with fcnn_model.set_weights" + (
             ". A model is returned, and the cells below go on with fcnn_model itself" if returned else "")
@@ -190,6 +224,8 @@ def _diagnose_copy(old, before, after, base_after, returned):
         if same:
             return (f"the weight of shape {after[k].shape} has all its numbers, in the wrong order: Flatten counts rows, then columns, "
                     f"then channels, so {old[k].shape} is reshaped, not transposed")
+    if wrong and all(np.abs(old[k].ravel() - after[k].ravel()).max() < 0.02 for k in wrong):
+        return "the weights are nearly the same: they have been rounded on the way, and every digit counts"
     last = len(old) - (2 if old[-1].ndim == 1 else 1)
     if wrong and min(wrong) >= last:
         return "the weights of the last layer were not copied"
@@ -218,7 +254,7 @@ def check_copy_weights(f, kit):
     classifier.set_weights(old)
     X = _windows(rng)
     away = _difference(classifier, _answer(small, X, "the FCNN's answer"), X)
-    if away >= 2e-3 or any(not np.array_equal(a, b) for a, b in zip(old, base_after)):
+    if away >= 1e-4 or any(not np.array_equal(a, b) for a, b in zip(old, base_after)):
         reason = _diagnose_copy(old, before, after, base_after, hasattr(returned, "get_weights"))
         require(False, f"after copy_weights the FCNN answers one 32 x 32 window otherwise than the classifier (up to {away:.2f} in the probability of a face)"
                        + (f": {reason}" if reason else ""))

@@ -31,7 +31,7 @@ def _check_place(boxes, shape, size):
         far = (boxes[:, 2:] <= 0).any() or (sides <= 0).any()
         reason = ("rows and columns are swapped" if swapped else
                   "a box is [min_row, min_col, max_row, max_col], not a corner with a height and a width" if
-                  np.allclose(boxes[:, 2:], size) or far else "it has another size")
+                  np.allclose(boxes[:, 2:], size) or far else "a box is in pixels, not in shares of the photo" if 0 <= boxes.min() <= boxes.max() <= 1 else "it has another size")
         require(False, f"the box {box_text(boxes[bad])} is {sides[bad][0]:g} rows high and {sides[bad][1]:g} columns wide, asked for "
                        f"{size[0]} x {size[1]}: {reason}")
     outside = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > [height, width]).any(axis=1)
@@ -127,6 +127,9 @@ def _patches(value, what, lenient):
         return np.zeros((0, SIDE, SIDE, 3))
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
     small = array.max() <= 1.001
+    require(lenient or small or array.min() >= 0, f"the {what} patches go from {array.min():.3g} to {array.max():.3g}: leave the pixels from 0 to 255, as in images "
+                                                  "(whole numbers of 8 bits with a sign end at 127)")
+    require(lenient or np.abs(array - array[..., :1]).max() > 1e-6, f"the {what} patches are grey: leave the three colours as they are in images")
     require(lenient or not small, f"the {what} patches go from {array.min():.2g} to {array.max():.2g}: leave the pixels from 0 to 255, as in images; "
                                   "the network scales them by itself (Rescaling), and the detector hands it photos from 0 to 255")
     # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255; some networks are fed with -1 to 1
@@ -169,6 +172,15 @@ def _faces_among(middles):
     return [any(_on_face(m, face) for m in middles) for face in FACES]
 
 
+def _check_upright(patches, what):
+    """Red counts the rows of a photo, green its columns."""
+    inner = patches[:, 8:24, 8:24]
+    down, across = (np.abs(np.diff(inner[..., 0], axis=axis)).mean() for axis in (1, 2))
+    require(down > across, f"the {what} patches are turned over: what is a row in the photo is a column in the patch")
+    require((np.median(np.diff(inner[..., 0], axis=1), axis=(1, 2)) >= 0).all(), f"the {what} patches are upside down")
+    require((np.median(np.diff(inner[..., 1], axis=2), axis=(1, 2)) >= 0).all(), f"the {what} patches are mirrored: what is left in the photo is right in the patch")
+
+
 def _check_positive(positive, negative):
     middles = _middles(positive)
     shown = _faces_among(middles)
@@ -179,28 +191,29 @@ def _check_positive(positive, negative):
             require(False, "the positive patches show background and the negative ones faces: return positive, negative in this order")
         recoloured = all(_faces_among(_middles(positive[..., ::-1])))
         turned = sum(any(_on_face(m, face) for m in middles) for face in swapped)
+        strays = [m for m in middles for f in FACES if m[0] != f[0] and np.abs(m[1:] - _center(f[None])[0]).max() <= 4.5]
         edge = all(shown[k] for k in range(len(FACES)) if k not in AT_THE_EDGE)
         corner = sum(any(m[0] == f[0] and np.abs(m[1:] - f[1:3]).max() <= 3 for m in middles) for f in FACES)
         reason = (" The colours come in another order: leave them as they are in images" if recoloured else
+                  " The window lies at the right rows and columns, in another photo: the first number of a box is the photo's index, and the first photo is 0"
+                  if len(strays) > len(middles) / 2 else
                   " It shows what lies at its columns and rows instead: rows and columns are swapped" if turned > max(sum(shown), 2) else
                   " Its window reaches over the edge of the canvas: the face stays in the middle, and black fills up what lies outside" if edge else
                   f" There are {len(positive)} positive patches for {len(FACES)} faces" if len(positive) < len(FACES) else
                   " The corner of its box lies in the middle of a patch: the window goes around the middle of the face" if corner > 2 else
                   " Cut the window around the middle of the face, out of the photo that the box's first number names")
         require(False, f"no positive patch shows the face {box_text(missing[1:])} of photo {missing[0]:g} in its middle.{reason}")
-    down, across = (np.abs(np.diff(positive[..., 0], axis=axis)).mean() for axis in (1, 2))  # red is the row
-    require(down > across, "the positive patches are turned over: what is a row in the photo is a column in the patch")
+    _check_upright(positive, "positive")
     steps = np.median(np.diff(positive[:, 8:24, 8:24, 0], axis=1), axis=(1, 2))
-    upside, wide = steps < 0, (steps > 1.5) | (steps < 0.66)
-    require(not upside.any(), "the positive patches are upside down" if upside.any() else "")
+    wide = (steps > 1.5) | (steps < 0.66)
     require(not wide.any(), f"a positive patch shows {32 * steps[np.argmax(wide)]:.0f} rows of the photo: cut a window of 32 x 32 pixels, do not resize" if wide.any() else "")
     stray = [m for m in middles if not any(_on_face(m, f, 12) for f in FACES)]
     require(not stray, f"a positive patch shows no face: photo {stray[0][0]:g}, around row {stray[0][1]:.0f}, column {stray[0][2]:.0f}" if stray else "")
 
 
 def _check_negative(negative, wanted, shapes, faces):
-    require(len(negative) == wanted, f"asked for {wanted} negative patches, got {len(negative)}: when a box is refused or the photos do not "
-                                     "divide the count evenly, draw another one")
+    reason = ("negative_bbox_count is not used" if len(negative) == len(faces) != wanted else "when a box is refused or the photos do not divide the count evenly, draw another one")
+    require(len(negative) == wanted, f"asked for {wanted} negative patches, got {len(negative)}: {reason}")
     where = _where(negative)
     for patch, place in zip(negative, where):
         black = (patch[:, :, 2] < 30).mean()
@@ -212,6 +225,7 @@ def _check_negative(negative, wanted, shapes, faces):
             iou = overlap(place[1:], face)
             require(iou < TOUCH + 0.04, f"a negative patch shows part of a face: photo {index}, box {box_text(place[1:])}, "
                                         f"IoU {iou:.2f} with the face {box_text(face)}")
+    _check_upright(negative, "negative")
     require(len(np.unique(where, axis=0)) > min(wanted, 10) // 2, "the negative patches are nearly all cut from one place: draw each at random. "
             "With a seed as rng, make one generator of it and hand that on")
     return where
@@ -227,6 +241,7 @@ def check_get_positive_negative(f, kit):
     faces = np.concatenate([FACES, FULL_FACE]) if full else FACES
     images = coded_photos(shapes)
     kit.doing = "with a photo full of faces among the others, where no negative box has room" if full else ""
+    earlier = []
 
     def call(*count, copies=1, **more):
         boxes = np.tile(faces, (copies, 1))
@@ -234,6 +249,10 @@ def check_get_positive_negative(f, kit):
             boxes[[copy * len(faces) + k for copy in (1, 2) for k in AT_THE_EDGE], 1:] -= 1
         positive, negative = parts(_drawing(f, images.copy(), boxes, shapes.copy(), *count, **more), 2, "positive, negative")
         positive, negative = _patches(positive, "positive", kit.lenient), _patches(negative, "negative", kit.lenient)
+        wanted = count[0] if count else len(positive)
+        require(len(negative) == wanted or not any(len(negative) >= len(old) and np.array_equal(negative[: len(old)], old) for old in earlier),
+                f"asked for {wanted} negative patches, got {len(negative)}, and those of an earlier call among them: begin with new lists in every call, and keep nothing between calls")
+        earlier[:] = [negative]
         _check_positive(positive[[not _on_face(m, FULL_FACE[0], 12) for m in _middles(positive)]] if len(positive) else positive, negative)
         require(len(positive) >= len(boxes), f"{len(positive)} positive patches for {len(boxes)} boxes: one for each, also where two of them are the same "
                                              "(the notebook hands in every face three times)")

@@ -24,10 +24,17 @@ def colour(number):
     return np.array([200 - 7 * number, 20 + 9 * number, 10 + 3 * number])
 
 
+SLOPE = (5, 3)  # how much lighter than its mean a picture is at its top and at its left
+
+
 def _picture(number, rows=24):
-    image = np.zeros((rows, 40, 3), np.uint8)
-    image[:] = colour(number)
-    return image
+    light = np.add.outer(*(most * np.linspace(1, -1, length) for most, length in zip(SLOPE, (rows, 40))))
+    return np.round(colour(number) + light[..., None]).astype(np.uint8)
+
+
+def _named(rows, numbers):
+    """(name, label) of the examples: in the second set the names are others, and the labels are numbers."""
+    return [(f"1{name}", NUMBERS[label]) if numbers else (name, label) for name, label in rows]
 
 
 def _save(path, image):
@@ -44,22 +51,24 @@ def _table(path, rows):
 
 
 def lay_out_examples(folder, suffix, numbers=False):
-    """Write a small data set of one-coloured pictures in the folders of the course, under a new folder.
+    """Write a small data set of pictures of one colour each, lighter at the top left, in the folders of the course, under a new folder.
 
     Files are written in another order than that of tables and numbers, as some file systems list them as they were written.
     """
-    home, called = Path(folder), NUMBERS if numbers else {}
+    home = Path(folder)
     for kind, tables in (("image_classification", (("train", TRAIN), ("test", TEST))), ("video_classification", (("train", TRAIN),))):
         number = 0
         for part, rows in tables:
+            rows = _named(rows, numbers)
             for k, (name, _) in reversed(list(enumerate(rows, number))):
                 _save(home / kind / part / "images" / f"{name}{suffix}", _picture(k, 24 + k))
             number += len(rows)
-            _table(home / kind / part / f"y_{part}.csv", [(f"{name}{suffix}", called.get(label, label)) for name, label in rows])
-    for number, (clip, _) in enumerate(CLIPS):
+            _table(home / kind / part / f"y_{part}.csv", [(f"{name}{suffix}", label) for name, label in rows])
+    clips = _named(CLIPS, numbers)
+    for number, (clip, _) in enumerate(clips):
         for frame in sorted(range(FRAMES), key=lambda k: 7 * k % FRAMES):
             _save(home / "video_classification" / "test" / "videos" / clip / f"{frame}.jpg", _picture(frame + 2 * number))
-    _table(home / "video_classification" / "test" / "y_test.csv", [(clip, called.get(label, label)) for clip, label in CLIPS])
+    _table(home / "video_classification" / "test" / "y_test.csv", clips)
     return str(home)
 
 
@@ -99,6 +108,7 @@ def _pixels(image, name, lenient):
     array = np.asarray(image, dtype=float)
     require(array.ndim == 3 and array.shape[2] == 3, f"{name}: expected a picture (height, width, 3), got shape {array.shape}")
     small = array.max() <= 1
+    require(lenient or array.min() >= 0, f"{name}: the pixels are {image.dtype} from {array.min():.3g} to {array.max():.3g}, expected uint8 from 0 to 255: leave them as they are in the file")
     require(lenient or image.dtype == np.uint8 or small and image.dtype.kind == "f", f"{name}: the pixels are {image.dtype} from {array.min():g} to {array.max():g}, expected uint8 "
                                                                                     "from 0 to 255: picture.astype('uint8')")
     return array * 255 if small else array
@@ -109,10 +119,16 @@ def _holds(part):
     return next(iter(part.values() if isinstance(part, dict) else part), None) if isinstance(part, (dict, list, tuple)) else part
 
 
+def _kind(value):
+    if isinstance(value, (list, tuple)):
+        return "rows of text" if len(value) and isinstance(value[0], str) else "clips"
+    return "labels" if isinstance(value, (str, bytes, int, np.integer)) else "clips" if np.ndim(value) == 4 else "pictures"
+
+
 def _check_order(answer, third="pictures"):
     """The four answers in their order, pictures (or clips) and labels in turn."""
     first = [_holds(part) for part in answer]
-    kinds = ["labels" if isinstance(v, (str, bytes, int, np.integer)) else "clips" if isinstance(v, (list, tuple)) or np.ndim(v) == 4 else "pictures" for v in first]
+    kinds = [_kind(value) for value in first]
     asked = ["pictures", "labels", third, "labels"]
     require(kinds == asked or kinds[2] == "pictures" and asked[2] == "clips" and kinds[1::2] == asked[1::2],
             f"expected {', '.join(asked)} in this order; got {', '.join(kinds)}")
@@ -140,15 +156,40 @@ def _pairs(images, labels, what, lenient):
     return [(name, image, str(label)) for name, image, label in found]
 
 
+def _why_label(label, truth, what):
+    """What a label that is not the table's seems to be."""
+    if label.strip() == truth:
+        return "there is a space or the end of a line in it: label.strip() takes it away"
+    if label.strip("'\"") == truth:
+        return "the quotation marks do not belong to it"
+    if label.lower() == truth.lower():
+        return "leave the letters as they are in the table"
+    if what == "clips":
+        return "match clips and labels by name"
+    return "match pictures and labels by file name; the folder lists its files in another order than the table"
+
+
+def _check_upright(array, name):
+    """Pictures are lighter at the top and at the left."""
+    (high, wide), flat = np.array(array.shape[:2]) // 2, array.mean(axis=2)
+    down, right = flat[:high].mean() < flat[-high:].mean() - 1, flat[:, :wide].mean() < flat[:, -wide:].mean() - 1
+    require(not (down and right), f"{name}: the picture is turned by 180 degrees: np.flip(image) turns every axis; image[:, :, ::-1] exchanges the colours alone")
+    require(not (down or right), f"{name}: the picture is {'upside down' if down else 'mirrored'}: leave rows and columns as they are in the file")
+
+
 def _check_colour(image, number, name, lenient, size=None):
     array = _pixels(image, name, lenient)
     require(lenient or size is None or array.shape[:2] == size, f"{name}: the picture is {array.shape[0]} x {array.shape[1]}, in the file it is {size[0]} x {size[1]}: "
-                                                                "leave its size, or faces become too small to be found" if size else "")
+            + ("rows and columns are swapped" if array.shape[1::-1] == size else "leave its size, or faces become too small to be found") if size else "")
     mean, want = array.reshape(-1, 3).mean(axis=0), colour(number)
     if np.abs(mean - want).max() > 12:
+        other = mean[[0, 2, 1]], mean[[1, 0, 2]], mean[[1, 2, 0]], mean[[2, 0, 1]]
         reason = ("blue and red are swapped: cv2.imread gives BGR, so turn it round with image[:, :, ::-1]" if np.abs(mean[::-1] - want).max() <= 12 else
-                  "the picture is grey" if np.ptp(mean) < 3 else "that is another picture")
-        require(False, f"{name}: the picture's colour is {mean.round().astype(int).tolist()}, in the file it is {want.tolist()}: {reason}")
+                  "the colours come in another order than red, green, blue" if any(np.abs(turned - want).max() <= 12 for turned in other) else
+                  "the picture is grey" if np.ptp(mean) < 3 else "the picture is lighter or darker than its file: leave the pixels as they are" if np.ptp(mean / want) < 0.3 else
+                  "that is another picture")
+        require(False, f"{name}: the picture's mean colour is {mean.round().astype(int).tolist()}, in the file it is {want.tolist()}: {reason}")
+    _check_upright(array, name)
 
 
 def _number(array, among):
@@ -159,7 +200,10 @@ def _number(array, among):
 
 def _check_photos(images, labels, rows, first, what, lenient, numbers=False):
     found = _pairs(images, labels, what, lenient)
-    rows = [(name, NUMBERS[label] if numbers else label) for name, label in rows]
+    earlier = {name for name, _ in (*TRAIN, *TEST)} if numbers else set()
+    rows = _named(rows, numbers)
+    others = [name for name, _, _ in found if Path(name).stem in earlier]
+    require(not others, f"{what}: {others[0]!r} lay in the folder of an earlier call: begin with new dictionaries in every call, and keep nothing between calls" if others else "")
     require(len(found) == len(rows), f"{what}: {len(found)} pictures, there are {len(rows)} in the folder")
     truth = {first + k: (name, label) for k, (name, label) in enumerate(rows)}
     for name, image, label in found:
@@ -168,14 +212,13 @@ def _check_photos(images, labels, rows, first, what, lenient, numbers=False):
         if isinstance(images, dict):
             by_name = next((k for k, row in truth.items() if row[0] == Path(name).stem), None)
             require(by_name is not None, f"{what}: {name!r} is the name of no picture in this folder; they are called {', '.join(n for n, _ in rows)}"
-                    + (" (training and test photos are swapped)" if any(Path(name).stem == n for n, _ in (*TRAIN, *TEST)) else ""))
+                    + (" (training and test photos are swapped)" if any(Path(name).stem == n for n, _ in _named((*TRAIN, *TEST), numbers)) else ""))
             require(number == by_name or number not in truth, f"{what}: under the name {name!r} lies another picture: the files are not listed in the "
                                                               "order of the table")
             number = by_name
         require(number in truth, f"{what}: a picture of another folder (training and test photos are swapped?)")
         _check_colour(image, number, name, lenient, (24 + number, 40))
-        require(label == truth[number][1], f"{what}: {truth[number][0]} shows {truth[number][1]}, the label says {label}: "
-                                           "match pictures and labels by file name; the folder lists its files in another order than the table")
+        require(label == truth[number][1], f"{what}: {truth[number][0]} shows {truth[number][1]}, the label says {label!r}: {_why_label(label, truth[number][1], 'pictures')}")
 
 
 def check_load_image_data(f, kit):
@@ -199,10 +242,14 @@ def check_load_video_data(f, kit):
 
 
 def _check_clips(videos, labels, lenient, numbers):
+    truth, earlier = dict(_named(CLIPS, numbers)), {clip for clip, _ in CLIPS} if numbers else set()
+    others = [name for name in videos if Path(str(name)).stem in earlier] if isinstance(videos, dict) else []
+    require(not others, f"clip {others[0]!r} lay in the folder of an earlier call: begin with new dictionaries in every call, and keep nothing between calls" if others else "")
     require(len(videos) == len(CLIPS), f"{len(videos)} clips, there are {len(CLIPS)} folders in test/videos")
-    truth = {clip: NUMBERS[label] if numbers else label for clip, label in CLIPS}
+    clips = list(truth)
     for name, frames, label in _pairs(videos, labels, "clips", lenient):
         require(hasattr(frames, "__len__") and not isinstance(frames, dict), f"clip {name}: expected a list of frames, got {type(frames).__name__}")
+        require(not hasattr(frames, "ndim") or frames.ndim == 4, f"clip {name}: expected a list of frames, got one array of shape {np.shape(frames)}")
         require(len(frames) == FRAMES, f"clip {name}: {len(frames)} frames, there are {FRAMES} in its folder")
         # green stays green in BGR
         numbers_seen = [round((_pixels(frame, f"clip {name}", lenient)[:, :, 1].mean() - 20) / 9) for frame in frames]
@@ -212,6 +259,6 @@ def _check_clips(videos, labels, lenient, numbers):
         require(order == list(range(FRAMES)), f"clip {name}: the frames come in the order {', '.join(map(str, order[:6]))} ...: "
                 + ("sorted as text, 10 comes before 2; sort by the number" if order == sorted(range(FRAMES), key=str) else "sort them by the number in their names"))
         if isinstance(videos, dict):
-            require(Path(name).stem == CLIPS[clip][0], f"under the name {name!r} lies clip {CLIPS[clip][0]}: the folders are not listed in the order of the table")
-        require(label == truth[CLIPS[clip][0]], f"clip {CLIPS[clip][0]} shows {truth[CLIPS[clip][0]]}, the label says {label}: match clips and labels by name")
+            require(Path(name).stem == clips[clip], f"under the name {name!r} lies clip {clips[clip]}: the folders are not listed in the order of the table")
+        require(label == truth[clips[clip]], f"clip {clips[clip]} shows {truth[clips[clip]]}, the label says {label!r}: {_why_label(label, truth[clips[clip]], 'clips')}")
         _check_colour(frames[1], numbers_seen[1], f"clip {name}, frame 1", lenient, (24, 40))

@@ -44,6 +44,9 @@ def no_face(seed, size=(330, 380)):
 
 
 def _crops(value, count):
+    if isinstance(value, tuple) and len(value) == 2 and count != 2:
+        require(np.ndim(value[0]) != 1 or len(np.shape(value[1])) != 4, "found comes first and the crops second: return crops, found")
+        require(np.ndim(value[1]) == 1, f"beside the crops came something of shape {np.shape(value[1])}: found is one True or False for each photo")
     if isinstance(value, tuple) and len(value) == 2 and np.ndim(value[1]) == 1:
         value = value[0]
     if isinstance(value, dict):
@@ -75,6 +78,26 @@ def _eyes(crop):
     return eyes[np.argsort(eyes[:, 1])]
 
 
+def _normal(image, eyes):
+    """The face between and below its eyes, in grey, upright, of one size and one contrast."""
+    import cv2
+
+    (top, left), (bottom, right) = eyes
+    turn = cv2.getRotationMatrix2D((float(left + right) / 2, float(top + bottom) / 2), float(np.degrees(np.arctan2(bottom - top, right - left))), float(20 / np.hypot(bottom - top, right - left)))
+    turn[:, 2] += [24 - (left + right) / 2, 16 - (top + bottom) / 2]
+    grey = cv2.warpAffine(image[..., 0], turn, (48, 48)).astype(float)[2:44, 6:42]
+    return (grey - grey.mean()) / max(grey.std(), 1e-6)
+
+
+def _more_like_its_mirror(crop, eyes, image):
+    """How much more the crop's face looks like the mirror image of the photo's than like the photo's: below 0 where all is well."""
+    in_photo = _eyes(image)
+    if in_photo is None:
+        return 0.0
+    mine, photos = _normal(np.ascontiguousarray(crop), eyes), _normal(image, in_photo)
+    return float((mine[:, ::-1] * photos).mean() - (mine * photos).mean())
+
+
 # Green of each photo's face, as a share of its red: by it one knows whose face is in a crop
 GREENS = {"a.png": 0.95, "c.png": 0.8, "d.png": 0.65, "e.png": 0.5}
 
@@ -101,19 +124,25 @@ def check_preprocess_imgs(f, kit):
         answer = either_form(f, photos)
         crops = _crops(answer, len(photos))
         _check_found(answer, list(photos))
+    few = np.unique(crops[:, ::7, ::7])
+    require(len(few) > 4, f"the crops hold hardly other numbers than {', '.join(map(str, few))}: was something cut to whole numbers, or to True and False, on the way?")
     require(any(not np.array_equal(crop, crops[0]) for crop in crops[1:]), "all crops are one and the same: each photo wants an array of its own, "
                                                                            "and a list that holds one array five times shows what was written into it last")
+    mirrored = 0.0
     for name, crop in zip(photos, crops):
         if name == "b.png":
             continue
         colours = crop.reshape(-1, 3).astype(float)
         lit = colours[colours.max(axis=1) > 90]
+        require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
         require(len(lit) and lit[:, 0].mean() > lit[:, 2].mean() + 5, f"photo {name}: blue and red are swapped in the crop" if len(lit) and
                 lit[:, 2].mean() > lit[:, 0].mean() + 5 else f"photo {name}: the crop has lost its colours or is black; expected RGB from 0 to 255")
+        require(lit[:, 1].mean() > lit[:, 2].mean() - 2, f"photo {name}: green and blue are swapped in the crop")
         eyes = _eyes(crop)
         if eyes is None:
             turned = _eyes(np.ascontiguousarray(crop.transpose(1, 0, 2))) is not None
-            require(False, f"photo {name}: there is no face to be seen in the crop: " + ("rows and columns are swapped in it" if turned else
+            require(_eyes(np.ascontiguousarray(crop[::-1])) is None, f"photo {name}: the crop is upside down")
+            require(False, f"photo {name}: there is no face to be seen in the crop: " + ("it lies on its side: rows and columns are swapped, or it was turned by 90 degrees" if turned else
                     "box [min_row, min_col, max_row, max_col] means image[min_row:max_row, min_col:max_col]"))
         (top, left), (bottom, right) = eyes / SIDE
         wide = np.hypot(right - left, bottom - top)
@@ -124,10 +153,26 @@ def check_preprocess_imgs(f, kit):
         require(0.36 < middle < 0.64, f"photo {name}: the middle between the eyes lies at {middle:.0%} of the width, expected about half")
         height = (top + bottom) / 2
         require(0.15 < height < 0.6, f"photo {name}: the eyes lie at {height:.0%} of the height, expected above the middle")
+        if not kit.lenient:
+            mirrored += _more_like_its_mirror(crop, eyes, photos[name])
         require(_whose(crop) == name, f"in the place of photo {name} lies the face of photo {_whose(crop)}: one crop for every photo, in their order")
         tilt = np.degrees(np.arctan2(bottom - top, right - left))
         require(abs(tilt) < 9, f"photo {name}: the eyes are tilted by {abs(tilt):.0f} degrees"
                 + (f", the head in the photo by {abs(tilts[name])}: turn the face upright by its landmarks (alignment.align)" if name in tilts else ""))
+    require(mirrored <= 0.1, "the faces are mirrored in the crops: what is left in the photo is left in its crop, too")
+    if not kit.lenient:
+        _check_again(f, photos, crops)
+
+
+def _check_again(f, photos, crops):
+    """Asked about other photos under the names of the first ones."""
+    exchanged = {"a.png": photos["c.png"], "c.png": photos["a.png"], "d.png": photos["d.png"]}
+    answer = either_form(f, exchanged)
+    own = answer[0] if isinstance(answer, tuple) else answer
+    many = len(own) if hasattr(own, "__len__") else 0
+    require(many <= len(exchanged), f"asked about {len(exchanged)} photos after {len(photos)} others, it gives {many} crops: begin with a new list in every call, and keep nothing between calls")
+    again = _crops(answer, len(exchanged)).astype(float)
+    require(np.abs(again[0] - crops[2]).mean() < 6, "asked about other photos under the names of earlier ones, it gives the earlier crops: keep nothing between calls")
 
 
 def either_form(preprocess_imgs, photos):

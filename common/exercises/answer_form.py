@@ -57,8 +57,11 @@ def numbers(value, what, columns=None):
     require(value is not None, f"{what}: got None; is there a `return`?")
     try:
         array = np.asarray(value, dtype=float)
+        text = np.asarray(value).dtype.kind in "SU"  # numpy reads numbers out of it, and the cells below do not
     except (TypeError, ValueError):
-        raise Wrong(f"{what}: expected numbers, got {type(value).__name__} {short(value)}") from None
+        array, text = None, True
+    if text:
+        raise Wrong(f"{what}: expected numbers, got {type(value).__name__} {short(value)}")
     if columns is not None:
         if array.size == 0:
             return np.zeros((0, columns))

@@ -1,0 +1,212 @@
+"""Slips in TrackDetector's exercises that look right at first: each is named, and nothing is said of it that is not true."""
+
+import cv2
+import numpy as np
+import pytest
+import test_checks_track as track
+from coursework import rejected
+
+from common.photos import read_photo
+from TrackDetector import faces
+from TrackDetector.exercises import TASK
+
+# --- loaders ---
+
+
+def loaded(read=read_photo, label=lambda who: who):
+    def f(dir_name):
+        answer = []
+        for part in ("train", "test"):
+            rows = track.table(dir_name / part / f"y_{part}.csv")
+            answer += [{name: read(dir_name / part / "images" / name) for name, _ in rows}, {name: label(who) for name, who in rows}]
+        return tuple(answer)
+    return f
+
+
+def growing(dir_name, photos={}, labels={}, tests={}, test_labels={}):  # noqa: B006
+    for kept, new in zip((photos, labels, tests, test_labels), loaded()(dir_name)):
+        kept.update(new)
+    return photos, labels, tests, test_labels
+
+
+def growing_clips(dir_name, videos={}, labels={}):  # noqa: B006
+    *train, clips, names = track.clips()(dir_name)
+    videos.update(clips)
+    labels.update(names)
+    return (*train, videos, labels)
+
+
+PHOTOS = {
+    "np.flip": (loaded(lambda p: np.flip(cv2.imread(str(p)))), "turned by 180 degrees"),
+    "upside down": (loaded(lambda p: read_photo(p)[::-1]), "upside down"),
+    "mirrored": (loaded(lambda p: read_photo(p)[:, ::-1]), "mirrored"),
+    "turned over": (loaded(lambda p: read_photo(p).transpose(1, 0, 2)), "rows and columns are swapped"),
+    "green and blue": (loaded(lambda p: read_photo(p)[..., [0, 2, 1]]), "another order than red, green, blue"),
+    "lighter": (loaded(lambda p: np.clip(read_photo(p) * 1.3, 0, 255).astype(np.uint8)), "lighter or darker than its file"),
+    "from -1 to 1": (loaded(lambda p: read_photo(p) / 127.5 - 1), "from -0.984 to 0.6"),
+    "the end of the line": (loaded(label=lambda who: who + "\n"), "label.strip()"),
+    "a space": (loaded(label=lambda who: " " + who), "label.strip()"),
+    "quotation marks": (loaded(label=lambda who: f'"{who}"'), "quotation marks"),
+    "capitals": (loaded(label=str.upper), "leave the letters"),
+    "labels in tuples": (loaded(label=lambda who: (who,)), "rows of text"),
+    "grows from call to call": (growing, "begin with new dictionaries in every call"),
+    "paths": (loaded(read=str), "got labels, labels"),
+}
+CLIPS = {
+    "np.flip": (track.clips(read=lambda p: np.flip(cv2.imread(str(p)))), "turned by 180 degrees"),
+    "grows from call to call": (growing_clips, "begin with new dictionaries in every call"),
+    "the mean of a clip": (track.clips(one=lambda frames: np.mean(frames, axis=0)), "got one array"),
+    "every second frame": (track.clips(one=lambda frames: frames[::2]), "6 frames, there are 12"),
+    "the end of the line": (track.clips(labels=lambda rows: {name: who + "\r" for name, who in rows}), "label.strip()"),
+    "an iterator": (track.clips(one=iter), "expected a list of frames"),
+}
+
+# --- crops ---
+
+
+def kept_by_name():
+    kept = {}
+
+    def f(imgs):
+        for name, image in imgs.items():
+            kept.setdefault(name, track.aligned(image))
+        return np.array([kept[name] for name in imgs])
+    return f
+
+
+def growing_crops(imgs, crops=[]):  # noqa: B006
+    crops += [track.aligned(image) for image in imgs.values()]
+    return np.array(crops)
+
+
+def found(imgs):
+    return [faces.find_face(image, thorough=False) for image in imgs.values()]
+
+
+def crops(change):
+    return track.each(lambda image: change(track.aligned(image)))
+
+
+CROPS = {
+    "mirrored": (crops(lambda crop: crop[:, ::-1]), "mirrored in the crops"),
+    "upside down": (crops(lambda crop: crop[::-1]), "the crop is upside down"),
+    "on its side": (crops(np.rot90), "it lies on its side"),
+    "half as bright": (crops(lambda crop: crop // 2), "much darker than the photo"),
+    "green and blue": (crops(lambda crop: crop[..., [0, 2, 1]]), "green and blue are swapped"),
+    "True and False": (crops(lambda crop: crop > 100), "hardly other numbers than"),
+    "whole numbers of shares": (crops(lambda crop: (crop / 255).astype(np.uint8)), "hardly other numbers than"),
+    "boxes beside them": (lambda imgs: (crops(lambda crop: crop)(imgs), np.array([face.box for face in found(imgs)])), "True or False for each photo"),
+    "found first": (lambda imgs: (np.array([face.found for face in found(imgs)]), crops(lambda crop: crop)(imgs)), "return crops, found"),
+    "kept by file name": (kept_by_name(), "it gives the earlier crops"),
+    "grows from call to call": (growing_crops, "begin with a new list in every call"),
+}
+
+# --- classifier ---
+
+
+class FarWeights(track.Plain):
+    """The farther, the more it counts."""
+
+    def __init__(self, nn_model, layer=None, n_neighbors=3):
+        super().__init__(nn_model, layer)
+        self.n_neighbors = n_neighbors
+
+    def fit(self, train_imgs, train_labels):
+        from sklearn.neighbors import KNeighborsClassifier
+
+        labels = [train_labels[name] for name in train_imgs]
+        self.knn = KNeighborsClassifier(self.n_neighbors, weights=lambda away: away**4).fit(self.describe(train_imgs)[0], labels)
+
+
+class Farthest(track.ByHand):
+    def who(self, descriptors):
+        return [self.names[k] for k in np.linalg.norm(descriptors[:, None] - self.gallery[None], axis=2).argmax(axis=1)]
+
+
+class NextName(track.ByHand):
+    def who(self, descriptors):
+        order = sorted(set(self.names))
+        return [order[(order.index(name) + 1) % len(order)] for name in super().who(descriptors)]
+
+
+class ByBatch(track.ByHand):
+    """Standardised by the photos that are asked about together."""
+
+    def describe(self, images):
+        descriptors, seen = super().describe(images)
+        return (descriptors - descriptors.mean(axis=0)) / (descriptors.std(axis=0) + 1e-6), seen
+
+
+class Layerless(track.Plain):
+    def __init__(self, nn_model, layer=None, n_neighbors=3):
+        super().__init__(nn_model)
+
+
+class ByName(track.Plain):
+    """Answers are kept under the names of the files."""
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.kept = {}
+
+    def fit(self, train_imgs, train_labels):
+        super().fit(train_imgs, train_labels)
+        self.kept.clear()
+
+    def classify_images(self, test_imgs):
+        self.kept = {**super().classify_images(test_imgs), **self.kept}
+        return {name: self.kept[name] for name in test_imgs}
+
+
+class KnowsTheNames(track.Plain):
+    def classify_images(self, test_imgs):
+        return {name: self.taught[1].get(name, who) for name, who in super().classify_images(test_imgs).items()}
+
+
+class Backwards(track.Plain):
+    def classify_images(self, test_imgs):
+        return dict(zip(test_imgs, list(super().classify_images(test_imgs).values())[::-1]))
+
+
+class LearnsOn(track.Plain):
+    """Takes what it is asked about into its gallery."""
+
+    def fit(self, train_imgs, train_labels):
+        super().fit(dict(train_imgs), dict(train_labels))
+
+    def classify_images(self, test_imgs):
+        answer = super().classify_images(test_imgs)
+        photos, labels = self.taught
+        track.Plain.fit(self, {**photos, **{f"x{n}": i for n, i in test_imgs.items()}}, {**labels, **{f"x{n}": who for n, who in answer.items()}})
+        return answer
+
+
+def answers(change):
+    return type("Changed", (track.Plain,), {"classify_images": lambda self, test_imgs: {n: change(str(who)) for n, who in track.Plain.classify_images(self, test_imgs).items()}})
+
+
+def every_frame(self, test_videos):
+    return {name: list(self.knn.predict(self.describe(frames)[0])) for name, frames in test_videos.items()}
+
+
+PEOPLE = {
+    "the farther counts more": (FarWeights, "the nearer a neighbour is, the more it counts"),
+    "the farthest": (Farthest, "by the least distance"),
+    "the next name": (NextName, "an index is one off"),
+    "standardised by those asked together": (ByBatch, "fewer at a time"),
+    "layer not used": (Layerless, "layer is not used"),
+    "kept by file name": (ByName, "look at the photo, not at what it is called"),
+    "knows the training photos' names": (KnowsTheNames, "look at the photo, not at what it is called"),
+    "backwards": (Backwards, "under the keys of other photos"),
+    "learns from the exam": (LearnsOn, "it must not learn from them"),
+    "bytes": (answers(str.encode), "decode it"),
+    "with a probability": (answers(lambda who: (who, 0.5)), "one name is asked for"),
+    "capitals": (answers(str.upper), "leave the letters of a name"),
+    "a name for every frame": (track.variant(classify_videos=every_frame), "the frames of a clip vote"),
+}
+SLIPS = {"load_image_data": PHOTOS, "load_video_data": CLIPS, "preprocess_imgs": CROPS, "Classifier": PEOPLE}
+
+
+@pytest.mark.parametrize("exercise, name", [pytest.param(exercise, name, id=f"{exercise}: {name}") for exercise, slips in SLIPS.items() for name in slips])
+def test_a_slip_is_named(exercise, name):
+    rejected(TASK, exercise, *SLIPS[exercise][name])
