@@ -162,7 +162,7 @@ def _demo(path, name, progress):
     if name == "original":
         return _enlarged(*_demo(path, "test", progress))
     file = path / f"demo-{name}.npz"
-    notes = {"maker": _demo_version()}
+    notes = {"maker": demo_version()}
     cached = load_split(file, **notes)
     if cached is None:
         cached = make_scenes(name, progress=progress)
@@ -183,7 +183,7 @@ def _enlarged(images, bboxes, shapes):
     return photos, np.column_stack([bboxes[:, 0], larger]), np.array([photo.shape for photo in photos])
 
 
-def _demo_version():
+def demo_version():
     """Changes when the scene maker changes, so that no old scenes are taken from cache."""
     import hashlib
     import inspect

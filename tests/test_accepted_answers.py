@@ -1,32 +1,23 @@
 """What a check calls right goes through the notebook's next cells, and they give what the reference gives."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
 import test_checks_networks as networks
 import test_checks_optional as optional
 import test_checks_region as region
 import test_checks_track as track
+from few_photos import some
 from notebook_cells import Cells
 
 from common import scores
 from common.boxes import iou
 from RegionDetector import model as reference_models
-from RegionDetector.demo.scenes import scenes
 from RegionDetector.exercises import TASK as REGION
 from TrackDetector.exercises import TASK as TRACK
 
 FIT = ("make-model", "show-augmentation", "fit-model", "plot-fit", "load-best", "worst-patches")
 CONVERT = ("make-fcnn", "conversion", "check-exact", "check-borders", "receptive-field", "show-heat-maps", "explore-window")
 SCORE = ("pr-curve", "show-int32", "choose-threshold", "explore-threshold", "worst-first", "missed-by-light", "score-test", "show-test")
-
-
-def some(part, count):
-    """A few of the built-in scenes, as `load_dataset` gives them."""
-    made = list(islice(scenes(part), count))
-    boxes = np.concatenate([np.insert(scene.faces, 0, k, axis=1) for k, scene in enumerate(made)])
-    return np.stack([scene.image for scene in made]), boxes, np.array([scene.shape for scene in made])
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from common import orl
 from RegionDetector.demo import scenes as demo_scenes
+from RegionDetector.get_data import load_dataset
 
 SPLITS = {"train": 918, "val": 306, "test": 307}
 
@@ -70,8 +71,8 @@ def test_photos_differ_in_shape_and_some_fill_the_canvas(made):
     assert 0.2 < (shapes[:, 0] > shapes[:, 1]).mean() < 0.8
 
 
-def test_make_scenes_gives_what_load_dataset_promises(made):
-    images, bboxes, shapes = demo_scenes.make_scenes("test", progress=False)
+def test_load_dataset_gives_what_it_promises(made, tmp_path):
+    images, bboxes, shapes = load_dataset(tmp_path, "test", "demo", progress=False)
     assert images.shape == (307, 176, 176, 3) and images.dtype == np.uint8
     assert bboxes.shape == (sum(len(scene.faces) for scene in made["test"]), 5)
     assert bboxes.dtype == float and set(bboxes[:, 0]) == set(range(307))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from few_photos import lay_out_demo
 
 from common.exercises.restart import cells_to_run, needs_and_makes, read_notebook
 from common.notebooks import NotebookFailed, run_notebook
@@ -250,7 +251,8 @@ def test_after_a_restart_a_section_runs(tmp_path, monkeypatch):
     code = [cell for cell in source.cells if cell.cell_type == "code"][:TOP]
     members = next(cells for _, cells in sections(source) if cells[0].id == "boxes")
     there = nbformat.v4.new_code_cell(f"import os\nos.chdir({str(ROOT / 'RegionDetector')!r})")
-    short = nbformat.v4.new_code_cell("SOURCE, EPOCHS, COPIES = 'demo', 1, 1")
+    short = nbformat.v4.new_code_cell(f"SOURCE, EPOCHS, COPIES, DATA = 'demo', 1, 1, {str(tmp_path)!r}")
+    lay_out_demo(tmp_path, train=100, val=50, test=4)
     written = []
     for _ in range(2):
         nbformat.write(nbformat.v4.new_notebook(cells=[there, *code[:2], short, *code[2:], *members]), tmp_path / "in.ipynb")
@@ -258,6 +260,6 @@ def test_after_a_restart_a_section_runs(tmp_path, monkeypatch):
         again = next(cell for cell in run.cells if cell.source.startswith("catch_up("))
         text = "".join(output.text for output in again.outputs)
         assert re.match(r"Running \d+ cells again .*\nAll that this section needs is there, after \d+ s\.\n$", text), text
-        assert any("boxes on 306 photos" in output.get("text", "") for cell in run.cells for output in cell.get("outputs", []))
+        assert any("boxes on 50 photos" in output.get("text", "") for cell in run.cells for output in cell.get("outputs", []))
         written.append((tmp_path / "weights" / "classifier.weights.h5").stat().st_mtime_ns)
     assert written[0] == written[1]  # the second time they were read
