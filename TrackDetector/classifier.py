@@ -271,7 +271,7 @@ class Classifier(Describer):
         self._fitted()
         names, images = named(test_imgs)
         crops, found = self.crop(images, names=names) if images else (np.zeros((0, 1, 1, 3), np.uint8), [])
-        answers = self.identify(self.describe(crops), found) if images else []
+        answers = self.identify(self.describe_again(crops), found) if images else []
         return like(test_imgs, answers if details else [a.label for a in answers])
 
     def classify_videos(self, test_videos, details=False):
@@ -310,7 +310,7 @@ class Classifier(Describer):
                 crops[span], found[span] = self.crop(frames[span], names=where[span])
                 use[span] = found[span] if found[span].any() else True
             seen.append(np.flatnonzero(use[span]))
-        descriptors = np.split(self.describe(crops[use]), np.cumsum([len(s) for s in seen])[:-1]) if use.any() else [[]] * len(clips)
+        descriptors = np.split(self.describe_again(crops[use]), np.cumsum([len(s) for s in seen])[:-1]) if use.any() else [[]] * len(clips)
         answers = [self.answer_clip(d, s, bool(found[first[i]:first[i + 1]].any())) for i, (d, s) in enumerate(zip(descriptors, seen))]
         return like(test_videos, answers if details else [a.label for a in answers])
 

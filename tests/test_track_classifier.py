@@ -33,6 +33,25 @@ def test_details_tell_distance_and_neighbours(colours):
     assert answer.distance == pytest.approx(np.linalg.norm(gallery - probe, axis=1).mean(), abs=1e-5)
 
 
+def test_the_same_faces_are_described_once_until_they_or_the_network_change(monkeypatch):
+    """First the names, then the details of the same photos, as the notebook asks."""
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, use_bias=False)])
+    model.set_weights([np.eye(3)])
+    c, probes = classifier(model).fit(GALLERY, LABELS), [patch(180, 30, 20), patch(0, 150, 0)]
+    looks, describe = [], c.describe
+    monkeypatch.setattr(c, "describe", lambda crops: looks.append(len(crops)) or describe(crops))
+    assert c.classify_images(probes) == ["Rose", "Fern"]
+    first = c.classify_images(probes, details=True)
+    assert [answer.name for answer in first] == ["Rose", "Fern"] and looks == [2]
+    assert c.classify_images(probes[::-1]) == ["Fern", "Rose"] and looks == [2, 2]
+    probes[0][:] = probes[1]  # in place
+    assert c.classify_images(probes) == ["Fern", "Fern"] and looks == [2] * 3
+    model.set_weights([np.eye(3)[[1, 0, 2]]])  # now red is green
+    assert c.classify_images(probes) == ["Rose", "Rose"] and looks == [2] * 4
+    clip = {"clip": [patch(180, 30, 20)] * 3}
+    assert [c.classify_videos(clip, details=True)["clip"].name, c.classify_videos(clip)["clip"]] == ["Fern", "Fern"] and looks == [2] * 4 + [3]
+
+
 def test_k_neighbours_vote_and_the_nearer_weigh_more(colours):
     gallery = [patch(100, 0, 0), patch(108, 0, 0), patch(108, 2, 0)]
     labels = ["one", "two", "two"]
