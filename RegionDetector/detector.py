@@ -104,7 +104,7 @@ def heat_maps(fcnn_model, images, batch_size=BATCH, mirror=False):
         raise ValueError(f"expected images of one size, these have {len(shapes)}: {', '.join(map(str, sorted(shapes)[:3]))}")
     if any(len(shape) != 3 or shape[2] != channels or min(shape[:2]) < WINDOW.min() for shape in shapes):
         raise ValueError(f"expected images of at least {WINDOW[0]} x {WINDOW[1]} pixels with {channels} channels, got the shape {shapes.pop()}")
-    run = compiled(_quicker(fcnn_model, len(images)))
+    run = _runner(fcnn_model, len(images))
 
     def look(batch):
         batch = batch.astype("float32")
@@ -120,17 +120,17 @@ def heat_maps(fcnn_model, images, batch_size=BATCH, mirror=False):
     return in_batches(look, images, batch_size)
 
 
-def _quicker(fcnn_model, count):
-    """For many photos the twin with its large convolution in frequency space, which takes half the time; any other model stays as it is."""
-    from RegionDetector.networks.fourier import fits, for_looking
+def _runner(fcnn_model, count):
+    """What runs a network: for many photos its twin with the large convolution in frequency space, which takes half the time, if it has one."""
+    from RegionDetector.networks.fourier import fits, looking
     from RegionDetector.networks.layer_copies import CannotConvert
 
     if count < MANY or not any(fits(layer) for layer in getattr(fcnn_model, "layers", ())):
-        return fcnn_model
+        return compiled(fcnn_model)
     try:
-        return for_looking(fcnn_model)
+        return looking(fcnn_model)
     except (CannotConvert, ValueError, TypeError):  # branches, or layers of somebody's own that cannot be made anew
-        return fcnn_model
+        return compiled(fcnn_model)
 
 
 def _vertex(before, here, after):

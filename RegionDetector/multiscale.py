@@ -57,10 +57,10 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     ----------
     E. H. Adelson et al., "Pyramid methods in image processing", RCA Engineer 29(6), 1984.
     """
-    from RegionDetector.networks.fourier import for_looking
+    from RegionDetector.networks.fourier import looking
 
     learnt = fcnn_model.output_shape[-1] == pyramid_model.ANSWERS
-    run = compiled(fcnn_model if learnt else for_looking(fcnn_model))
+    run = compiled(fcnn_model) if learnt else looking(fcnn_model)
     found, decisions = [np.zeros((0, 5))], [np.zeros(0)]
     for index, (image, shape) in enumerate(zip(tqdm(images, "photos", disable=not progress), image_shapes)):
         photo = np.asarray(image)[: shape[0], : shape[1]]

@@ -1,11 +1,14 @@
 """The convolution by Fourier transforms gives what the plain one gives."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from common.inference import compiled
 from RegionDetector import model
-from RegionDetector.networks.fourier import TILE, FourierConvolution, fits, for_looking
+from RegionDetector.networks.fourier import TILE, FourierConvolution, fits, for_looking, looking
 
 
 def pair(kernel, channels=3, filters=5, seed=0, **options):
@@ -65,3 +68,28 @@ def test_the_course_network_sees_the_same_at_any_size():
         assert np.abs(part - expected[:, :rows, :cols])[:, : max(rows - 1, 0), : max(cols - 1, 0)].max(initial=0) < 1e-4
     fcnn.set_weights([weight * 0 for weight in before])
     assert np.allclose(run(image), expected, atol=1e-4), "a network that looks is no part of the one that it was made from"
+
+
+def test_the_twin_is_kept_until_the_network_is_another_or_has_learnt():
+    import keras
+
+    def network(filters):
+        return keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(filters, 8)])
+
+    def answers(run):
+        return np.asarray(run(image))
+
+    image, fcnn = np.random.default_rng(0).normal(0, 1, (1, 40, 40, 3)).astype(np.float32), network(4)
+    first = looking(fcnn)
+    assert looking(fcnn) is first and np.allclose(answers(first), np.asarray(fcnn(image)), atol=1e-4)
+    fcnn.set_weights([weight + 1 for weight in fcnn.get_weights()])
+    second = looking(fcnn)
+    assert second is not first and np.allclose(answers(second), np.asarray(fcnn(image)), atol=1e-3)
+    other = network(5)
+    del first, second
+    assert answers(looking(other)).shape[-1] == 5
+    assert sum(type(each) is FourierConvolution for each in gc.get_objects()) == 1, "the twins before are no longer in memory"
+    gone, there = weakref.ref(other), looking(other)
+    del other
+    gc.collect()
+    assert gone() is None and answers(there).shape[-1] == 5, "a network is not kept for its twin's sake"

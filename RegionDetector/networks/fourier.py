@@ -4,14 +4,19 @@ The convolution that was a dense layer is nearly all of an FCNN's work: 8 x 8 x 
 window. Side by side windows share none of it in the plain form; in frequency space they share nearly all.
 """
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 from keras import ops
 
+from common.inference import compiled, digest_of
 from RegionDetector.networks.layer_copies import anew
 
 TILE = 28  # cells; measured best of 16 to 64 on maps of 44 to 160 cells
 LEAST = 5  # a smaller kernel is left as it is: there the transforms cost more than they save
+_kept = []  # by `looking`: a network, what its weights were, what runs its twin
 
 
 class FourierConvolution(keras.layers.Layer):
@@ -40,11 +45,10 @@ class FourierConvolution(keras.layers.Layer):
         angles = np.outer(np.arange(TILE), np.arange(TILE)) * 2 * np.pi / TILE
         forward, back = np.exp(-1j * angles), np.exp(1j * angles) / TILE
         mirrored = np.where(np.arange(half) % (TILE // 2) == 0, 1, 2)  # times that a frequency of the half stands for
-        spectrum = np.conj(np.fft.fft2(kernel, (TILE, TILE), axes=(0, 1)))[:half]
         self.rows = _float(np.concatenate([forward[:half].real, forward[:half].imag]))
         self.cols = _float(_complex(forward))
-        spectrum = _float(_complex(np.swapaxes(spectrum, -1, -2)).swapaxes(-1, -2))
         # 55 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy
+        spectrum = _spectrum(kernel, half)
         self.spectrum = self.add_weight(name="spectrum", shape=spectrum.shape, dtype="float32", initializer="zeros", trainable=False)
         self.spectrum.assign(spectrum)
         self.cols_back = _float(_complex(back[: self.step[1]]))
@@ -83,6 +87,16 @@ class FourierConvolution(keras.layers.Layer):
 
 def _float(values):
     return values.astype(np.float32)
+
+
+def _spectrum(kernel, half):
+    """The conjugate of a kernel's two-dimensional transform, (half, TILE, 2 C, 2 F); column by column, as the whole in complex numbers takes 400 MB."""
+    channels, filters = kernel.shape[2:]
+    across, spectrum = np.fft.fft(kernel, TILE, axis=1), np.empty((half, TILE, 2 * channels, 2 * filters), np.float32)
+    for col in range(TILE):
+        part = np.conj(np.fft.fft(across[:, col], TILE, axis=0))[:half]
+        spectrum[:, col] = _complex(np.swapaxes(part, -1, -2)).swapaxes(-1, -2)
+    return spectrum
 
 
 def _complex(matrix):
@@ -125,3 +139,23 @@ def for_looking(fcnn_model):
         if not isinstance(new, FourierConvolution):
             new.set_weights(old.get_weights())
     return model
+
+
+def looking(fcnn_model):
+    """The twin of `for_looking`, `compiled`; the last one is kept, and given again as long as the same network has the same weights.
+
+    Parameters
+    ----------
+    fcnn_model : keras.Model
+
+    Returns
+    -------
+    callable
+        See `common.inference.compiled`.
+    """
+    name = digest_of(*fcnn_model.get_weights())
+    if not _kept or _kept[0]() is not fcnn_model or _kept[1] != name:
+        _kept.clear()
+        gc.collect()  # Keras' models are rings of references, and Python has time: twins of the past would add up
+        _kept[:] = weakref.ref(fcnn_model), name, compiled(for_looking(fcnn_model))
+    return _kept[2]

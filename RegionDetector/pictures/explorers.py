@@ -206,7 +206,7 @@ class Pyramid:
     """
 
     def __init__(self, photo, fcnn_model, threshold=0.0, box_shape=WINDOW, min_face=32):
-        from RegionDetector.networks.fourier import for_looking
+        from RegionDetector.networks.fourier import looking
 
         scales, boxes_from_maps = load("RegionDetector.multiscale:pyramid_scales"), load("RegionDetector.detector:boxes_from_maps")
         if None in (scales, boxes_from_maps):
@@ -217,7 +217,7 @@ class Pyramid:
         # all on canvases of one size, or the network would be compiled for every level
         sides = np.max([(32, 32), *(copy.shape[:2] for copy in copies)], axis=0)
         rows, cols = -(-sides // 16) * 16
-        run = compiled(for_looking(fcnn_model))
+        run = looking(fcnn_model)
         for factor, copy in zip(factors, copies):
             size = np.array(copy.shape[:2])
             canvas = np.pad(copy, ((0, rows - size[0]), (0, cols - size[1]), (0, 0)))

@@ -1,11 +1,11 @@
 """From photos to descriptors: a network, a layer of it, and how faces are found and cut out."""
 
 from contextlib import contextmanager
-from hashlib import blake2b
 from time import perf_counter
 
 import numpy as np
 
+from common.inference import digest_of
 from TrackDetector.alignment import CROP_SIZE
 from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
 from TrackDetector.detectors import named_detector
@@ -72,10 +72,7 @@ class Describer:
 
     def describe_again(self, crops):
         """As `describe`, at once where the very same faces were asked for just before: a notebook wants names first, and then why."""
-        crops, digest = np.ascontiguousarray(crops), blake2b(digest_size=16)
-        for array in (crops, *self.nn_model.get_weights()):  # a network that has learnt since then gives other answers
-            digest.update(np.ascontiguousarray(array))
-        faces = digest.digest(), crops.shape, crops.dtype, self.layer, self.flip
+        faces = digest_of(crops, *self.nn_model.get_weights()), self.layer, self.flip  # a network that has learnt since then gives other answers
         if self._described[0] != faces:
             self._described = faces, self.describe(crops)
         return self._described[1].copy()
