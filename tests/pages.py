@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from warm import warm_python
+
 from common.grading.tasks import ROOT
 
 _LINKED = ("Makefile", "LICENSE", "README.md", "common", "RegionDetector", "TrackDetector", "docs", "tests", "requirements.in", "requirements.lock",
@@ -63,8 +65,9 @@ def workplace(folder, before=""):
         place.mkdir(parents=True)
     boot = folder / "boot.py"
     boot.write_text(f"import runpy, sys\n{before}\nsys.argv = sys.argv[2:]\nrunpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n", encoding="utf-8")
-    for path, line in ((venv / "python", f'[ "$1" = -m ] && exec {sys.executable} {boot} "$@"; exec {sys.executable} "$@"'),
-                       (programs / "python", f'exec {sys.executable} "$@"'), (programs / "python3", f'exec {sys.executable} "$@"')):
+    module = '[ "$1" = -m ] && exec'
+    for path, line in ((venv / "python", f'{module} {warm_python()} {boot} "$@"; exec {sys.executable} "$@"'),
+                       (programs / "python", f'{module} {warm_python()} "$@"; exec {sys.executable} "$@"'), (programs / "python3", f'exec {sys.executable} "$@"')):
         path.write_text(f"#!/bin/sh\n{line}\n")
         path.chmod(0o755)
     (folder / ".venv" / "installed-lock.sha256").write_text(hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest())
