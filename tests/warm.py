@@ -61,6 +61,7 @@ def serve(path):
     for there, here in zip(files, (0, 1, 2)):
         os.dup2(there, here)
         os.close(there)
+    sys.stdin, sys.stdout, sys.stderr = (open(here, mode, encoding="utf-8", closefd=False) for here, mode in enumerate("rww"))
     return json.loads(request)
 
 
@@ -110,7 +111,7 @@ def end(command, *arguments):
 def warm_python():
     """The command line that runs commands so, up to ``-m``; the first call starts what waits for them, and it ends with this Python."""
     path = str(Path(tempfile.mkdtemp(prefix="warm-")) / "socket")
-    waiting = subprocess.Popen([sys.executable, __file__, path, "serve"], stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
+    waiting = subprocess.Popen([sys.executable, __file__, path, "serve"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
     atexit.register(waiting.kill)
     while not Path(path).exists():
         assert waiting.poll() is None, "what waits for commands has ended"
