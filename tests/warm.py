@@ -12,7 +12,6 @@ import runpy
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -41,8 +40,9 @@ def serve(path):
     gc.collect()
     gc.freeze()  # or each fork would copy the memory that it looks through for garbage
     with socket.socket(socket.AF_UNIX) as door:
-        door.bind(path)
+        door.bind(f"{path}.made")
         door.listen()
+        os.rename(f"{path}.made", path)  # who finds it finds it listening
         while True:
             line, _ = door.accept()
             if os.fork() == 0:
@@ -110,7 +110,9 @@ def end(command, *arguments):
 @lru_cache(maxsize=1)
 def warm_python():
     """The command line that runs commands so, up to ``-m``; the first call starts what waits for them, and it ends with this Python."""
-    path = str(Path(tempfile.mkdtemp(prefix="warm-")) / "socket")
+    from common.files import temporary_folder
+
+    path = str(temporary_folder("warm-") / "socket")
     waiting = subprocess.Popen([sys.executable, __file__, path, "serve"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
     atexit.register(waiting.kill)
     while not Path(path).exists():
