@@ -84,8 +84,8 @@ def _answer(path, work, module, settings, gift, file, name):
 def shared_out(address, module, gift=None, **settings):
     """A function like `run.one_by_one` that asks the workers of a cluster.
 
-    A worker that dies costs nothing but time: what it had in hand is given to another. A file at which several workers
-    die gets an error.
+    A worker that dies costs nothing but time: what it had in hand is given to another. Files that were in hand where several
+    workers died are asked about again at the end, one at a time: at which of them workers die then gets an error, and no other.
 
     Parameters
     ----------
@@ -120,12 +120,21 @@ def _as_they_come(client, work, gift, todo, stops):
 
     lost = (CancelledError, FutureCancelledError)
     path, left, pending = [each for each in sys.path if each], iter(todo), {}
-    given, losses = _given(client, gift), 0
+    given, losses, suspects, alone = _given(client, gift), 0, [], False
 
     def submit(file, name):
         future = client.submit(_answer, path, *work, given, file, name, pure=False)
         pending[future.key] = file, name, stamp(file)
         return future
+
+    def more():
+        """The next file; when there is none, those at which workers may have died, each when nothing else is in hand."""
+        nonlocal alone
+        one = next(left, None)
+        if one is None and suspects and not pending:
+            one, alone = suspects.pop(0), True
+        if one is not None:
+            waiting.add(submit(*one))
 
     try:
         room = AHEAD * max(1, len(client.scheduler_info()["workers"]))
@@ -134,6 +143,7 @@ def _as_they_come(client, work, gift, todo, stops):
             file, name, mark = pending.pop(future.key)
             try:
                 error = future.exception()
+                answer = future.result() if error is None else {"error": f"{file}: every worker that looked at it died"}
             except lost:
                 # the last worker that had the gift has died: it is given anew, so long as there is a scheduler to give it to
                 losses += 1
@@ -142,17 +152,15 @@ def _as_they_come(client, work, gift, todo, stops):
                 given = _given(client, gift)
                 waiting.add(submit(file, name))
                 continue
-            if isinstance(error, KilledWorker):
-                answer = {"error": f"{file}: every worker that looked at it died"}
-            elif error is not None:
+            if error is not None and not isinstance(error, KilledWorker):
                 raise ClusterError(f"--cluster: a worker cannot do the work ({type(error).__name__}: {error})")
-            else:
-                answer = future.result()
             future.release()
-            with stops.held():
-                yield file, {**answer, "stamp": mark}
-            for each in islice(left, 1):
-                waiting.add(submit(*each))
+            if error is not None and not alone:
+                suspects.append((file, name))  # Dask suspects all that the worker had in hand
+            else:
+                with stops.held():
+                    yield file, {**answer, "stamp": mark}
+            more()
     except (*lost, TimeoutError, OSError) as error:
         if isinstance(error, ClusterError):
             raise
