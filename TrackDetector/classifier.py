@@ -136,7 +136,9 @@ class Classifier(Describer):
             If nobody is left to be known.
         """
         chosen = choose(seen, known, self.dlibs)
-        self.know(chosen.gallery, together(aside, chosen.aside), [doubt.people for doubt in chosen.doubts if doubt.kind in ALIKE])
+        left = set(chosen.gallery.photos.tolist())  # where one of two photos that are one was left out, the two names are told apart
+        alike = [doubt.people for doubt in chosen.doubts if doubt.kind in ALIKE and left.issuperset(doubt.photos)]
+        self.know(chosen.gallery, together(aside, chosen.aside), alike)
         self.skipped_, self.doubts_ = chosen.faceless, chosen.doubts
         say(chosen, stacklevel=3)
 

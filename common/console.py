@@ -3,6 +3,11 @@
 import os
 import sys
 import tempfile
+import unicodedata
+
+
+_STEERING = ("Cc", "Zl", "Zp")
+_TURNING = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
 
 
 def print_any_name():
@@ -10,9 +15,23 @@ def print_any_name():
 
     A redirected output on Windows knows the letters of one language only, and a file's name on Linux may be no text.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called, as by a service: what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's and a test's own streams can show everything
             stream.reconfigure(errors="backslashreplace")
+
+
+def on_one_line(text):
+    """A text with what would begin a new line, steer the console or turn the order of letters written as ``\\n``: a file may be called so.
+
+    Examples
+    --------
+    >>> on_one_line("Ann" + chr(10) + "Lee.jpg"), on_one_line("李明.jpg")
+    ('Ann\\\\nLee.jpg', '李明.jpg')
+    """
+    return "".join(repr(letter)[1:-1] if unicodedata.category(letter) in _STEERING or letter in _TURNING else letter for letter in text)
 
 
 def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):

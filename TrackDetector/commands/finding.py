@@ -109,12 +109,15 @@ def main(arguments=None):
     print_any_name()
 
     def work(stops):
-        from TrackDetector.classifier import Classifier
+        from common.device import prepare
 
         try:
             found = find_inputs(options.archive, PHOTO_SUFFIXES, DRAWN)
             prepare_outputs({"--out": options.out}, None, [options.photo, *(file for file, _ in found.files)])
             found.say("photo")
+            prepare()
+            from TrackDetector.classifier import Classifier
+
             classifier = Classifier(**({} if options.detector is None else {"detector": options.detector}))
             look_for([options.photo], classifier)
             return _find(options, found, classifier, stops)

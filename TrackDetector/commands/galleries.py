@@ -86,9 +86,12 @@ def _wanted(options):
 
 def _learn(options, stops, known):
     """Look at the photos, and save a gallery of them and of `known`, a `Saved` or None."""
-    from TrackDetector.classifier import Classifier
+    from common.device import prepare
 
     wanted, notes = _wanted(options)
+    prepare()
+    from TrackDetector.classifier import Classifier
+
     settings = {} if options.detector is None else {"detector": options.detector}
     classifier = Classifier(**settings) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
     old = None if known is None else known.gallery

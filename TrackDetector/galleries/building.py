@@ -96,7 +96,7 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
     """
     from tqdm.auto import tqdm
 
-    skipped, replaced, seen, digests = [], [], {}, {}
+    skipped, replaced, seen = [], [], {}
     before = {} if known is None else {photo: digest.tobytes() for photo, digest in zip(known.photos.tolist(), known.digests)}
     kept = None if journal is None else Journal(journal, "photo", _mark(classifier))
     try:
@@ -111,7 +111,9 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
                 if one.photo in seen:
                     continue
                 try:
-                    digests[one.photo] = digest = _digest(one.file)
+                    if not one.file.is_file():  # who opens a pipe waits for ever
+                        raise PhotoError(f"{one.file}: no such file")
+                    digest = _digest(one.file)
                     if before.get(one.photo) == digest:
                         continue
                     if one.photo in before:

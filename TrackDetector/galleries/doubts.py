@@ -48,11 +48,12 @@ def is_no_name(name):
 
     Examples
     --------
-    >>> [is_no_name(name) for name in ("Unknown", " un-known_2", "UNKNOWN PERSON", "Anne Unknowne", "李明")]
+    >>> [is_no_name(name) for name in ("Unknown", " un-known_2", "00 UNKNOWN PERSON", "Anne Unknowne", "李明")]
     [True, True, True, False, False]
     """
     letters = "".join(c for c in unicodedata.normalize("NFKC", str(name)).casefold() if c.isalnum())
-    letters = letters.rstrip("0123456789")
+    while letters and (letters[0].isnumeric() or letters[-1].isnumeric()):  # of any script
+        letters = letters[letters[0].isnumeric() : len(letters) - letters[-1].isnumeric()]
     return letters in {UNKNOWN, f"{UNKNOWN}person", f"{UNKNOWN}people", f"{UNKNOWN}face", f"{UNKNOWN}faces", f"{UNKNOWN}s"}
 
 

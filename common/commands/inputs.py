@@ -1,6 +1,7 @@
 """The files that somebody means: those named, and those in the folders named and in the folders below."""
 
 import os
+import stat
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -79,6 +80,15 @@ def _below(folder):
     return walk(folder)
 
 
+def _waits(path):
+    """Whether it is a pipe or a socket: who opens it waits for somebody at its other end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False  # opening it says why
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
 def _is_film_stream(path):
     """An MPEG transport stream begins with a G; a program in TypeScript, whose name ends alike, hardly ever does."""
     try:
@@ -126,7 +136,7 @@ def find_inputs(paths, suffixes, drawn=()):
             suffix = file.suffix.lower()
             if file.stem.endswith(drawn) and suffix in suffixes:
                 found.copies += 1
-            elif not os.path.isdir(file) and (suffix not in suffixes or suffix == ".ts" and not _is_film_stream(file)):
+            elif not os.path.isdir(file) and (suffix not in suffixes or _waits(file) or suffix == ".ts" and not _is_film_stream(file)):
                 found.others[suffix] += 1
             else:
                 any_here = True

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from common.commands.journal import Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import prepare_outputs
+from common.console import on_one_line, prepare_outputs
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
@@ -209,13 +209,13 @@ def answer_all(found, ask, answers, options, settings, stops):
 
 def _say(file, answer, answers):
     for note in answer.get("notes", ()):
-        tqdm.write(f"note: {file}: {note}", file=sys.stderr)
+        tqdm.write(on_one_line(f"note: {note}" if str(file) in note else f"note: {file}: {note}"), file=sys.stderr)
     if "error" in answer:
-        tqdm.write(f"skipped: {answer['error']}", file=sys.stderr)
+        tqdm.write(on_one_line(f"skipped: {answer['error']}"), file=sys.stderr)
         return
-    tqdm.write(answers.line(answer | {answers.key: str(file)}), file=sys.stdout)
+    tqdm.write(answers.line(answer | {answers.key: on_one_line(str(file))}), file=sys.stdout)
     if "not_drawn" in answer:
-        tqdm.write(f"not drawn: {answer['not_drawn']}", file=sys.stderr)
+        tqdm.write(on_one_line(f"not drawn: {answer['not_drawn']}"), file=sys.stderr)
 
 
 def _say_kept(done, total, answers, journal, how):
