@@ -19,11 +19,10 @@ from common.console import print_any_name
 from common.detection import faces
 from common.detection.found import BOXES
 from common.photos import PHOTO_SUFFIXES, read_photo
-from common.pictures.drawing import draw
+from common.pictures.drawing import draw, write_jpeg
 
 TURNS = {"auto": None, "always": True, "never": False}
 DRAWN = ".faces.jpg"  # what the name of a copy with boxes ends with; such copies are no photos to look at
-MAX_JPEG = 65500  # pixels a side
 BOX = ("min_row", "min_col", "max_row", "max_col", "probability")
 
 
@@ -168,14 +167,8 @@ def write_drawn(target, photo, boxes):
     OSError
         If the copy cannot be written, or the photo has more than the 65,500 pixels a side that a JPEG can have.
     """
-    import cv2
-
     target = target.with_name(target.name + DRAWN)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    drawn = draw(photo, [(0, box[:4], f"{box[4]:.2f}") for box in boxes])
-    if max(drawn.shape[:2]) > MAX_JPEG:
-        raise OSError(f"{target}: {drawn.shape[1]:,} x {drawn.shape[0]:,} pixels are more than a JPEG can have")
-    target.write_bytes(cv2.imencode(".jpg", drawn[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    write_jpeg(target, draw(photo, [(0, box[:4], f"{box[4]:.2f}") for box in boxes]))
 
 
 if __name__ == "__main__":

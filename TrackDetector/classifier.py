@@ -8,7 +8,6 @@ import numpy as np
 from TrackDetector.descriptors import input_size, load_face_model
 from TrackDetector.faces import preprocess_imgs
 from TrackDetector.galleries.choosing import choose, say
-from TrackDetector.galleries.editing import ALIKE
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import GalleryError, together
 from TrackDetector.neighbors.describing import Describer
@@ -136,9 +135,7 @@ class Classifier(Describer):
             If nobody is left to be known.
         """
         chosen = choose(seen, known, self.dlibs)
-        left = set(chosen.gallery.photos.tolist())  # where one of two photos that are one was left out, the two names are told apart
-        alike = [doubt.people for doubt in chosen.doubts if doubt.kind in ALIKE and left.issuperset(doubt.photos)]
-        self.know(chosen.gallery, together(aside, chosen.aside), alike)
+        self.know(chosen.gallery, together(aside, chosen.aside), chosen.alike)
         self.skipped_, self.doubts_ = chosen.faceless, chosen.doubts
         say(chosen, stacklevel=3)
 

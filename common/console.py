@@ -5,7 +5,6 @@ import sys
 import tempfile
 import unicodedata
 
-
 _STEERING = ("Cc", "Zl", "Zp")
 _TURNING = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
 

@@ -15,6 +15,7 @@ import pytest
 
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, JournalError, for_any_reader, printable
+from common.commands.run import Answers, _say
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = f"""
@@ -188,6 +189,31 @@ def test_any_reader_takes_every_name():
     assert "\\ud" not in text and json.loads(text) == {"file": "caf\\xe9\\xff.jpg", "faces": [{"name": "\\xff", "distance": None}], "n": [1, 2.5]}
 
 
+def test_who_closed_the_streams_is_answered_in_the_file(archive):
+    """As a service does that starts a command with nothing to read from it."""
+    for stream in (1, 2):
+        code, _ = finish(archive, "--out", archive / f"{stream}.json", slow="0", preexec_fn=lambda: os.close(stream))
+        assert code == 0 and len(json.loads((archive / f"{stream}.json").read_text())) == 1000
+
+
+def test_a_name_steers_no_console(tmp_path, capsys):
+    odd = tmp_path / "Ann\n\x1b[2JLee \u202egpj.jpg"
+    _say(odd, {"notes": [f"{odd}: cut short", "dark"]}, Answers("file", "files", lambda answer: f"{answer['file']}: 1 face", (), None))
+    out, err = capsys.readouterr()
+    shown = f"{tmp_path}/Ann\\n\\x1b[2JLee \\u202egpj.jpg"
+    assert out == f"{shown}: 1 face\n" and err == f"note: {shown}: cut short\nnote: {shown}: dark\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the size of files is limited on Unix")
+def test_of_a_copy_for_which_there_is_no_room_nothing_is_left(tmp_path):
+    resource = pytest.importorskip("resource")
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import numpy as np; from common.pictures.drawing import write_jpeg; " \
+              f"write_jpeg({str(tmp_path / 'a.jpg')!r}, np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+    assert done.returncode and "too large" in done.stderr and list(tmp_path.iterdir()) == []
+
+
 # --- which files ------------------------------------------------------------------------------------
 
 
@@ -206,6 +232,14 @@ def test_folders_of_folders_and_what_is_left_out(tmp_path, capsys):
     for line in ("left out 3 files of other kinds (2 .txt, 1 .ts)", "left out 1 copy that a command has drawn", "2 files named more than once",
                  f"no photo in {tmp_path / 'bare'}"):
         assert line in told
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes among files are a thing of Unix")
+def test_a_pipe_is_not_waited_for(tmp_path, capsys):
+    for name in ("a.jpg", "a.ts"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "b.jpg").touch()
+    assert [name for _, name in find_inputs([tmp_path], {".jpg", ".ts"}).files] == ["b.jpg"]
 
 
 def test_files_of_one_name_are_called_apart(tmp_path):

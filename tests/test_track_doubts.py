@@ -105,6 +105,14 @@ def test_a_photo_under_two_names_is_named_with_both():
     assert set(shared.people) == {"ann", "bob"} and set(shared.photos) == {"ann/x", "bob/y"} and "ann/x" in shared.text and "bob/y" in shared.text
 
 
+def test_a_photo_that_was_left_out_under_one_name_casts_no_doubt_on_the_other():
+    draw = People()
+    photo = draw.face("ann")
+    chosen = choose([*draw.album("ann", "bob"), draw.seen("ann/x", "ann", photo), draw.seen("bob/y", "bob", photo)])
+    assert sorted(kinds(chosen)) == ["shared photo", "unlike"] and "bob/y" not in chosen.gallery.photos and chosen.alike == []
+    assert choose([*draw.album("ann"), draw.seen("eve/y", "eve", face_of(chosen, "ann/x")), draw.seen("ann/x", "ann", photo)]).alike
+
+
 @pytest.mark.parametrize("photos", [1, 2, 5])
 def test_one_person_under_two_names_is_a_warning_that_names_both(photos):
     draw = People()
@@ -138,7 +146,7 @@ def test_of_two_photos_that_are_unlike_only_one_that_shows_somebody_else_goes():
     assert chosen.gallery.photos.tolist()[-1] == "ann/1" and "ann/2" not in chosen.gallery.photos
 
 
-@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN", " unknown ", "un-known", "unknown_3", "Unknown person", "\uff35\uff4e\uff4b\uff4e\uff4f\uff57\uff4e"])
+@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN", " unknown ", "un-known", "unknown_3", "Unknown person", "00_unknown", "Unknown \u0663", "12 unknown people 3", "\uff35\uff4e\uff4b\uff4e\uff4f\uff57\uff4e"])
 def test_unknown_is_no_name(name):
     draw = People()
     assert is_no_name(name)

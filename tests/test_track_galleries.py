@@ -1,7 +1,11 @@
 """A gallery kept by commands: built, stopped and gone on with, added to, looked through; and a person found in an archive."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -66,6 +70,18 @@ def test_a_gallery_photo_of_two_people_enrols_the_right_one(home, gallery, tmp_p
     assert made.people.tolist() == list(PEOPLE) and made.faces[made.photos.tolist().index("ann/two.png")] == 2
     classifier = Classifier.load(gallery, threshold=0.4)
     assert classifier.classify_images([head(0, 8), head(1, 8)]) == ["ann", "bob"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes among files are a thing of Unix")
+def test_a_gallery_with_a_pipe_is_built_and_the_network_comes_quietly(home, tmp_path):
+    shutil.copytree(home / "people", tmp_path / "people")
+    os.mkfifo(tmp_path / "people" / "ann" / "pipe.png")
+    done = subprocess.run([sys.executable, "-m", "TrackDetector", "gallery", "build", str(tmp_path / "g.npz"), str(tmp_path / "people")],
+                          cwd=Path(__file__).resolve().parents[1], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "3 people, 12 photos" in done.stdout and done.stderr == ""
+    found = subprocess.run([sys.executable, "-m", "TrackDetector", "find", str(home / "people" / "bob" / "0.png"), str(home / "people")],
+                           cwd=Path(__file__).resolve().parents[1], capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0 and "photos show the person" in found.stderr and len(found.stderr.splitlines()) == 1
 
 
 def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, capsys, monkeypatch):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from common.files import whole_file
 from common.photos import PhotoError, read_photo
-from common.pictures.drawing import blur, draw
+from common.pictures.drawing import blur, draw, write_jpeg
 from TrackDetector.commands.strangers import described
 from TrackDetector.films.copies import by_frame, write_film
 from TrackDetector.films.people import clock, people, spans
@@ -105,17 +106,7 @@ def _photo(file, classifier, every, blurred, check, detector, finish):
             return blur(photo, [t.boxes[0] for t in tracks if blurred == "all" or t.answer.label == UNKNOWN])
         return draw(photo, [(number, t.boxes[0], _caption(t.answer)) for number, t in enumerate(tracks)])
 
-    return report, _write_photo, change
-
-
-def _write_photo(target, change):
-    import cv2
-
-    drawn = change()
-    if max(drawn.shape[:2]) > 65_500:
-        raise PhotoError(f"{target}: {drawn.shape[1]:,} x {drawn.shape[0]:,} pixels are more than a JPEG can have")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(cv2.imencode(".jpg", drawn[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    return report, lambda target, change: write_jpeg(target, change()), change
 
 
 def _film(file, classifier, every, blurred, check, detector, finish):
@@ -199,11 +190,11 @@ def write_subtitles(report, base):
         Their name without its ending.
     """
     seen = [(face["name"], face["seen"]) for face in report["faces"] if face["name"] != UNKNOWN]
-    base.parent.mkdir(parents=True, exist_ok=True)
     written = []
     for ending, text in ((".srt", srt(seen)), (".vtt", vtt(seen))):
         path = base.with_name(base.name + ending)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with whole_file(path, "wb") as file:
+            file.write(text.encode())
         written.append(str(path))
     return written
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from TrackDetector.galleries.doubts import UNLIKE, USUAL, Doubt, apart, apart_of, is_no_name, shared, table_of, twins, unlike_doubt, usual_apart
+from TrackDetector.galleries.doubts import ALIKE, UNLIKE, USUAL, Doubt, apart, apart_of, is_no_name, shared, table_of, twins, unlike_doubt, usual_apart
 from TrackDetector.gallery import DIGEST, Gallery
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.strangers import nearest_of_others
@@ -39,6 +39,12 @@ class Chosen:
     lost: list = field(default_factory=list)
     doubts: list = field(default_factory=list)
     looked_at: int = 0
+
+    @property
+    def alike(self):
+        """Who looks like whom: pairs of people. Of two names that share a photo, not if it was left out under one of them."""
+        left = set(self.gallery.photos.tolist())
+        return [doubt.people for doubt in self.doubts if doubt.kind in ALIKE and left.issuperset(doubt.photos)]
 
 
 @dataclass

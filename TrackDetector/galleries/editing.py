@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from TrackDetector.descriptors import FACE_MODEL, LAYER
-from TrackDetector.galleries.doubts import Doubt, blurred, crowded, few_photos, shared, twins, unlike
+from TrackDetector.galleries.doubts import ALIKE, Doubt, blurred, crowded, few_photos, shared, twins, unlike
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import Gallery, GalleryError, together
-
-ALIKE = ("twins", "shared photo")  # doubts about two people
 
 
 @dataclass

@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from common.files import whole_file
+from common.photos import PhotoError
 from common.pictures.lettering import measure, written
 
+_MOST_SIDE = 65_500  # pixels of a JPEG
 _COLOURS = [(0, 115, 50), (30, 90, 220), (180, 75, 0), (150, 40, 160), (0, 110, 120)]
 _LEAST, _MOST = 11, 44  # pixels of letters
 BLOCKS = 5  # a blurred face is as many across
@@ -61,3 +64,27 @@ def blur(frame, boxes, margin=0.25):
         few = cv2.resize(out[part], (min(BLOCKS, width), min(BLOCKS, height)), interpolation=cv2.INTER_AREA)
         out[part] = cv2.resize(few, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
     return out
+
+
+def write_jpeg(target, photo):
+    """Write a drawn copy of a photo; it is there when it is whole, with a full disk as well.
+
+    Parameters
+    ----------
+    target : path
+        Its folder is made if need be.
+    photo : ndarray, shape (H, W, 3), uint8 RGB
+
+    Raises
+    ------
+    PhotoError
+        If the photo has more than the 65,500 pixels a side that a JPEG can have.
+    OSError
+        If it cannot be written.
+    """
+    import cv2
+
+    if max(photo.shape[:2]) > _MOST_SIDE:
+        raise PhotoError(f"{target}: {photo.shape[1]:,} x {photo.shape[0]:,} pixels are more than a JPEG can have")
+    with whole_file(target, "wb") as file:
+        file.write(cv2.imencode(".jpg", photo[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
