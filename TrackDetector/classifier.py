@@ -209,7 +209,7 @@ class Classifier(Describer):
     # --- answers --------------------------------------------------------------------------------
 
     def distances(self, descriptors, names, nearest=3):
-        """Distances to people: mean over the `nearest` nearest photos of each person, unit descriptors.
+        """Distances to people: mean over the `nearest` nearest photos of each person, unit descriptors, evened as `neighbors.strangers.distances_to` does.
 
         Parameters
         ----------
@@ -226,7 +226,7 @@ class Classifier(Describer):
         codes = np.array([self.gallery_.code_of(name) for name in names], int)
         if (codes < 0).any():
             raise ValueError(f"nobody in the gallery is called {names[int(np.argmin(codes))]!r}")
-        return distances_to(self.gallery_, descriptors, codes, nearest)
+        return distances_to(self.gallery_, descriptors, codes, nearest, self.usual)
 
     def identify(self, descriptors, found=None):
         """An `Answer` for each of N descriptors (N, D); `found` (N,) is handed on."""
@@ -238,7 +238,7 @@ class Classifier(Describer):
             near, index = self._nearest.search(descriptors, min(max(self.neighbors_, 5), len(g)))
             codes, k = g.codes[index], self.neighbors_
             chosen, _ = vote(near[:, :k], codes[:, :k])
-            apart = distances_to(g, descriptors, chosen)
+            apart = distances_to(g, descriptors, chosen, usual=self.usual)
             doubts = second_thoughts(self, descriptors, near, codes, chosen, apart)
         found = np.ones(len(chosen), bool) if found is None else found
         return [
@@ -348,7 +348,7 @@ class Classifier(Describer):
             warnings.warn(f"{len(shared)} photos lie under two names, such as {g.photos[one]} ({g.people[g.codes[one]]}) and {g.photos[other]} "
                           f"({g.people[g.codes[other]]}): these people are left out in choosing a threshold", stacklevel=3)
         # they are no strangers to each other
-        return stranger_distances(g, self.neighbors_, {int(g.codes[row]) for pair in shared for row in pair})
+        return stranger_distances(g, self.neighbors_, {int(g.codes[row]) for pair in shared for row in pair}, usual=self.usual)
 
     def choose_threshold(self, strangers=None, false_accept=0.01):
         """Set the distance above which a face is "unknown".

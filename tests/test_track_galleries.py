@@ -15,8 +15,10 @@ pytest.importorskip("keras")
 
 from common.orl import orl_faces
 from common.photos import read_photo
+from TrackDetector import detectors
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
+from TrackDetector.commands.opening import open_gallery
 from TrackDetector.galleries import building
 from TrackDetector.galleries.editing import Saved
 
@@ -98,6 +100,15 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert len(made) == 13 and sorted(made.photos) == sorted([f"{name}/{k}.png" for name in PEOPLE for k in range(4)] + ["dora/1.png"])
     assert main(["gallery", "add", str(gallery), "--person", "eva", str(home / "people" / "cleo" / "1.png")]) == 0
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
+
+
+def test_a_new_gallery_is_looked_at_by_the_default_and_keeps_its_detector(home, tmp_path, monkeypatch):
+    assert Saved.read(home / "g.npz").settings["detector"] == detectors.DEFAULT
+    monkeypatch.setattr(detectors, "DEFAULT", "kit")
+    assert main(["gallery", "build", str(tmp_path / "kit.npz"), str(home / "people")]) == 0
+    assert Saved.read(tmp_path / "kit.npz").settings["detector"] == "kit" == open_gallery(home / "people").detector_name
+    monkeypatch.undo()
+    assert open_gallery(tmp_path / "kit.npz").detector_name == "kit" and open_gallery(tmp_path / "kit.npz", detector="hog").detector_name == "hog"
 
 
 def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, capsys):

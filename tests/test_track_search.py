@@ -112,6 +112,30 @@ def test_distances_to_people_are_means_of_the_nearest_three():
     np.testing.assert_allclose(distances_to(gallery, probes, codes), expected, atol=1e-6)
 
 
+def test_evened_distances_are_as_if_everybodys_photos_lay_equally_far_apart():
+    """Against the same numbers by pairs of photos: no middle is looked for, nor its length."""
+    rng, usual = np.random.default_rng(5), 0.3
+    albums = [unit(rng.normal(size=16) + spread * rng.normal(size=(count, 16))) for spread, count in ((0.1, 6), (0.12, 2), (0.25, 5), (0.3, 1))]
+    labels = [f"p{number}" for number, album in enumerate(albums) for _ in album]
+    gallery, probes = Gallery(np.concatenate(albums), labels, labels), unit(rng.normal(size=(4, 16)))
+    evened = distances_to(gallery, probes, np.arange(4), usual=usual)
+    for probe, album, distance in zip(probes, albums, evened):
+        apart, count = table_of(probe[None], album)[0], len(album)
+        squares = table_of(album, album) ** 2
+        own = min(squares.sum() / 2 / count**2, (1.15 * usual) ** 2 * (count - 1) / 2 / count)
+        wanted = min(usual**2 * (count - 1) / 2 / count, 2 * own)
+        to_middle = 2 - 2 * (1 - np.mean(apart**2) / 2) / np.sqrt(1 - squares.sum() / 2 / count**2)
+        assert distance == pytest.approx((np.sqrt(np.sort(apart)[:3].mean() ** 2 - own + wanted) + np.sqrt(to_middle + wanted)) / 2, abs=1e-6)
+    plain = distances_to(gallery, probes, np.arange(4))
+    assert evened[3] == pytest.approx(plain[3], abs=1e-6)  # one photo says nothing of its person's others
+
+
+def test_photos_of_one_moment_count_like_one_photo():
+    probe, photo = unit(np.random.default_rng(2).normal(size=(2, 16)))
+    gallery = Gallery(np.array([photo] * 5, np.float32), ["ann"] * 5, list("12345"))
+    assert distances_to(gallery, probe[None], [0], usual=0.3)[0] == pytest.approx(np.linalg.norm(probe - photo), abs=1e-3)
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000))
 def test_groups_are_those_of_average_linkage_over_all(seed):

@@ -13,7 +13,7 @@ from common.commands.run import attempt
 from common.commands.stops import until_stopped
 from common.console import prepare_outputs, print_any_name
 from common.photos import PHOTO_SUFFIXES, read_photo
-from TrackDetector.detectors import DETECTORS
+from TrackDetector import detectors
 from TrackDetector.galleries.building import DRAWN
 from TrackDetector.validation import usual_threshold
 
@@ -24,7 +24,7 @@ def parser():
     p.add_argument("photo", type=Path, metavar="PHOTO", help="a photo of the person, or a folder of photos of them: the more, the surer")
     p.add_argument("archive", nargs="+", type=Path, metavar="ARCHIVE", help="a folder of photos, with the folders below it, or a photo")
     p.add_argument("--threshold", type=float, default=usual_threshold(1), help="distance up to which a face is theirs (default: %(default).2f)")
-    p.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces")
+    p.add_argument("--detector", choices=sorted(detectors.DETECTORS), default=detectors.DEFAULT, help="what finds the faces (default: %(default)s)")
     p.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT", help="write every photo with its distance to a file, .json or .jsonl; stopped "
                    "at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels")
     return p
@@ -118,7 +118,7 @@ def main(arguments=None):
             prepare()
             from TrackDetector.classifier import Classifier
 
-            classifier = Classifier(**({} if options.detector is None else {"detector": options.detector}))
+            classifier = Classifier(detector=options.detector)
             look_for([options.photo], classifier)
             return _find(options, found, classifier, stops)
         except (OSError, ValueError) as error:

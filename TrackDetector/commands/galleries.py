@@ -12,8 +12,8 @@ from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
 from common.console import prepare_outputs, print_any_name
 from common.files import whole_file
+from TrackDetector import detectors
 from TrackDetector.commands import opening
-from TrackDetector.detectors import DETECTORS
 from TrackDetector.galleries.building import forget, look_at, people_in, photos_of
 from TrackDetector.galleries.doubts import apart, is_no_name
 from TrackDetector.galleries.editing import Saved, merge, remove
@@ -34,7 +34,7 @@ def parser():
         made = command(name, what)
         made.add_argument("photos", nargs="+", type=Path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
         made.add_argument("--person", metavar="NAME", help="all photos and folders named are of this person")
-        made.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces (default: the gallery's, or hog)")
+        made.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
     removing = command("remove", "take people out of a gallery; nothing of them stays in the file")
     removing.add_argument("people", nargs="+", metavar="PERSON")
     listing = command("list", "list the people of a gallery: photos, and how far they lie apart")
@@ -93,7 +93,7 @@ def _learn(options, stops, known):
     from TrackDetector.classifier import Classifier
 
     settings = {} if options.detector is None else {"detector": options.detector}
-    classifier = Classifier(**settings) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
+    classifier = Classifier(**{"detector": detectors.DEFAULT, **settings}) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
     old = None if known is None else known.gallery
     seen, skipped, replaced = look_at(wanted, classifier, old, opening.journal_of(options.gallery), stops.held)
     for line in (*notes, *skipped):

@@ -19,10 +19,10 @@ from common.commands.stops import until_stopped
 from common.console import prepare_outputs, print_any_name
 from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
+from TrackDetector import detectors
 from TrackDetector.commands import answering
 from TrackDetector.commands.opening import open_gallery, save
 from TrackDetector.commands.strangers import GroupedAnswers
-from TrackDetector.detectors import DETECTORS
 from TrackDetector.photos import VIDEO_SUFFIXES
 
 
@@ -36,7 +36,7 @@ def parser():
     p.add_argument("--threshold", type=float, help="distance above which a face is unknown (default: the gallery's, or "
                    "0.39 for one person, 0.37 for five, 0.35 for thirty)")
     p.add_argument("--neighbors", type=int, default=None, metavar="K", help="photos that vote (default: 3, or fewer in a small gallery)")
-    p.add_argument("--detector", choices=sorted(DETECTORS), help="what finds the faces (default: the gallery's, or hog)")
+    p.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
     add_options(p, "write copies with boxes and names: photos as JPEG, films as H.264 with their sound")
     p.add_argument("--every", type=int, default=1, metavar="N", help="look at every N-th frame of a film")
     p.add_argument("--blur", choices=("unknown", "all"), help="in the copies of --draw, make the faces of strangers or all faces unrecognisable, instead of "

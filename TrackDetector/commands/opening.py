@@ -5,6 +5,7 @@ import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
+from TrackDetector import detectors
 from TrackDetector.galleries.building import UNFINISHED, look_at, people_in
 from TrackDetector.validation import usual_threshold
 
@@ -21,7 +22,7 @@ def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None,
     neighbors : int, optional
         Photos that vote.
     detector : str, optional
-        A name that `detectors.named_detector` knows.
+        A name that `detectors.named_detector` knows; by default the saved gallery's, or `detectors.DEFAULT` for a folder.
     save : path, optional
         Where the gallery will be saved. What was seen is kept beside it until then, and a second run goes on from there.
     hold : callable
@@ -43,7 +44,7 @@ def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None,
     if path.is_file():
         classifier = Classifier.load(path, **settings)
     elif path.is_dir():
-        classifier = Classifier(**settings)
+        classifier = Classifier(**{"detector": detectors.DEFAULT, **settings})
         learn_people(path, classifier, save, hold)
     else:
         raise FileNotFoundError(f"{path}: no such folder or gallery")

@@ -7,15 +7,15 @@ import numpy as np
 
 from TrackDetector.neighbors.predictions import UNKNOWN, unit
 from TrackDetector.neighbors.search import Nearest
-from TrackDetector.neighbors.strangers import shared_photos
+from TrackDetector.neighbors.strangers import SPREAD, shared_photos
 
 # What is normal for dlib's network: mean distance of a photo to its person's other photos, descriptors of length 1. Measured on the 632
 # training photos of 79 people: half of them up to 0.29, all but three up to 0.42; these three show somebody else, or nearly nobody.
 USUAL = 0.29
 UNLIKE = 1.5  # times the usual distance: such a photo shows somebody else, or nobody
 # Times the distance between photos of one person: nearer, and two names may be one person. Of the 79 people, each parted in two, 96 of 100 are
-# caught by one photo a name, all by four; no two people are taken for one. A bad photo may spread its person's others: so far it counts.
-TWINS, SPREAD = 1.2, 1.15
+# caught by one photo a name, all by four; no two people are taken for one.
+TWINS = 1.2
 BLURRED = 0.012  # sharpness: of the 867 press photos of both training sets 1 in 100 has less
 ALIKE = ("twins", "shared photo")  # doubts about two people
 FEW = 3  # photos: with fewer, one bad photo cannot be told from the others

@@ -10,6 +10,7 @@ from TrackDetector.alignment import CROP_SIZE
 from TrackDetector.descriptors import FACE_MODEL, LAYER, get_layer_output, input_size, load_face_model
 from TrackDetector.detectors import named_detector
 from TrackDetector.faces import preprocess_imgs
+from TrackDetector.galleries.doubts import USUAL
 from TrackDetector.galleries.looking import Seen, look
 from TrackDetector.photos import as_rgb
 
@@ -34,6 +35,11 @@ class Describer:
     def dlibs(self):
         """Whether dlib's network describes the faces as it was made to: what was measured of its distances holds then."""
         return getattr(self.nn_model, "name", None) == FACE_MODEL and self.layer in (None, LAYER)
+
+    @property
+    def usual(self):
+        """How far apart photos of one person usually lie, descriptors of length 1; None for a network of which that was not measured."""
+        return USUAL if self.dlibs else None
 
     @contextmanager
     def _clock(self, part):

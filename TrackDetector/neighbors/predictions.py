@@ -18,7 +18,8 @@ class Answer:
     name : str
         Name of the person who looks most alike, stranger or not.
     distance : float
-        To that person: mean distance of unit descriptors to the (up to three) nearest photos, 0 to 2.
+        To that person, 0 to 2: mean distance of unit descriptors to the (up to three) nearest photos; of dlib's network evened, as if the photos
+        of everybody lay equally far apart (`neighbors.strangers.distances_to`).
     found : bool
         Whether a face was found; if not, the answer is about the middle of the photo.
     neighbors : list of (str, str, float)

@@ -43,7 +43,7 @@ def _also_near(classifier, descriptors, codes, chosen, apart, doubts):
     rows, place = np.nonzero(codes != chosen[:, None])
     pairs = np.unique(np.stack([rows, codes[rows, place]]), axis=1)
     pairs = pairs[:, apart[pairs[0]] <= classifier.threshold]
-    away = distances_to(classifier.gallery_, descriptors[pairs[0]], pairs[1])
+    away = distances_to(classifier.gallery_, descriptors[pairs[0]], pairs[1], usual=classifier.usual)
     for row, code, distance in sorted(zip(*pairs.tolist(), away.tolist()), key=lambda pair: -pair[2]):
         if distance <= classifier.threshold:
             doubts[row] = f"or {classifier.gallery_.people[code]} ({distance:.2f})"
@@ -66,5 +66,5 @@ def _asked_aside(classifier, descriptors, near, chosen, apart, doubts):
     for row, distance, photo in zip(far.tolist(), distances[:, 0], found[:, 0]):
         code = gallery.code_of(aside.people[aside.codes[photo]])
         if distance < near[row, 0] and code >= 0:
-            chosen[row], apart[row] = code, distances_to(gallery, descriptors[[row]], [code])[0]
+            chosen[row], apart[row] = code, distances_to(gallery, descriptors[[row]], [code], usual=classifier.usual)[0]
             doubts[row] = f"only {aside.photos[photo]}, which was set aside, looks like this"

@@ -6,6 +6,7 @@ from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.search import Nearest, vote
 
 _BLOCK = 2**22  # neighbours that are looked at at once
+SPREAD = 1.15  # a bad photo may spread its person's others: so many times the usual distance it counts
 MOST = 20_000  # photos that ask, of a gallery with more: they say as much as all
 
 
@@ -49,8 +50,11 @@ def nearest_of_others(descriptors, codes, k, rows=None):
         yield some, np.take_along_axis(distances, keep, axis=1), np.take_along_axis(found, keep, axis=1)
 
 
-def distances_to(gallery, descriptors, codes, nearest=3):
+def distances_to(gallery, descriptors, codes, nearest=3, usual=None):
     """Distances of descriptors of length 1 to people: mean over the `nearest` nearest photos of each person.
+
+    Whose photos are of many kinds comes near to strangers, too, and who has photos of one kind hardly to anybody. With `usual`, what
+    comes out is the distance as if the photos of everybody lay equally far apart, the mean of two: from the nearest photos, and from the middle of all.
 
     Parameters
     ----------
@@ -59,6 +63,8 @@ def distances_to(gallery, descriptors, codes, nearest=3):
     codes : ndarray of int, shape (N,)
         The person to measure to, for each descriptor.
     nearest : int
+    usual : float, optional
+        How far apart photos of one person usually lie; by default distances are left as they are.
 
     Returns
     -------
@@ -71,8 +77,19 @@ def distances_to(gallery, descriptors, codes, nearest=3):
         table = np.linalg.norm(probes[asked][:, None] - photos[None], axis=2) if len(asked) * photos.size < _BLOCK else np.array(
             [np.linalg.norm(photos - probe, axis=1) for probe in probes[asked]])
         count = min(nearest, len(photos))
-        answers[asked] = np.sort(np.partition(table, count - 1, axis=1)[:, :count], axis=1).mean(axis=1)
+        near = np.sort(np.partition(table, count - 1, axis=1)[:, :count], axis=1).mean(axis=1)
+        answers[asked] = near if usual is None or len(photos) < 2 else _evened(near, probes[asked], photos, usual)
     return answers
+
+
+def _evened(near, probes, photos, usual):
+    """Distances to one person as if the photos lay `usual` apart; `near` (N,) are those to the nearest photos."""
+    middle = photos.mean(axis=0)
+    share = (len(photos) - 1) / (2 * len(photos))  # photos that lie d apart lie, squared, d * d * share from their middle
+    own = min(1 - middle @ middle, (SPREAD * usual) ** 2 * share)
+    wanted = min(usual**2 * share, 2 * own)  # photos of one moment say no more than one photo
+    away = 2 - 2 * probes @ unit(middle[None])[0]
+    return (np.sqrt(np.maximum(0, near**2 - own + wanted)) + np.sqrt(np.maximum(0, away) + wanted)) / 2
 
 
 def shared_photos(gallery, most=0.05):
@@ -98,7 +115,7 @@ def shared_photos(gallery, most=0.05):
     return sorted(pairs)
 
 
-def stranger_distances(gallery, k, without=(), most=MOST, seed=0):
+def stranger_distances(gallery, k, without=(), most=MOST, seed=0, usual=None):
     """Distances of the gallery's people when each of them is taken for a stranger: named by the photos of the others alone.
 
     Parameters
@@ -110,6 +127,8 @@ def stranger_distances(gallery, k, without=(), most=MOST, seed=0):
         People, as numbers, who do not ask.
     most, seed : int
         Of a gallery with more photos, `most` drawn at random ask.
+    usual : float, optional
+        As in `distances_to`.
 
     Returns
     -------
@@ -122,5 +141,5 @@ def stranger_distances(gallery, k, without=(), most=MOST, seed=0):
     answers = np.full(len(gallery), np.nan)
     for some, distances, found in nearest_of_others(gallery.descriptors, gallery.codes, k, rows):
         chosen, _ = vote(distances, gallery.codes[found])
-        answers[some] = distances_to(gallery, gallery.descriptors[some], chosen)
+        answers[some] = distances_to(gallery, gallery.descriptors[some], chosen, usual=usual)
     return answers[np.isfinite(answers)]
