@@ -1,6 +1,7 @@
 """Which detector names more people right, at equal false names: dlib's HOG, the kit's own, dlib's CNN; in one run.
 
-    python benchmarks/naming.py [--data FOLDER] [--detectors hog kit] [--weights FILE] [--frames 3] [--pairs 24] [--json OUT]
+    python benchmarks/naming.py [--data FOLDER] [--detectors hog kit] [--weights FILE] [--frames 3] [--strangers 100] [--pairs 24]
+                                [--json OUT]
 
 FOLDER is the course's `Face_Recognition_data` (FACE_RECOGNITION_DIR, or beside the project). What is chosen is chosen on the first two tables, from
 photos for training alone: of each of the 31 people of the clips half the stills are the gallery, and the others ask, as they are ("photos") and as
@@ -109,7 +110,7 @@ def two_people(videos, truth, images, labels, classifier, pairs, seed):
 
 
 def measure(detector, data, options):
-    """What one detector makes of everything: dict."""
+    """What one detector makes of everything, printed as it comes: dict."""
     from TrackDetector.classifier import Classifier
 
     (images, labels, videos, truth), strangers = data
@@ -120,7 +121,8 @@ def measure(detector, data, options):
     for kind, clip_of in (("photos", lambda photo: [photo]), ("clips", lambda photo: shaken(photo, options.frames, rng))):
         known = [(labels[name], told(clip_of(images[name]), classifier)) for name in asking]
         others = [told(clip_of(photo), classifier) for photo in strangers]
-        answer[kind] = {"right": at_equal_false_names(known, others), "seen": sum(bool(answers) for _, answers in known)}
+        answer[kind] = row = {"right": at_equal_false_names(known, others), "seen": sum(bool(answers) for _, answers in known)}
+        print(f"{detector:9} {kind:10} {row['seen']:4} of {len(asking):<4} {', '.join(map(str, row['right']))}", flush=True)
     answer["two people"] = two_people(videos, truth, images, labels, Classifier(detector=detector), options.pairs, options.seed)
     return answer | {"seconds": round(time.perf_counter() - start)}
 
@@ -131,7 +133,7 @@ def read(folder, options):
 
     strangers, names = load_strangers(folder / "image_classification", source="folder", verbose=False)
     people = set(np.random.default_rng(0).permutation(sorted(set(names.values())))[:100].tolist())
-    return load_video_data(folder / "video_classification", source="folder", verbose=False), [strangers[n] for n in strangers if names[n] in people]
+    return load_video_data(folder / "video_classification", source="folder", verbose=False), [strangers[n] for n in strangers if names[n] in people][: options.strangers]
 
 
 def main(arguments=None):
@@ -141,7 +143,8 @@ def main(arguments=None):
     parser.add_argument("--detectors", nargs="+", default=["hog", "kit"], choices=("hog", "kit", "cnn"))
     parser.add_argument("--weights", type=Path, help="of the kit's network, instead of those that it carries")
     parser.add_argument("--frames", type=int, default=3, help="of a clip")
-    parser.add_argument("--pairs", type=int, default=24)
+    parser.add_argument("--strangers", type=int, default=100, help="how many ask, 100 at most")
+    parser.add_argument("--pairs", type=int, default=24, help="films of two people")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)
@@ -153,8 +156,6 @@ def main(arguments=None):
     print(f"{'detector':9} {'kind':10} {'seen':>9}   named right at {', '.join(map(str, FALSE))} false names")
     for detector in options.detectors:
         rows[detector] = row = measure(detector, data, options)
-        for kind in ("photos", "clips"):
-            print(f"{detector:9} {kind:10} {row[kind]['seen']:4} of {row['asked']:<4} {', '.join(map(str, row[kind]['right']))}", flush=True)
         right, false, of = row["two people"]
         print(f"{detector:9} two people {right:4} of {of:<4} named right, {false} false names; {row['seconds']} s in all", flush=True)
     if options.json:
