@@ -35,7 +35,7 @@ EXERCISES = (
          "align(image, face.landmarks, 224) turns it upright and cuts it out.",
          "One crop for every photo, in their order; return the crops and whether a face was found."),
         f"{FACES}:preprocess_imgs", shared=(f"{FACES}:find_face",), picture=targets.crops, seconds=60, takes=("imgs",),
-        forms=tuple(f"TrackDetector.checks.faces:{name}" for name in ("crops_alone", "crops_by_name")),
+        forms=tuple(f"TrackDetector.checks.naming:{name}" for name in ("crops_alone", "crops_by_name")),
     ),
     Exercise(
         "Classifier", "3 classifier", 2, on_naming.check_classifier,

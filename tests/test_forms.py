@@ -5,6 +5,8 @@ import pytest
 
 from common.exercises.answer_form import one_of, require
 from common.exercises.exercise import Wrong
+from common.exercises.reference import load
+from common.grading.tasks import TASKS, task_of
 
 
 class Remote(Exception):
@@ -73,3 +75,10 @@ def test_no_one_reads_of_a_form_that_is_not_his():
 
     assert "the answer should be" in judged(TASK, "get_threshold", of_lists, lenient=True).message
     assert "nothing" in judged(TASK, "get_threshold", of_arrays, lenient=True).message
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_exercises_name_is_there(task):
+    """Forms and stand-ins are named by text: one that has moved would cost a student's marks without a word."""
+    named = [path for item in task_of(task).exercises for path in (*item.forms, item.stand_in, item.answer) if path]
+    assert named and [path for path in named if load(path) is None] == []
