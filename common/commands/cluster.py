@@ -10,6 +10,7 @@ from uuid import uuid4
 from common.commands.journal import stamp
 from common.commands.run import attempt
 
+TRIES, PATIENCE = 10, 60  # to hand workers what they need, while some of them die; seconds to wait for one
 AHEAD = 4  # files that wait at each worker's door, so that none is idle; the others wait here
 
 
@@ -62,7 +63,7 @@ def connected(address="local", workers=None, patience=20):
         yield client
     finally:
         for each in (client, local):
-            with suppress(TimeoutError):  # what does not end by itself is ended with this program
+            with suppress(TimeoutError, KeyError):  # what does not end by itself is ended with this program; Dask looks for a worker that has just died
                 if each is not None:
                     each.close(timeout=10)
 
@@ -124,7 +125,7 @@ def _as_they_come(client, work, gift, todo, stops):
 
     def submit(file, name):
         future = client.submit(_answer, path, *work, given, file, name, pure=False)
-        pending[future.key] = file, name, stamp(file)
+        pending[future.key] = file, name, stamp(file), given
         return future
 
     def more():
@@ -140,16 +141,16 @@ def _as_they_come(client, work, gift, todo, stops):
         room = AHEAD * max(1, len(client.scheduler_info()["workers"]))
         waiting = as_completed([submit(*each) for each in islice(left, room)])
         for future in waiting:
-            file, name, mark = pending.pop(future.key)
+            file, name, mark, had = pending.pop(future.key)
             try:
                 error = future.exception()
                 answer = future.result() if error is None else {"error": f"{file}: every worker that looked at it died"}
             except lost:
                 # the last worker that had the gift has died: it is given anew, so long as there is a scheduler to give it to
-                losses += 1
                 if gift is None or client.status != "running" or losses > len(todo):
                     raise
-                given = _given(client, gift)
+                if had is given:  # all that were in hand have lost it: once is enough
+                    losses, given = losses + 1, _given(client, gift)
                 waiting.add(submit(file, name))
                 continue
             if error is not None and not isinstance(error, KilledWorker):
@@ -168,5 +169,11 @@ def _as_they_come(client, work, gift, todo, stops):
 
 
 def _given(client, gift):
-    """What every worker gets once."""
-    return None if gift is None else client.scatter(gift, broadcast=True, hash=False)
+    """What every worker gets once; tried again where one that gets it dies at that moment."""
+    for left in reversed(range(TRIES if gift is not None else 0)):
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)  # those that died are started anew
+            return client.scatter(gift, broadcast=True, hash=False)
+        except (OSError, TimeoutError):
+            if client.status != "running" or not left:
+                raise
