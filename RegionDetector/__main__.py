@@ -18,7 +18,7 @@ from common.commands.stops import until_stopped
 from common.console import print_any_name
 from common.detection import faces
 from common.detection.found import BOXES
-from common.photos import PHOTO_SUFFIXES, read_photo
+from common.photos import PHOTO_SUFFIXES, read_photo, says_which_way_up
 from common.pictures.drawing import draw, write_jpeg
 
 TURNS = {"auto": None, "always": True, "never": False}
@@ -36,7 +36,7 @@ def parser():
     p.add_argument("--threshold", type=float, metavar="T", help=f"least probability of a box, 0 to 1 (default: {least})")
     p.add_argument("--box", choices=BOXES, default="head", help="what a box holds: the whole head, as FDDB draws it (default), or the face from brow to chin")
     p.add_argument("--turns", choices=TURNS, default="auto", help="look at the photo on its side and on its head too: if nothing sure is found in it as it is "
-                                                                  "(auto, the default), always or never")
+                                                                  "and the camera did not note how it was held (auto, the default), always or never")
     p.add_argument("--detector", choices=faces.DETECTORS, default="kit", help="the kit's own network (default), or YuNet for those who have its file")
     p.add_argument("--weights", type=Path, metavar="FILE", help="YuNet's .onnx, or weights of one's own for the kit's network")
     return p
@@ -49,7 +49,7 @@ def find_faces(file, look=None, min_face=20, threshold=None, box="head", turns=N
     ----------
     file : path
     look, min_face, threshold, box, turns
-        See `common.detection.faces.find_faces`.
+        See `common.detection.faces.find_faces`; without a word about turns, a photo whose camera noted how it was held is not turned.
 
     Returns
     -------
@@ -64,6 +64,8 @@ def find_faces(file, look=None, min_face=20, threshold=None, box="head", turns=N
         If the file is missing or no whole photo.
     """
     photo = read_photo(file)
+    if turns is None and says_which_way_up(file):
+        turns = False
     found = faces.find_faces(photo, min_face, threshold, box, turns, look)
     return photo, np.column_stack([found.boxes, found.scores]), found.points
 

@@ -12,8 +12,9 @@ from PIL import Image, TiffImagePlugin
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
 
+ORIENTATION = 0x0112  # EXIF's number for how the camera was held
 
-# EXIF orientation: what turns the photo the right way up. ImageOps.exif_transpose writes the notes anew, and fails where they are damaged
+# what turns the photo the right way up. ImageOps.exif_transpose writes the notes anew, and fails where they are damaged
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
@@ -173,10 +174,30 @@ def photo_shape(path):
         return read_photo(path).shape[:2]  # of a kind that Pillow does not know, perhaps
 
 
+def says_which_way_up(path):
+    """Whether the camera noted how it was held, so that `read_photo` gives the photo the right way up.
+
+    Parameters
+    ----------
+    path : str or path
+        The photo's file.
+
+    Returns
+    -------
+    bool
+        False as well where there is no such note, where it is damaged, and where the file cannot be read.
+    """
+    try:
+        with _opened(path) as image:
+            return image.getexif().get(ORIENTATION) in range(1, 9)
+    except Exception:  # of many kinds; `read_photo` says what is wrong with the file
+        return False
+
+
 def _orientation(image):
     """How the camera was held, 1 to 8; 1, upright, as well where its notes are damaged."""
     try:
-        return image.getexif().get(0x0112, 1)
+        return image.getexif().get(ORIENTATION, 1)
     except Exception:  # of many kinds; a photo is not lost for its notes
         return 1
 

@@ -106,6 +106,8 @@ def test_a_photo_on_its_head_is_turned_unless_that_is_not_wanted(folder, tmp_pat
     for word, turns in (("auto", None), ("always", True), ("never", False)):
         boxes_of(folder / "a.png", tmp_path, "--turns", word)
         assert asked.pop() is turns
+    boxes_of(folder / "more" / "a.jpg", tmp_path)
+    assert asked.pop() is False, "the camera noted how it was held"
 
 
 @pytest.mark.skipif(not YUNET.is_file(), reason="YuNet's file is not beside the project")

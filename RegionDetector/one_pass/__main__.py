@@ -78,7 +78,9 @@ def parser():
     p.add_argument("--teacher", type=Path, metavar="FILE", help="YuNet's .onnx")
     p.add_argument("--photos", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos of people for the teacher to mark")
     p.add_argument("--without-people", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos without people; PNGs with a transparent ground are pasted onto them")
+    p.add_argument("--begin", type=Path, metavar="FILE", help="weights to go on from, a file .npz")
     p.add_argument("--steps", type=int, default=Plan.steps)
+    p.add_argument("--rate", type=float, default=Plan.lr, help=f"highest learning rate (default: {Plan.lr})")
     p.add_argument("--seed", type=int, default=Plan.seed)
     p.add_argument("--bfloat16", action="store_true", help="compute with 16 bits, on processors that can")
     return p
@@ -97,10 +99,10 @@ def main(arguments=None):
             raise ValueError(f"fold {options.validation} is to be trained on and to calibrate the scores; name another one with --validation")
         if options.photos and not options.teacher:
             raise ValueError("--photos: who marks the faces in them? Name YuNet's file with --teacher")
-        plan = Plan(steps=options.steps, seed=options.seed, bfloat16=options.bfloat16)
+        plan = Plan(steps=options.steps, lr=options.rate, seed=options.seed, bfloat16=options.bfloat16)
         look = yunet.looking(options.teacher) if options.teacher else None
         album = gathered(reading.read_folds(folder, options.folds), look, options.photos, options.without_people)
-        model = fit_detector(album, plan)
+        model = fit_detector(album, plan, begin=network.load_detector(options.begin) if options.begin else None)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -121,10 +121,10 @@ def _crop(album, levels, labels, turn, shift, side, rng):
     reach = np.sqrt(2 * np.trace(labels.spreads, axis1=1, axis2=2))
     labels = labels[((labels.middles > -reach[:, None]) & (labels.middles < side + reach[:, None])).all(axis=1)]
     if rng.random() < 0.85:
-        beyond = _beyond(levels[0].shape[:2], turn, shift, side)
-        if beyond.mean() > 0.03:
-            other = _background(album, side, rng) if rng.random() < 0.75 else np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), crop.shape)
-            crop[beyond] = other[beyond]
+        inside = _inside(levels[0].shape[:2], turn, shift, side)
+        if cv2.countNonZero(inside) < 0.97 * inside.size:
+            other = _background(album, side, rng) if rng.random() < 0.75 else np.full_like(crop, rng.integers(0, 256, 3).astype(np.uint8))
+            crop = cv2.copyTo(crop, inside, other)
     if rng.random() < 0.32:
         for face in np.flatnonzero(labels.sure):
             if rng.random() < 0.7:
@@ -132,12 +132,12 @@ def _crop(album, levels, labels, turn, shift, side, rng):
     return crop, labels
 
 
-def _beyond(shape, turn, shift, side):
-    """Which pixels of a crop lie outside of the photo, (side, side)."""
+def _inside(shape, turn, shift, side):
+    """Which pixels of a crop lie in the photo, (side, side) of 0 and 255."""
     corners = (np.array([[0, 0], [0, shape[1]], [shape[0], shape[1]], [shape[0], 0]]) @ turn.T + shift)[:, ::-1]
     inside = np.zeros((side, side), np.uint8)
-    cv2.fillConvexPoly(inside, np.clip(np.round(corners), -30_000, 30_000).astype(np.int32), 1)
-    return inside == 0
+    cv2.fillConvexPoly(inside, np.clip(np.round(corners), -30_000, 30_000).astype(np.int32), 255)
+    return inside
 
 
 def _background(album, side, rng):

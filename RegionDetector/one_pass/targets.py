@@ -35,11 +35,11 @@ def targets(labels, side):
         return maps
     heads, faces, size = boxed(labels.middles, labels.spreads), boxed(labels.face_middles, labels.face_spreads), sizes(labels.spreads)
     within = ((labels.middles >= 0) & (labels.middles < side)).all(axis=1)
-    unclear = ~labels.sure | (size < LEAST) | ~within
+    unclear, inverse = ~labels.sure | (size < LEAST) | ~within, np.linalg.inv(labels.spreads)
     for one, stride, (low, high) in zip(maps, STRIDES, LEARNT):
-        points = (np.stack(np.indices(one.shape[:2]), axis=-1) + 0.5) * stride
-        away = points[:, :, None] - labels.middles
-        distance = np.sqrt(np.maximum(np.einsum("rcni,nik,rcnk->rcn", away, np.linalg.inv(labels.spreads), away), 0))
+        along = (np.arange(len(one)) + 0.5) * stride
+        down, right = along[:, None, None] - labels.middles[:, 0], along[:, None] - labels.middles[:, 1]
+        distance = np.sqrt(np.maximum(down * down * inverse[:, 0, 0] + 2 * down * right * inverse[:, 0, 1] + right * right * inverse[:, 1, 1], 0))
         learnt = (size >= low) & (size <= high) & labels.sure & within
         nearly = (size >= low / SOFT) & (size <= high * SOFT) & labels.sure & within
         # the cell nearest to the middle answers for a face even if it lies a little outside of its core
@@ -47,15 +47,15 @@ def targets(labels, side):
         at_least_one = np.where(nearest_cell < FARTHEST, nearest_cell + 1e-6, 0)
         core = np.maximum(CORE, at_least_one)
         nearest = distance.argmin(axis=2)
-        rows, cols = np.indices(nearest.shape)
-        positive = (distance[rows, cols, nearest] <= core[nearest]) & learnt[nearest]
-        doubtful = ((distance < np.where(nearly, RIM, 0)) | (distance < np.where(unclear, np.maximum(1.05, at_least_one), 0))).any(axis=2)
+        positive = (np.take_along_axis(distance, nearest[..., None], axis=2)[..., 0] <= core[nearest]) & learnt[nearest]
+        doubtful = (distance < np.maximum(np.where(nearly, RIM, 0), np.where(unclear, np.maximum(1.05, at_least_one), 0))).any(axis=2)
         one[..., 0], one[..., 1] = positive, positive | ~doubtful
-        face, cell = nearest[positive], points[positive]
-        known = np.column_stack([labels.marked[face], ~np.isnan(faces[face, 0]), ~np.isnan(labels.points[face, 0, 0])])
-        answers = np.concatenate([known, stride / size[face, None], as_answer(heads[face], cell, stride), as_answer(faces[face], cell, stride),
-                                  ((labels.points[face] - cell[:, None]) / stride).reshape(-1, 10)], axis=1)
-        one[positive, 2:] = np.nan_to_num(answers)
+        if positive.any():
+            face, cell = nearest[positive], along[np.argwhere(positive)]
+            known = np.column_stack([labels.marked[face], ~np.isnan(faces[face, 0]), ~np.isnan(labels.points[face, 0, 0])])
+            answers = np.concatenate([known, stride / size[face, None], as_answer(heads[face], cell, stride), as_answer(faces[face], cell, stride),
+                                      ((labels.points[face] - cell[:, None]) / stride).reshape(-1, 10)], axis=1)
+            one[positive, 2:] = np.nan_to_num(answers)
     return maps
 
 

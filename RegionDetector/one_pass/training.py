@@ -14,6 +14,7 @@ from RegionDetector.one_pass.labels import boxed, labelled, spread_of
 CALIBRATIONS = 2  # merging is not linear in the logits, so that the first calibration is not quite right
 HELD_OUT = 32  # one photo in so many is not trained on: the scores are calibrated there
 PARTS = {"score": 2.0, "boxes": 1.5, "tilt": 0.3, "points": 1.0}  # weights of the loss
+POOR, GOOD = 0.2, 0.65  # IoU of a cell's own box with the face, at which its score is to be 0 and 1: a box is right from one half
 ROUND = 100  # batches between two lines, or two steps of a progress bar
 MEAN = 10  # the weights are the mean over the last tenth of the steps or so, at most over 400
 
@@ -55,7 +56,7 @@ class Plan:
 def detection_loss(target, answers):
     """What the network is to make small: one number for a batch.
 
-    The score learns the IoU of its own box (quality focal loss), the boxes their IoU less the distance of the middles (DIoU) and
+    The score learns how good its own box is, from its IoU (quality focal loss), the boxes their IoU less the distance of the middles (DIoU) and
     the difference of the sizes, the points their distance in parts of the face.
 
     Parameters
@@ -73,7 +74,8 @@ def detection_loss(target, answers):
     positive, counts, head, face, point, per_size = (target[..., column] for column in range(6))
     head_iou, head_agrees = _agreement(answers[..., 1:5], target[..., 6:10])
     face_iou, face_agrees = _agreement(answers[..., 6:10], target[..., 11:15])
-    quality = ops.stop_gradient(ops.where(head > 0, head_iou, face_iou)) * positive
+    overlap = ops.stop_gradient(ops.where(head > 0, head_iou, face_iou))
+    quality = ops.clip((overlap - POOR) / (GOOD - POOR), 0.0, 1.0) * positive
     logit = answers[..., 0]
     doubt = ops.square(ops.stop_gradient(quality - ops.sigmoid(logit)))
     score = ops.sum(doubt * (ops.softplus(logit) - logit * quality) * counts)
@@ -132,7 +134,39 @@ def batches(album, plan):
     return Batches()
 
 
-def fit_detector(album, plan=Plan(), callbacks=(), verbose=True):
+def unfolded(plain, crops):
+    """A folded network with batch normalisation again, to go on training: it answers the same, with mean and variance as on some crops.
+
+    Parameters
+    ----------
+    plain : keras.Model
+        From `network.folded` or `network.load_detector`.
+    crops : ndarray of float32, shape (N, 256, 256, 3)
+
+    Returns
+    -------
+    keras.Model
+        From ``network.generate_detector(256)`` with the same widths.
+    """
+    import keras
+
+    convolutions = [layer for layer in plain.layers if layer.name.startswith("conv_")]
+    filters = {int(layer.name.split("_")[1]): layer.filters for layer in convolutions}
+    model = network.generate_detector(samples.SIDE, tuple(filters[number] for number in (0, 2, 5, 8, 12)), plain.get_layer("head").filters)
+    answers = keras.Model(plain.input, [layer.output for layer in convolutions])(crops)
+    for layer, answer in zip(convolutions, answers):
+        kernel, bias = layer.get_weights()
+        answer = np.asarray(answer, np.float64)
+        mean, variance = answer.mean(axis=(0, 1, 2)), answer.var(axis=(0, 1, 2))
+        norm = model.get_layer(f"{layer.name}_norm")
+        model.get_layer(layer.name).set_weights([kernel])
+        norm.set_weights([np.sqrt(variance + norm.epsilon), mean, mean - bias, variance])
+    for name in ("head", "answer"):
+        model.get_layer(name).set_weights(plain.get_layer(name).get_weights())
+    return model
+
+
+def fit_detector(album, plan=Plan(), callbacks=(), verbose=True, begin=None):
     """Train on an album.
 
     Parameters
@@ -142,6 +176,8 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True):
     callbacks : sequence of keras.callbacks.Callback
     verbose : bool
         One line an epoch.
+    begin : keras.Model, optional
+        A folded network to go on from; its widths are kept.
 
     Returns
     -------
@@ -161,7 +197,10 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if plan.bfloat16 else "float32")
     try:
-        model = network.generate_detector(samples.SIDE, plan.widths, plan.neck)
+        if begin is None:
+            model = network.generate_detector(samples.SIDE, plan.widths, plan.neck)
+        else:
+            model = unfolded(begin, samples.batch(album, range(min(plan.crops, len(album.faces))), np.random.default_rng(plan.seed))[0])
     finally:
         keras.config.set_dtype_policy(policy)
     warm = min(200, max(plan.steps // 5, 1))
