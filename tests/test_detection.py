@@ -86,9 +86,11 @@ def test_doubles_become_one_and_neighbours_stay_two():
 # Scales and tiles
 
 def test_scales_reach_from_the_smallest_face_to_the_whole_photo():
-    assert search.scales((480, 640)) == [1, 1 / 4]
-    assert search.scales((480, 640), min_face=40) == [0.5, 0.125]
+    assert search.scales((480, 640), step=4) == [1, 1 / 4]
+    assert search.scales((480, 640), min_face=40, step=4) == [0.5, 0.125]
     assert search.scales((10_000, 10_000))[-1] * 10_000 < 250
+    # a face that one scale leaves to the next is not too small there
+    assert search.LARGEST / search.STEP > search.SEEN_BEFORE
     assert search.scales((19, 500)) == []
     with pytest.raises(ValueError, match="min_face and face above 0"):
         search.scales((480, 640), min_face=0)
