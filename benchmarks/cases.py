@@ -195,14 +195,17 @@ def main(arguments=None):
 
 def memory_of_the_command(photo):
     """Most memory that ``python -m RegionDetector`` takes for a photo, in gigabytes (POSIX)."""
-    import resource
     import subprocess
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "large.jpg")
         file.write_bytes(cv2.imencode(".jpg", photo[:, :, ::-1])[1].tobytes())
-        subprocess.run([sys.executable, "-m", "RegionDetector", str(file), "--turns", "never"], cwd=Path(__file__).resolve().parent.parent, check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+        # a small process between: a child counts what its parent held at the moment of the fork
+        between = ("import resource, subprocess, sys\nsubprocess.run(sys.argv[1:], check=True, stdout=sys.stderr)\n"
+                   "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+        command = [sys.executable, "-m", "RegionDetector", str(file), "--turns", "never"]
+        told = subprocess.run([sys.executable, "-c", between, *command], cwd=Path(__file__).resolve().parent.parent, check=True, capture_output=True, text=True)
+    return int(told.stdout) / 1e6
 
 
 if __name__ == "__main__":
