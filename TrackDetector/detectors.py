@@ -153,7 +153,7 @@ def run_detector(detector, image):
 
 
 DETECTORS = {"hog": hog_detector, "kit": kit_detector, "cnn": cnn_detector}
-DEFAULT = "hog"  # of the commands, for a new gallery: whichever names more people right at equal false names; benchmarks/naming.py measures it
+DEFAULT = "kit"  # of the commands, for a new gallery: whichever names more people right at equal false names; benchmarks/naming.py measures it
 
 
 def named_detector(name):

@@ -9,8 +9,8 @@ clips of a few frames as a hand-held camera makes them ("clips": small, tilted, 
 A name is false if a stranger gets it, or one of the 31 gets another's. Each detector also looks at the gallery. The third table is no choice but a
 report: films of two people, made of two test clips side by side, with one still of each as the gallery.
 
-`--weights` tries other weights of the kit's network. The default of `--detector` shall be the kit's where it names more people right in the rows of equal
-false names of both tables, and no fewer in the third: then `DEFAULT` in TrackDetector/detectors.py says so.
+`--weights` tries other weights of the kit's network. The default of `--detector` is whichever is ahead or equal at every number of false names, and in the
+films: `DEFAULT` in TrackDetector/detectors.py.
 """
 
 import argparse
@@ -98,7 +98,10 @@ def two_people(videos, truth, images, labels, classifier, pairs, seed):
         film = [np.hstack([videos[clip][number][:height] for clip in (one, other)]) for number in range(min(len(videos[one]), len(videos[other])))]
         meant = [truth[one], truth[other]]
         photos = {person: rng.choice(sorted(name for name, label in labels.items() if label == person)) for person in meant}
-        classifier.fit({name: images[name] for name in photos.values()}, {name: person for person, name in photos.items()})
+        try:
+            classifier.fit({name: images[name] for name in photos.values()}, {name: person for person, name in photos.items()})
+        except ValueError:  # both stills show somebody else as well: nobody is known
+            continue
         classifier.threshold = usual_threshold(2)
         middle = videos[one][0].shape[1]
         for person in people(follow(film, classifier, progress=False), classifier)[0]:

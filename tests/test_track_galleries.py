@@ -51,7 +51,7 @@ def gallery(home, tmp_path):
 
 def test_built_by_command_it_is_what_fit_learns(home):
     images = {f"{name}/{k}.png": head(i, k) for i, name in enumerate(PEOPLE) for k in range(4)}
-    fitted, built = Classifier().fit(images, {photo: photo.split("/")[0] for photo in images}).gallery_, Saved.read(home / "g.npz").gallery
+    fitted, built = Classifier(detector=detectors.DEFAULT).fit(images, {photo: photo.split("/")[0] for photo in images}).gallery_, Saved.read(home / "g.npz").gallery
     assert built.photos.tolist() == fitted.photos.tolist() and built.labels.tolist() == fitted.labels.tolist()
     np.testing.assert_allclose(built.descriptors, fitted.descriptors, atol=1e-5)
     assert (built.sharpness > 0).all() and (built.faces == 1).all() and len({digest.tobytes() for digest in built.digests}) == 12
@@ -104,11 +104,13 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
 
 def test_a_new_gallery_is_looked_at_by_the_default_and_keeps_its_detector(home, tmp_path, monkeypatch):
     assert Saved.read(home / "g.npz").settings["detector"] == detectors.DEFAULT
-    monkeypatch.setattr(detectors, "DEFAULT", "kit")
-    assert main(["gallery", "build", str(tmp_path / "kit.npz"), str(home / "people")]) == 0
-    assert Saved.read(tmp_path / "kit.npz").settings["detector"] == "kit" == open_gallery(home / "people").detector_name
+    other = next(name for name in ("hog", "kit") if name != detectors.DEFAULT)
+    monkeypatch.setattr(detectors, "DEFAULT", other)
+    assert main(["gallery", "build", str(tmp_path / "other.npz"), str(home / "people")]) == 0
+    assert Saved.read(tmp_path / "other.npz").settings["detector"] == other == open_gallery(home / "people").detector_name
     monkeypatch.undo()
-    assert open_gallery(tmp_path / "kit.npz").detector_name == "kit" and open_gallery(tmp_path / "kit.npz", detector="hog").detector_name == "hog"
+    assert open_gallery(tmp_path / "other.npz").detector_name == other
+    assert open_gallery(tmp_path / "other.npz", detector=detectors.DEFAULT).detector_name == detectors.DEFAULT
 
 
 def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, capsys):
