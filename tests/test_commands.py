@@ -19,7 +19,8 @@ from common.commands.run import Answers, _say
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = f"""
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background hands on that Ctrl-C is ignored
 sys.path.insert(0, {str(ROOT)!r})
 from RegionDetector import __main__ as command
 
