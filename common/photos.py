@@ -175,17 +175,9 @@ def photo_shape(path):
 
 
 def says_which_way_up(path):
-    """Whether the camera noted how it was held, so that `read_photo` gives the photo the right way up.
+    """Whether a photo's camera noted how it was held, so that `read_photo` gives it the right way up.
 
-    Parameters
-    ----------
-    path : str or path
-        The photo's file.
-
-    Returns
-    -------
-    bool
-        False as well where there is no such note, where it is damaged, and where the file cannot be read.
+    Not so, too, where the note is damaged or the file cannot be read. Returns bool.
     """
     try:
         with _opened(path) as image:

@@ -3,7 +3,7 @@
 Where the grader is root, a submission works as a user without rights, in a tree that is put together from bind mounts (Linux,
 mount_namespaces(7), pivot_root(2)): the same paths, but ``/home``, ``/root``, other submissions and the kit's answers are not there
 at all, ``/etc`` holds what Python reads, ``/dev/shm`` is empty, and ``/proc`` knows the sandbox's processes only. So Python may lie where only root may
-look, as it does under ``/root/.pyenv``.
+look, as it does where pyenv has put it into root's home.
 """
 
 import ctypes
