@@ -15,7 +15,7 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
-from common.console import print_any_name
+from common.console import print_any_name, say
 from common.detection import faces
 from common.detection.found import BOXES
 from common.photos import PHOTO_SUFFIXES, read_photo, says_which_way_up
@@ -113,10 +113,10 @@ def asker(folder=None, detector="kit", weights=None, **settings):
     return ask
 
 
-def _line(answer):
+def _lines(answer):
     boxes = answer["boxes"]
     sure = "".join(f", {box[4]:.2f}" for box in boxes[:8]) + ", ..." * (len(boxes) > 8)
-    return f"{answer['image']}: {len(boxes)} face{'s' * (len(boxes) != 1)}{sure}"
+    return [f"{answer['image']}: {len(boxes)} face{'s' * (len(boxes) != 1)}{sure}"]
 
 
 def _rows(answer):
@@ -125,7 +125,7 @@ def _rows(answer):
     return [{**known, "face": number, **dict(zip(BOX, box))} for number, box in enumerate(answer["boxes"], 1)] or [known]
 
 
-ANSWERS = Answers("image", "photos", _line, ("image", "height", "width", "faces", "face", *BOX, "error"), _rows, nothing={"boxes": [], "points": []})
+ANSWERS = Answers("image", "photos", _lines, ("image", "height", "width", "faces", "face", *BOX, "error"), _rows, nothing={"boxes": [], "points": []})
 
 
 def main(arguments=None):
@@ -153,7 +153,7 @@ def _work(options, stops):
         if options.detector != "kit" or options.weights:
             faces.detector(options.detector, settings["weights"])
     except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 2
     ask = one_by_one(partial(asker, options.draw, **settings))
     if options.cluster:

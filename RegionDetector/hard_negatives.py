@@ -79,5 +79,6 @@ def hard_negative(
             X, Y = labelled(faces, np.concatenate([others, *mined]))
             history = fit(base_model, datagen, X, Y, X_val, Y_val, epochs=epochs, lr=lr, seed=seed + turn + 1, verbose=verbose)
             base_model.load_weights(get_checkpoint(history))
+            del X, Y  # the next round's are made before these would be given up
     copy_weights(base_model, fcnn_model)
     return mined

@@ -5,6 +5,8 @@ import sys
 import tempfile
 import unicodedata
 
+from tqdm import tqdm
+
 _STEERING = ("Cc", "Zl", "Zp")
 _TURNING = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
 
@@ -31,6 +33,11 @@ def on_one_line(text):
     ('Ann\\\\nLee.jpg', '李明.jpg')
     """
     return "".join(repr(letter)[1:-1] if unicodedata.category(letter) in _STEERING or letter in _TURNING else letter for letter in text)
+
+
+def say(text, to=None):
+    """Print one line, to ``sys.stdout`` unless told otherwise: a name in it begins no other; a progress bar goes on below it."""
+    tqdm.write(on_one_line(text), file=to or sys.stdout)
 
 
 def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):

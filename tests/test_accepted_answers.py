@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import test_checks_curves as curves
+import test_checks_data as data
+import test_checks_detector as finding
+import test_checks_faces as crops
+import test_checks_naming as people
 import test_checks_networks as networks
 import test_checks_optional as optional
-import test_checks_region as region
-import test_checks_track as track
+import test_checks_patches as patches
 from few_photos import some
 from notebook_cells import Cells
 
@@ -38,14 +42,14 @@ def right(*lists):
     return [pytest.param(f, id=name) for answers in lists for name, f in answers.items()]
 
 
-@pytest.mark.parametrize("f", right(region.BOX_RIGHT))
+@pytest.mark.parametrize("f", right(patches.BOX_RIGHT))
 def test_negative_boxes(detecting, f):
     space = detecting.with_answers(gen_negative_bbox=f).run("negative-example").space
     boxes, shape = np.array(space["boxes"], float)[:, 1:], space["train_shapes"][space["photo"]]
     assert len(boxes) == 8 and (iou(boxes, space["faces"]) < 0.1).all() and (boxes[:, 2:] <= shape[:2]).all() and len(np.unique(boxes, axis=0)) > 3
 
 
-@pytest.mark.parametrize("f", right(region.PATCH_RIGHT))
+@pytest.mark.parametrize("f", right(patches.PATCH_RIGHT))
 def test_patches(detecting, f):
     space = detecting.with_answers(get_positive_negative=f).run("cut-samples", "show-samples").space
     want, faces = detecting.space["X_val"], len(space["val_bboxes"])
@@ -100,7 +104,7 @@ def test_copied_weights(detecting, f):
         np.testing.assert_array_equal(mine, want)
 
 
-@pytest.mark.parametrize("f", right(region.FIND_RIGHT))
+@pytest.mark.parametrize("f", right(finding.FIND_RIGHT))
 def test_boxes(detecting, f):
     space = detecting.with_answers(get_bboxes_and_decision_function=f).run("find-boxes", "show-boxes", *SCORE).space
     # the reference looks at the mirror image as well, and between the cells
@@ -111,7 +115,7 @@ def test_boxes(detecting, f):
     assert np.abs(middle - sides).max() < 1.5
 
 
-@pytest.mark.parametrize("f", right(region.CURVE_RIGHT))
+@pytest.mark.parametrize("f", right(curves.CURVE_RIGHT))
 def test_curves(detecting, f):
     space = detecting.with_answers(precision_recall_curve=f).run("pr-curve", "show-int32", *SCORE[2:4], "score-test").space
     want = detecting.space
@@ -121,14 +125,14 @@ def test_curves(detecting, f):
     assert space["THRESHOLD"] == want["THRESHOLD"]
 
 
-@pytest.mark.parametrize("f, curve", [pytest.param(*pair, id=name) for name, pair in region.THRESHOLD_RIGHT.items()])
+@pytest.mark.parametrize("f, curve", [pytest.param(*pair, id=name) for name, pair in curves.THRESHOLD_RIGHT.items()])
 def test_thresholds(detecting, f, curve):
     cells = detecting.with_answers(get_threshold=f, **({"precision_recall_curve": curve} if curve else {})).run("pr-curve", *SCORE[2:5], "score-test")
     assert cells.space["THRESHOLD"] == pytest.approx(detecting.space["THRESHOLD"])
     assert cells.space["results"]["test"]["precision"] == pytest.approx(detecting.space["results"]["test"]["precision"])
 
 
-@pytest.mark.parametrize("f", right(region.DETECT_RIGHT))
+@pytest.mark.parametrize("f", right(finding.DETECT_RIGHT))
 def test_what_is_above_the_threshold(detecting, f):
     space = detecting.with_answers(detect=f).run("choose-threshold", "worst-first", "missed-by-light").space
     order = np.lexsort(space["kept"].T), np.lexsort(detecting.space["kept"].T)
@@ -159,20 +163,20 @@ LOADED = ("find", "show-found", "show-several", "preprocess", "show-aligned", "d
 WHO = ("classifier", "classify", "details", "confusion", "mistakes", "show-unsure", "video-classifier", "classify-videos", "film")
 
 
-@pytest.mark.parametrize("f", right(track.LOAD_RIGHT))
+@pytest.mark.parametrize("f", right(data.LOAD_RIGHT))
 def test_photos_with_names(naming, f):
     space = naming.with_answers(load_image_data=f).run("load-images", "show-people", *LOADED).space
     assert list(space["labels"]) == [space["train_labels"][n] for n in space["train_images"]]
     assert {str(n).split(".")[0]: who for n, who in space["output"].items()} == {n.split(".")[0]: who for n, who in naming.space["output"].items()}
 
 
-@pytest.mark.parametrize("f", right(track.VIDEO_RIGHT))
+@pytest.mark.parametrize("f", right(data.VIDEO_RIGHT))
 def test_clips_with_names(naming, f):
     space = naming.with_answers(load_video_data=f).run("load-videos", "show-clip", "video-classifier", "classify-videos", "film").space
     assert space["video_accuracy"] == naming.space["video_accuracy"]
 
 
-@pytest.mark.parametrize("f", right(track.CROP_RIGHT))
+@pytest.mark.parametrize("f", right(crops.CROP_RIGHT))
 def test_crops(naming, f):
     space = naming.with_answers(preprocess_imgs=f).run("preprocess", "show-aligned", "describe", "neighbors", "pairs").space
     assert space["train_faces"].shape == naming.space["train_faces"].shape and space["train_faces"].dtype == np.uint8
@@ -180,7 +184,7 @@ def test_crops(naming, f):
     assert np.median(away) < 0.5  # one person: below 0.6
 
 
-@pytest.mark.parametrize("f", right(track.WHO_RIGHT))
+@pytest.mark.parametrize("f", right(people.WHO_RIGHT))
 def test_who_is_who(naming, f):
     space = naming.with_answers(Classifier=f).run(*WHO).space
     for mine, want in ((space["output"], naming.space["output"]), (space["video_output"], naming.space["video_output"])):

@@ -16,7 +16,7 @@ from common.photos import PhotoError
 from common.pictures.drawing import blur
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
-from TrackDetector.commands.answering import line, name_faces, rows
+from TrackDetector.commands.answering import lines, name_faces, rows
 from TrackDetector.commands.camera import open_camera
 from TrackDetector.films.people import clock, people, spans
 from TrackDetector.films.reading import Film, read_video
@@ -170,7 +170,7 @@ def test_people_of_an_uneven_film_with_their_seconds(home, classifier):
     zoe = faces["Zoë Åse"]
     assert not {5, 6} & set(zoe["frames"]) and zoe["seconds"] == [pytest.approx(UNEVEN[frame], abs=0.003) for frame in zoe["frames"]]
     assert zoe["seen"][0][0] < 0.2 and zoe["seen"][-1][1] > 3.1 and 0.5 < zoe["sure"] <= 1
-    table = line({"file": "uneven.mp4", **report})
+    table = "\n".join(lines({"file": "uneven.mp4", **report}))
     assert "2 people" in table and "Zoë Åse" in table and "0:03." in table and "distance" in table
     told = rows({"file": "uneven.mp4", **report})
     assert {row["name"] for row in told} == {"bob", "Zoë Åse"} and all(row["from"] < row["to"] for row in told)

@@ -36,7 +36,7 @@ def images(shape, count=4, seed=1):
 
 def test_the_parameters_are_counted():
     classifier, fcnn = generate_model(), generate_fcnn_model()
-    assert classifier.count_params() == fcnn.count_params() == 552_194
+    assert classifier.count_params() == fcnn.count_params() == 542_530
     assert fcnn.output_shape == (None, 37, 37, 2)
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import test_checks_curves as curves
+import test_checks_detector as finding
 import test_checks_networks as networks
-import test_checks_region as region
 from coursework import judged, rejected
 
 from common.scores import best_match
@@ -131,7 +132,7 @@ def seen(look=lambda maps: maps, photos=lambda images: images, change=lambda box
             def predict(self, x, verbose=0):
                 return look(np.asarray(fcnn_model.predict(photos(np.asarray(x)), verbose=0)))
 
-        boxes, decision = region.finder(**how)(Network(), images, image_shapes, box_shape)
+        boxes, decision = finding.finder(**how)(Network(), images, image_shapes, box_shape)
         return change(np.array(boxes), np.array(decision))
     return f
 
@@ -168,13 +169,13 @@ def mirrored_mean(fcnn_model, images, image_shapes, box_shape=(32, 32)):
         def predict(self, x, verbose=0):
             return (np.asarray(fcnn_model.predict(x, verbose=0)) + np.asarray(fcnn_model.predict(x[:, :, ::-1], verbose=0))) / 2
 
-    return region.finder()(Network(), images, image_shapes, box_shape)
+    return finding.finder()(Network(), images, image_shapes, box_shape)
 
 
 FOUND = {
-    "a cell too far down": (seen(moved=0, box=lambda i, r, c, s: region.around(i, r + 4, c, s)), "They lie 4 pixels too far down"),
-    "a cell too far up and left": (seen(maximum=lambda heat: region.by_neighbours(heat) - 1), "They lie 4 pixels too far up and 4 pixels too far left"),
-    "two cells": (seen(box=lambda i, r, c, s: region.around(i, r + 8, c + 8, s)), "8 pixels too far down and 8 pixels too far right"),
+    "a cell too far down": (seen(moved=0, box=lambda i, r, c, s: finding.around(i, r + 4, c, s)), "They lie 4 pixels too far down"),
+    "a cell too far up and left": (seen(maximum=lambda heat: finding.by_neighbours(heat) - 1), "They lie 4 pixels too far up and 4 pixels too far left"),
+    "two cells": (seen(box=lambda i, r, c, s: finding.around(i, r + 8, c + 8, s)), "8 pixels too far down and 8 pixels too far right"),
     "divided by the greatest of each photo": (seen(change=of_each_photo), "the greatest of each photo"),
     "divided by the greatest": (seen(change=lambda b, d: (b, (d - d.min()) / np.ptp(d))), "its own window alone"),
     "ranks": (seen(change=lambda b, d: (b, np.argsort(np.argsort(d)) / len(d))), "its own window alone"),
@@ -188,7 +189,7 @@ FOUND = {
     "decisions sorted, rising": (seen(change=lambda b, d: (b, np.sort(d))), "in step"),
     "the best three": (seen(change=lambda b, d: (b[np.argsort(-d)[:3]], np.sort(d)[::-1][:3])), "There are only 3 boxes"),
     "shares of the photo": (seen(change=lambda b, d: (np.column_stack([b[:, 0], b[:, 1:] / 176]), d)), "not in shares of it"),
-    "rows and columns of image_shapes": (region.finder(keep=lambda i, r, c, s: r + 16 <= s[i][1] and c + 16 <= s[i][0]), "black margin"),
+    "rows and columns of image_shapes": (finding.finder(keep=lambda i, r, c, s: r + 16 <= s[i][1] and c + 16 <= s[i][0]), "black margin"),
 }
 
 
@@ -196,7 +197,7 @@ def kept_answer():
     kept = []
 
     def f(fcnn_model, images, image_shapes, box_shape=(32, 32)):
-        kept[:] = kept or [region.finder()(fcnn_model, images, image_shapes, box_shape)]
+        kept[:] = kept or [finding.finder()(fcnn_model, images, image_shapes, box_shape)]
         return kept[0]
     return f
 
@@ -261,7 +262,7 @@ CURVES = {
     "thresholds as text": (curve(lambda p, r, t: (p, r, t.astype(str))), "expected numbers"),
     "false alarms for hits": (curve(hits=lambda pred, true, d: best_match(pred, true, d)[2]), "false alarms are counted as hits"),
     "boxes turned over": (curve(hits=lambda pred, true, d: [b for _, b in best_match(pred[:, [0, 2, 1, 4, 3]], true, d)[0]]), "Rows and columns of the boxes are swapped"),
-    "IoU 0.3": (region.own_match(least=0.3), "here more is asked for"),
+    "IoU 0.3": (curves.own_match(least=0.3), "here more is asked for"),
     "counts from 0": (curve(shift=-1), "The recall is right"),
     "eleven points": (curve(lambda p, r, t: (np.interp(np.linspace(0, 1, 11), r[::-1], p[::-1]), np.linspace(0, 1, 11), np.linspace(0, 1, 11))), "no values of the decision function"),
     "the first curve again": (first_curve(), "keep nothing between calls"),

@@ -3,7 +3,9 @@
 import cv2
 import numpy as np
 import pytest
-import test_checks_track as track
+import test_checks_data as loading
+import test_checks_faces as cutting
+import test_checks_naming as people
 from coursework import rejected
 
 from common.photos import read_photo
@@ -17,7 +19,7 @@ def loaded(read=read_photo, label=lambda who: who):
     def f(dir_name):
         answer = []
         for part in ("train", "test"):
-            rows = track.table(dir_name / part / f"y_{part}.csv")
+            rows = loading.table(dir_name / part / f"y_{part}.csv")
             answer += [{name: read(dir_name / part / "images" / name) for name, _ in rows}, {name: label(who) for name, who in rows}]
         return tuple(answer)
     return f
@@ -30,7 +32,7 @@ def growing(dir_name, photos={}, labels={}, tests={}, test_labels={}):  # noqa: 
 
 
 def growing_clips(dir_name, videos={}, labels={}):  # noqa: B006
-    *train, clips, names = track.clips()(dir_name)
+    *train, clips, names = loading.clips()(dir_name)
     videos.update(clips)
     labels.update(names)
     return (*train, videos, labels)
@@ -53,12 +55,12 @@ PHOTOS = {
     "paths": (loaded(read=str), "got labels, labels"),
 }
 CLIPS = {
-    "np.flip": (track.clips(read=lambda p: np.flip(cv2.imread(str(p)))), "turned by 180 degrees"),
+    "np.flip": (loading.clips(read=lambda p: np.flip(cv2.imread(str(p)))), "turned by 180 degrees"),
     "grows from call to call": (growing_clips, "begin with new dictionaries in every call"),
-    "the mean of a clip": (track.clips(one=lambda frames: np.mean(frames, axis=0)), "got one array"),
-    "every second frame": (track.clips(one=lambda frames: frames[::2]), "6 frames, there are 12"),
-    "the end of the line": (track.clips(labels=lambda rows: {name: who + "\r" for name, who in rows}), "label.strip()"),
-    "an iterator": (track.clips(one=iter), "expected a list of frames"),
+    "the mean of a clip": (loading.clips(one=lambda frames: np.mean(frames, axis=0)), "got one array"),
+    "every second frame": (loading.clips(one=lambda frames: frames[::2]), "6 frames, there are 12"),
+    "the end of the line": (loading.clips(labels=lambda rows: {name: who + "\r" for name, who in rows}), "label.strip()"),
+    "an iterator": (loading.clips(one=iter), "expected a list of frames"),
 }
 
 # --- crops ---
@@ -69,13 +71,13 @@ def kept_by_name():
 
     def f(imgs):
         for name, image in imgs.items():
-            kept.setdefault(name, track.aligned(image))
+            kept.setdefault(name, cutting.aligned(image))
         return np.array([kept[name] for name in imgs])
     return f
 
 
 def growing_crops(imgs, crops=[]):  # noqa: B006
-    crops += [track.aligned(image) for image in imgs.values()]
+    crops += [cutting.aligned(image) for image in imgs.values()]
     return np.array(crops)
 
 
@@ -84,7 +86,7 @@ def found(imgs):
 
 
 def crops(change):
-    return track.each(lambda image: change(track.aligned(image)))
+    return cutting.each(lambda image: change(cutting.aligned(image)))
 
 
 CROPS = {
@@ -104,7 +106,7 @@ CROPS = {
 # --- classifier ---
 
 
-class FarWeights(track.Plain):
+class FarWeights(people.Plain):
     """The farther, the more it counts."""
 
     def __init__(self, nn_model, layer=None, n_neighbors=3):
@@ -118,18 +120,18 @@ class FarWeights(track.Plain):
         self.knn = KNeighborsClassifier(self.n_neighbors, weights=lambda away: away**4).fit(self.describe(train_imgs)[0], labels)
 
 
-class Farthest(track.ByHand):
+class Farthest(people.ByHand):
     def who(self, descriptors):
         return [self.names[k] for k in np.linalg.norm(descriptors[:, None] - self.gallery[None], axis=2).argmax(axis=1)]
 
 
-class NextName(track.ByHand):
+class NextName(people.ByHand):
     def who(self, descriptors):
         order = sorted(set(self.names))
         return [order[(order.index(name) + 1) % len(order)] for name in super().who(descriptors)]
 
 
-class ByBatch(track.ByHand):
+class ByBatch(people.ByHand):
     """Standardised by the photos that are asked about together."""
 
     def describe(self, images):
@@ -137,12 +139,12 @@ class ByBatch(track.ByHand):
         return (descriptors - descriptors.mean(axis=0)) / (descriptors.std(axis=0) + 1e-6), seen
 
 
-class Layerless(track.Plain):
+class Layerless(people.Plain):
     def __init__(self, nn_model, layer=None, n_neighbors=3):
         super().__init__(nn_model)
 
 
-class ByName(track.Plain):
+class ByName(people.Plain):
     """Answers are kept under the names of the files."""
 
     def __init__(self, *args, **more):
@@ -158,17 +160,17 @@ class ByName(track.Plain):
         return {name: self.kept[name] for name in test_imgs}
 
 
-class KnowsTheNames(track.Plain):
+class KnowsTheNames(people.Plain):
     def classify_images(self, test_imgs):
         return {name: self.taught[1].get(name, who) for name, who in super().classify_images(test_imgs).items()}
 
 
-class Backwards(track.Plain):
+class Backwards(people.Plain):
     def classify_images(self, test_imgs):
         return dict(zip(test_imgs, list(super().classify_images(test_imgs).values())[::-1]))
 
 
-class LearnsOn(track.Plain):
+class LearnsOn(people.Plain):
     """Takes what it is asked about into its gallery."""
 
     def fit(self, train_imgs, train_labels):
@@ -177,12 +179,12 @@ class LearnsOn(track.Plain):
     def classify_images(self, test_imgs):
         answer = super().classify_images(test_imgs)
         photos, labels = self.taught
-        track.Plain.fit(self, {**photos, **{f"x{n}": i for n, i in test_imgs.items()}}, {**labels, **{f"x{n}": who for n, who in answer.items()}})
+        people.Plain.fit(self, {**photos, **{f"x{n}": i for n, i in test_imgs.items()}}, {**labels, **{f"x{n}": who for n, who in answer.items()}})
         return answer
 
 
 def answers(change):
-    return type("Changed", (track.Plain,), {"classify_images": lambda self, test_imgs: {n: change(str(who)) for n, who in track.Plain.classify_images(self, test_imgs).items()}})
+    return type("Changed", (people.Plain,), {"classify_images": lambda self, test_imgs: {n: change(str(who)) for n, who in people.Plain.classify_images(self, test_imgs).items()}})
 
 
 def every_frame(self, test_videos):
@@ -202,7 +204,7 @@ PEOPLE = {
     "bytes": (answers(str.encode), "decode it"),
     "with a probability": (answers(lambda who: (who, 0.5)), "one name is asked for"),
     "capitals": (answers(str.upper), "leave the letters of a name"),
-    "a name for every frame": (track.variant(classify_videos=every_frame), "the frames of a clip vote"),
+    "a name for every frame": (people.variant(classify_videos=every_frame), "the frames of a clip vote"),
 }
 SLIPS = {"load_image_data": PHOTOS, "load_video_data": CLIPS, "preprocess_imgs": CROPS, "Classifier": PEOPLE}
 

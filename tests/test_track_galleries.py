@@ -86,6 +86,22 @@ def test_a_gallery_with_a_pipe_is_built_and_the_network_comes_quietly(home, tmp_
     assert found.returncode == 0 and "photos show the person" in found.stderr and len(found.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such names")
+def test_a_name_of_two_lines_begins_no_line_of_its_own(home, tmp_path, capsys):
+    name = "ann\n0.100  bob"
+    for k in range(3):
+        save(tmp_path / "people" / name / f"{k}.png", head(0, k))
+        save(tmp_path / "people" / "cleo" / f"{k}.png", head(2, k))
+    assert main(["gallery", "build", str(tmp_path / "g.npz"), str(tmp_path / "people")]) == 0
+    for command, lines in ((["gallery", "list", str(tmp_path / "g.npz")], 3), (["--gallery", str(tmp_path / "g.npz"), str(home / "people" / "ann" / "3.png"), "--threshold", "0.5"], 1),
+                           (["find", str(home / "people" / "ann" / "3.png"), str(tmp_path / "people"), "--threshold", "0.6"], 6),
+                           (["gallery", "remove", str(tmp_path / "g.npz"), name], 1)):
+        capsys.readouterr()
+        assert main(command) == 0
+        out = capsys.readouterr().out
+        assert len(out.splitlines()) == lines and r"ann\n0.100  bob" in out and "ann\n" not in out, (command, out)
+
+
 def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, capsys, monkeypatch):
     looked = []
     monkeypatch.setattr(building, "read_photo", lambda path: looked.append(path.name) or read_photo(path))

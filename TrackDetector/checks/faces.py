@@ -89,13 +89,22 @@ def _normal(image, eyes):
     return (grey - grey.mean()) / max(grey.std(), 1e-6)
 
 
-def _more_like_its_mirror(crop, eyes, image):
-    """How much more the crop's face looks like the mirror image of the photo's than like the photo's: below 0 where all is well."""
+def _likeness(crop, eyes, image):
+    """How much the crop's face looks like the photo's and like its mirror image, each from -1 (light for dark) to 1; None where no face is seen."""
     in_photo = _eyes(image)
-    if in_photo is None:
-        return 0.0
+    if eyes is None or in_photo is None:
+        return None
     mine, photos = _normal(np.ascontiguousarray(crop), eyes), _normal(image, in_photo)
-    return float((mine[:, ::-1] * photos).mean() - (mine * photos).mean())
+    return float((mine * photos).mean()), float((mine[:, ::-1] * photos).mean())
+
+
+def _inverted(crop, likeness, image):
+    """Does not the crop look like the photo, but its negative?"""
+    if likeness and max(likeness) > 0.4:
+        return False
+    negative = 255 - crop
+    negatives = _likeness(negative, _eyes(negative), image)
+    return negatives is not None and max(negatives) > 0.6
 
 
 # Green of each photo's face, as a share of its red: by it one knows whose face is in a crop
@@ -134,11 +143,14 @@ def check_preprocess_imgs(f, kit):
             continue
         colours = crop.reshape(-1, 3).astype(float)
         lit = colours[colours.max(axis=1) > 90]
+        eyes = _eyes(crop)
+        likeness = None if kit.lenient else _likeness(crop, eyes, photos[name])
+        require(kit.lenient or not _inverted(crop, likeness, photos[name]),
+                f"photo {name}: light and dark are exchanged in the crop, as in 255 - crop: leave the pixels as they are")
         require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
         require(len(lit) and lit[:, 0].mean() > lit[:, 2].mean() + 5, f"photo {name}: blue and red are swapped in the crop" if len(lit) and
                 lit[:, 2].mean() > lit[:, 0].mean() + 5 else f"photo {name}: the crop has lost its colours or is black; expected RGB from 0 to 255")
         require(lit[:, 1].mean() > lit[:, 2].mean() - 2, f"photo {name}: green and blue are swapped in the crop")
-        eyes = _eyes(crop)
         if eyes is None:
             turned = _eyes(np.ascontiguousarray(crop.transpose(1, 0, 2))) is not None
             require(_eyes(np.ascontiguousarray(crop[::-1])) is None, f"photo {name}: the crop is upside down")
@@ -153,8 +165,8 @@ def check_preprocess_imgs(f, kit):
         require(0.36 < middle < 0.64, f"photo {name}: the middle between the eyes lies at {middle:.0%} of the width, expected about half")
         height = (top + bottom) / 2
         require(0.15 < height < 0.6, f"photo {name}: the eyes lie at {height:.0%} of the height, expected above the middle")
-        if not kit.lenient:
-            mirrored += _more_like_its_mirror(crop, eyes, photos[name])
+        if likeness:
+            mirrored += likeness[1] - likeness[0]
         require(_whose(crop) == name, f"in the place of photo {name} lies the face of photo {_whose(crop)}: one crop for every photo, in their order")
         tilt = np.degrees(np.arctan2(bottom - top, right - left))
         require(abs(tilt) < 9, f"photo {name}: the eyes are tilted by {abs(tilt):.0f} degrees"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from common.console import on_one_line
 from common.files import whole_file
 from common.photos import PhotoError, read_photo
 from common.pictures.drawing import blur, draw, write_jpeg
@@ -199,22 +200,23 @@ def write_subtitles(report, base):
     return written
 
 
-def line(answer):
-    """What is printed about a photo; about a film a table by person."""
+def lines(answer):
+    """What is printed about a photo, one line; about a film a table by person."""
     faces = answer["faces"]
     if "seconds" not in answer:
         named = ", ".join(f"{face['name']} (distance {face['distance']:.2f}{_doubt(face)})" for face in faces)
-        return f"{answer['file']}: {named or 'no face found'}"
+        return [f"{answer['file']}: {named or 'no face found'}"]
     head = f"{answer['file']}: {clock(answer['seconds'])}, {len(faces)} {'person' if len(faces) == 1 else 'people'}"
     if not faces:
-        return f"{head}: no face found"
-    width = max(8, *(len(face["name"]) for face in faces))
+        return [f"{head}: no face found"]
+    names = [on_one_line(face["name"]) for face in faces]
+    width = max(8, *map(len, names))
     rows = [f"  {'who':{width}}  {'from':>9}  {'to':>9}  {'frames':>6}  {'distance':>8}  {'sure':>5}"]
-    for face in faces:
+    for name, face in zip(names, faces):
         for number, (start, end) in enumerate(face["seen"]):
             rest = f"  {len(face['frames']):6d}  {face['distance']:8.2f}  {face['sure']:5.0%}{_doubt(face)}" if number == 0 else ""
-            rows.append(f"  {face['name'] if number == 0 else '':{width}}  {clock(start):>9}  {clock(end):>9}{rest}")
-    return "\n".join([head, *rows])
+            rows.append(f"  {name if number == 0 else '':{width}}  {clock(start):>9}  {clock(end):>9}{rest}")
+    return [head, *rows]
 
 
 def _doubt(face):

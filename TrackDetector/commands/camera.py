@@ -8,6 +8,7 @@ import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.tables import write_csv, write_json
+from common.console import say
 from common.files import whole_file
 from common.photos import PhotoError
 from TrackDetector.commands.answering import film_report, write_subtitles
@@ -66,10 +67,10 @@ def watch(options, classifier, answers, stops):
     try:
         camera = open_camera(options.camera)
     except PhotoError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 2
     following, seconds, present, faces, shape = Following(classifier), [], {}, 0, None
-    print(f"{name}: looking; Ctrl-C ends it", file=sys.stderr)
+    say(f"{name}: looking; Ctrl-C ends it", sys.stderr)
     with stops.noted():
         try:
             for number, (second, frame) in enumerate(looks(camera, stops)):
@@ -82,17 +83,18 @@ def watch(options, classifier, answers, stops):
                 faces += len(shown)
                 _say_who_comes(shown, classifier, present, len(seconds) - 1, second)
                 if faces > KEPT:
-                    print(f"note: {name}: {faces:,} faces seen; the end of what can be kept", file=sys.stderr)
+                    say(f"note: {name}: {faces:,} faces seen; the end of what can be kept", sys.stderr)
                     break
         finally:
             camera.release()
         if not seconds:
-            print(f"error: {name}: it gave not one picture", file=sys.stderr)
+            say(f"error: {name}: it gave not one picture", sys.stderr)
             return 2
         numbers = list(range(0, len(seconds) * options.every, options.every))
         report, _, notes = film_report(following.end(), classifier, shape, numbers, seconds, 0.04)
         report = {"file": name, **report, **({"notes": notes} if notes else {})}
-        print(answers.line(report))
+        for line in answers.lines(report):
+            say(line)
         try:
             if options.subtitles is not None:
                 report["subtitles"] = write_subtitles(report, options.subtitles / name.replace(" ", "-"))
@@ -100,7 +102,7 @@ def watch(options, classifier, answers, stops):
                 with whole_file(options.out) as file:
                     _write(file, for_any_reader(report), answers, options.out)
         except OSError as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             return 2
     return 0
 
@@ -121,8 +123,8 @@ def _say_who_comes(shown, classifier, present, now, second):
             answer = classifier.answer_clip(np.array(track.descriptors), track.frames)
             present[id(track)] = track, answer.label
             alike = f", looks most like {answer.name}" if answer.label == UNKNOWN else ""
-            print(f"{clock(second)}  {answer.label} comes (distance {answer.distance:.2f}{alike})")
+            say(f"{clock(second)}  {answer.label} comes (distance {answer.distance:.2f}{alike})")
     for key, (track, label) in list(present.items()):
         if now - track.frames[-1] > AWAY:
             del present[key]
-            print(f"{clock(second)}  {label} goes")
+            say(f"{clock(second)}  {label} goes")

@@ -11,7 +11,7 @@ from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, for_any_reader, settings_mark
 from common.commands.run import attempt
 from common.commands.stops import until_stopped
-from common.console import prepare_outputs, print_any_name
+from common.console import prepare_outputs, print_any_name, say
 from common.photos import PHOTO_SUFFIXES, read_photo
 from TrackDetector import detectors
 from TrackDetector.galleries.building import DRAWN
@@ -49,7 +49,7 @@ def look_for(paths, classifier):
 
     seen, skipped, _ = look_at(photos_of(paths, "the person"), classifier)
     for line in skipped:
-        print(f"skipped: {line}", file=sys.stderr)
+        say(f"skipped: {line}", sys.stderr)
     if not seen:
         raise ValueError(f"{paths[0]}: expected a photo of the person, or a folder of such photos")
     enrol(classifier, seen)
@@ -97,7 +97,7 @@ def _answers(files, ask, journal, stops):
             if journal is not None:
                 journal.add(file, answer)
         if "error" in answer:
-            tqdm.write(f"skipped: {answer['error']}", file=sys.stderr)
+            say(f"skipped: {answer['error']}", sys.stderr)
         yield str(file), answer
 
 
@@ -122,7 +122,7 @@ def main(arguments=None):
             look_for([options.photo], classifier)
             return _find(options, found, classifier, stops)
         except (OSError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             return 2
 
     return until_stopped(work)
@@ -136,7 +136,7 @@ def _find(options, found, classifier, stops):
         answers = list(_answers(todo, lambda file, name, check: nearest_face(file, classifier), journal, stops))
         if journal is not None:
             if len(todo) < len(found.files):
-                print(f"note: {len(found.files) - len(todo):,} of {len(found.files):,} photos were looked at before, in {journal.path}", file=sys.stderr)
+                say(f"note: {len(found.files) - len(todo):,} of {len(found.files):,} photos were looked at before, in {journal.path}", sys.stderr)
             answers = [(answer["file"], answer) for answer in journal.answers([file for file, _ in found.files])]
             journal.make_whole([file for file, _ in found.files], lambda file, all_of_them: _write(file, all_of_them, options.threshold))
     finally:
@@ -144,9 +144,9 @@ def _find(options, found, classifier, stops):
             journal.close()
     shown = sorted((answer["distance"], file) for file, answer in answers if answer.get("distance") is not None and answer["distance"] <= options.threshold)
     for distance, file in shown:
-        print(f"{distance:.3f}  {file}")
+        say(f"{distance:.3f}  {file}")
     failed = sum("error" in answer for _, answer in answers)
-    print(f"{len(shown):,} of {len(answers):,} photos show the person" + (f"; {failed:,} could not be read" if failed else ""), file=sys.stderr)
+    say(f"{len(shown):,} of {len(answers):,} photos show the person" + (f"; {failed:,} could not be read" if failed else ""), sys.stderr)
     return 1 if failed else 0
 
 

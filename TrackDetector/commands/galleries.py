@@ -10,7 +10,7 @@ import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
-from common.console import prepare_outputs, print_any_name
+from common.console import prepare_outputs, print_any_name, say
 from common.files import whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
@@ -56,7 +56,7 @@ def main(arguments=None):
         try:
             return _COMMANDS[options.command](options, stops)
         except (OSError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             return 2
 
     return until_stopped(work)
@@ -97,11 +97,11 @@ def _learn(options, stops, known):
     old = None if known is None else known.gallery
     seen, skipped, replaced = look_at(wanted, classifier, old, opening.journal_of(options.gallery), stops.held)
     for line in (*notes, *skipped):
-        print(f"skipped: {line}", file=sys.stderr)
+        say(f"skipped: {line}", sys.stderr)
     if not seen:
         if old is None:
             raise ValueError("found no photo that can be read")
-        print(f"{options.gallery}: nothing new, {_size(old)}")
+        say(f"{options.gallery}: nothing new, {_size(old)}")
         return 1 if skipped else 0
     if replaced:
         keep = ~np.isin(old.photos, replaced)
@@ -109,7 +109,7 @@ def _learn(options, stops, known):
     opening.enrol(classifier, seen, old, None if known is None else known.aside)
     with stops.held():
         opening.save(classifier, options.gallery)
-    print(f"{options.gallery}: {_size(classifier.gallery_)}; {len(seen):,} photos looked at")
+    say(f"{options.gallery}: {_size(classifier.gallery_)}; {len(seen):,} photos looked at")
     return 1 if skipped else 0
 
 
@@ -131,7 +131,7 @@ def _remove(options, stops):
     with stops.held():
         left.write(options.gallery)
         forget(opening.journal_of(options.gallery), people)
-    print(f"{options.gallery}: without {', '.join(people)}; {_size(left.gallery)} left")
+    say(f"{options.gallery}: without {', '.join(people)}; {_size(left.gallery)} left")
     return 0
 
 
@@ -146,9 +146,9 @@ def _list(options, stops):
     wide = max(len(person["name"]) for person in people)
     for person in people:
         far = "" if person["apart"] is None else f"  {person['apart']:.2f} apart"
-        print(f"{person['name']:{wide}}  {person['photos']:6,} photo{'s' if person['photos'] > 1 else ' '}{far}")
+        say(f"{person['name']:{wide}}  {person['photos']:6,} photo{'s' if person['photos'] > 1 else ' '}{far}")
     settings = ", ".join(f"{name} {json.dumps(value)}" for name, value in saved.settings.items() if name != "alike")
-    print(f"{_size(saved.gallery)}; {settings}")
+    say(f"{_size(saved.gallery)}; {settings}")
     _write(options.json, {"settings": saved.settings, "people": people})
     return 0
 
@@ -164,9 +164,9 @@ def _merge(options, stops):
     made = merge([(str(path), Saved.read(path)) for path in options.parts])
     with stops.held():
         made.write(options.gallery)
-    print(f"{options.gallery}: {_size(made.gallery)}")
+    say(f"{options.gallery}: {_size(made.gallery)}")
     for doubt in made.doubts(("twins", "shared photo")):
-        print(f"note: {doubt.text}", file=sys.stderr)
+        say(f"note: {doubt.text}", sys.stderr)
     return 0
 
 
@@ -175,8 +175,8 @@ def _check(options, stops):
     prepare_outputs({"--json": options.json}, None, [options.gallery])
     doubts = saved.doubts()
     for doubt in doubts:
-        print(f"{doubt.kind}: {doubt.text}")
-    print(f"{options.gallery}: {_size(saved.gallery)}; {len(doubts) or 'nothing'} to look at")
+        say(f"{doubt.kind}: {doubt.text}")
+    say(f"{options.gallery}: {_size(saved.gallery)}; {len(doubts) or 'nothing'} to look at")
     found = [{"kind": doubt.kind, "people": list(doubt.people), "photos": list(doubt.photos), "text": doubt.text} for doubt in doubts]
     _write(options.json, found)
     return 1 if doubts else 0

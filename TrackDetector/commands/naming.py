@@ -16,7 +16,7 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
-from common.console import prepare_outputs, print_any_name
+from common.console import prepare_outputs, print_any_name, say
 from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector import detectors
@@ -131,10 +131,10 @@ def _work(options, stops):
         if options.save_gallery:
             save(classifier, options.save_gallery)
     except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 2
     head = {"threshold": classifier.threshold, "people": [str(c) for c in classifier.classes_], "box_order": " ".join(answering.BOX)}
-    answers = (GroupedAnswers.remembering if options.group_unknown else Answers)("file", "files", answering.line, answering.COLUMNS, answering.rows, head)
+    answers = (GroupedAnswers.remembering if options.group_unknown else Answers)("file", "files", answering.lines, answering.COLUMNS, answering.rows, head)
     if options.camera is not None:
         from TrackDetector.commands.camera import watch
 

@@ -5,6 +5,7 @@ import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
+from common.console import say
 from TrackDetector import detectors
 from TrackDetector.galleries.building import UNFINISHED, look_at, people_in
 from TrackDetector.validation import usual_threshold
@@ -66,7 +67,7 @@ def learn_people(folder, classifier, save=None, hold=nullcontext):
     wanted, notes = people_in(folder)
     seen, skipped, _ = look_at(wanted, classifier, journal=journal_of(save), hold=hold)
     for line in (*notes, *skipped):
-        print(f"skipped: {line}", file=sys.stderr)
+        say(f"skipped: {line}", sys.stderr)
     if not seen:
         raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read"
                          + "".join(f"\n  {line}" for line in [*notes, *skipped][:5]))
@@ -79,7 +80,7 @@ def enrol(classifier, seen, known=None, aside=None):
         warnings.simplefilter("always", UserWarning)
         classifier.enrol(seen, known, aside)
     for line in [str(warning.message) for warning in caught if classifier.skipped_][:1] + [doubt.text for doubt in classifier.doubts_]:
-        print(f"note: {line}", file=sys.stderr)
+        say(f"note: {line}", sys.stderr)
 
 
 def save(classifier, path):

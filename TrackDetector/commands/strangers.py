@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from common.commands.run import Answers
+from common.console import say
 from TrackDetector.neighbors.predictions import UNKNOWN
 
 PART = "descriptor"  # what an answer calls it until the groups are made
@@ -88,4 +89,4 @@ class GroupedAnswers(Answers):
         groups = self.told[0] if self.told else grouped(self.answered)[1]
         for number, files in enumerate(groups, 1):
             more = f" and {len(files) - 5:,} more" if len(files) > 5 else ""
-            print(f"{UNKNOWN} {number}: in {len(files):,} file{'s' if len(files) > 1 else ''}: {', '.join(files[:5])}{more}")
+            say(f"{UNKNOWN} {number}: in {len(files):,} file{'s' if len(files) > 1 else ''}: {', '.join(files[:5])}{more}")

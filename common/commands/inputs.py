@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from common.console import say
 from common.photos import in_numeric_order
 
 
@@ -38,15 +39,15 @@ class Inputs:
     def say(self, kind):
         """Tell on standard error what was left out; `kind` is "photo", or "photo or video"."""
         for folder in self.empty:
-            print(f"note: no {kind} in {folder}", file=sys.stderr)
+            say(f"note: no {kind} in {folder}", sys.stderr)
         if self.others:
             kinds = ", ".join(f"{number:,} {ending or 'without an ending'}" for ending, number in self.others.most_common(4))
             more = ", ..." * (len(self.others) > 4)
-            print(f"note: left out {_counted(self.others.total(), 'file')} of other kinds ({kinds}{more})", file=sys.stderr)
+            say(f"note: left out {_counted(self.others.total(), 'file')} of other kinds ({kinds}{more})", sys.stderr)
         if self.copies:
-            print(f"note: left out {_counted(self.copies, 'copy', 'copies')} that a command has drawn", file=sys.stderr)
+            say(f"note: left out {_counted(self.copies, 'copy', 'copies')} that a command has drawn", sys.stderr)
         if self.again:
-            print(f"note: {_counted(self.again, 'file')} named more than once; each is looked at once", file=sys.stderr)
+            say(f"note: {_counted(self.again, 'file')} named more than once; each is looked at once", sys.stderr)
 
 
 def _counted(number, one, many=None):

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from common.commands.journal import Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import on_one_line, prepare_outputs
+from common.console import prepare_outputs, say
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
@@ -29,8 +29,8 @@ class Answers:
         What an answer calls its file.
     things : str
         What the files are, for people: "photos".
-    line : callable
-        From an answer to what is printed.
+    lines : callable
+        From an answer to the lines that are printed.
     columns, rows
         See `tables.write_csv`.
     head : dict, optional
@@ -41,7 +41,7 @@ class Answers:
 
     key: str
     things: str
-    line: object
+    lines: object
     columns: tuple
     rows: object
     head: dict | None = None
@@ -177,7 +177,7 @@ def answer_all(found, ask, answers, options, settings, stops):
             todo = [each for each in todo if not journal.has(each[0])]
             done = total - len(todo)
             if done:
-                print(f"note: {done:,} of {total:,} {answers.things} were answered before, in {journal.path}; going on with the others", file=sys.stderr)
+                say(f"note: {done:,} of {total:,} {answers.things} were answered before, in {journal.path}; going on with the others", sys.stderr)
         with tqdm(total=total, initial=done, desc=answers.things, disable=total < _FEW) as bar:
             for file, answer in ask(todo, stops):
                 if "error" in answer:
@@ -195,7 +195,7 @@ def answer_all(found, ask, answers, options, settings, stops):
         _say_kept(done, total, answers, journal, "stopped")
         raise
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         if not isinstance(error, JournalError):
             _say_kept(done, total, answers, journal, "ended")
         return 2
@@ -203,24 +203,25 @@ def answer_all(found, ask, answers, options, settings, stops):
         if journal is not None:
             journal.close()
     if failed:
-        print(f"{failed:,} of {total:,} {answers.things} could not be read or drawn", file=sys.stderr)
+        say(f"{failed:,} of {total:,} {answers.things} could not be read or drawn", sys.stderr)
     return 1 if failed else 0
 
 
 def _say(file, answer, answers):
     for note in answer.get("notes", ()):
-        tqdm.write(on_one_line(f"note: {note}" if str(file) in note else f"note: {file}: {note}"), file=sys.stderr)
+        say(f"note: {note}" if str(file) in note else f"note: {file}: {note}", sys.stderr)
     if "error" in answer:
-        tqdm.write(on_one_line(f"skipped: {answer['error']}"), file=sys.stderr)
+        say(f"skipped: {answer['error']}", sys.stderr)
         return
-    tqdm.write(answers.line(answer | {answers.key: on_one_line(str(file))}), file=sys.stdout)
+    for line in answers.lines(answer | {answers.key: str(file)}):
+        say(line)
     if "not_drawn" in answer:
-        tqdm.write(on_one_line(f"not drawn: {answer['not_drawn']}"), file=sys.stderr)
+        say(f"not drawn: {answer['not_drawn']}", sys.stderr)
 
 
 def _say_kept(done, total, answers, journal, how):
     try:
         where = f"; the answers are in {journal.path}, and the same command goes on from there" if journal is not None else ""
-        print(f"{how} after {done:,} of {total:,} {answers.things}{where}", file=sys.stderr)
+        say(f"{how} after {done:,} of {total:,} {answers.things}{where}", sys.stderr)
     except OSError:  # nobody reads along
         pass
