@@ -199,7 +199,7 @@ def test_who_closed_the_streams_is_answered_in_the_file(archive):
 
 def test_a_name_steers_no_console(tmp_path, capsys):
     odd = tmp_path / "Ann\n\x1b[2JLee \u202egpj.jpg"
-    _say(odd, {"notes": [f"{odd}: cut short", "dark"]}, Answers("file", "files", lambda answer: f"{answer['file']}: 1 face", (), None))
+    _say(odd, {"notes": [f"{odd}: cut short", "dark"]}, Answers("file", "files", lambda answer: [f"{answer['file']}: 1 face"], (), None))
     out, err = capsys.readouterr()
     shown = f"{tmp_path}/Ann\\n\\x1b[2JLee \\u202egpj.jpg"
     assert out == f"{shown}: 1 face\n" and err == f"note: {shown}: cut short\nnote: {shown}: dark\n"
