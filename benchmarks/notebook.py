@@ -28,7 +28,10 @@ PAUSE = 0.1  # seconds between two looks at the kernel
 
 
 class Watch(threading.Thread):
-    """Looks at the kernels that this process has started: when, processor seconds so far, memory in bytes."""
+    """Looks at the kernels that this process has started: when, processor seconds so far, memory in bytes, and how much of it is their own.
+
+    Pages of libraries are not: on one machine, as under a hub, all notebooks share them.
+    """
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -36,18 +39,18 @@ class Watch(threading.Thread):
 
     def run(self):
         while not self.over.wait(PAUSE):
-            cpu = memory = 0
+            cpu = memory = own = 0
             for child in psutil.Process().children(recursive=True):
                 try:
-                    times = child.cpu_times()
-                    cpu, memory = cpu + times.user + times.system, memory + child.memory_info().rss
+                    times, now = child.cpu_times(), child.memory_info()
+                    cpu, memory, own = cpu + times.user + times.system, memory + now.rss, own + now.rss - getattr(now, "shared", 0)
                 except psutil.NoSuchProcess:
                     continue
-            self.seen.append((time.time(), cpu, memory))
+            self.seen.append((time.time(), cpu, memory, own))
 
 
 def sections(notebook, seen):
-    """Rows (heading, seconds, processor seconds, peak memory in GB), one for each heading of the second level."""
+    """Seconds, processor seconds, peaks of memory and of a kernel's own memory in GB, and the cells, by heading of the second level."""
     seen, rows, heading = np.array(seen), {}, "start"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -58,10 +61,10 @@ def sections(notebook, seen):
             continue
         start, end = (datetime.datetime.fromisoformat(took[key].replace("Z", "+00:00")).timestamp() for key in ("iopub.execute_input", "shell.execute_reply"))
         cpu = np.diff(np.interp([start, end], seen[:, 0], seen[:, 1]))[0]
-        inside = seen[(seen[:, 0] >= start - PAUSE) & (seen[:, 0] <= end + PAUSE), 2]
-        row = rows.setdefault(heading, [0.0, 0.0, 0.0, []])
-        row[0], row[1], row[2] = row[0] + end - start, row[1] + cpu, max(row[2], inside.max(initial=0) / 1e9)
-        row[3].append((end - start, cell.get("id", ""), cpu))
+        memory, own = seen[(seen[:, 0] >= start - PAUSE) & (seen[:, 0] <= end + PAUSE), 2:].max(axis=0, initial=0) / 1e9
+        row = rows.setdefault(heading, [0.0, 0.0, 0.0, 0.0, []])
+        row[:4] = row[0] + end - start, row[1] + cpu, max(row[2], memory), max(row[3], own)
+        row[4].append((end - start, cell.get("id", ""), cpu))
     return rows
 
 
@@ -109,20 +112,19 @@ def main(arguments=None):
         os.environ["FACE_KIT_OFFLINE"] = "1"
         photos = photos_of_fddb(max(options.photos))
         os.environ.pop("FDDB_DIR")  # the kernel takes the prepared set
-        print(f"{'photos':>7} {'s':>7} {'CPU s':>7} {'peak GB':>8}")
+        print(f"{'photos':>7} {'s':>7} {'CPU s':>7} {'peak GB':>8} {'own':>6}")
         for count in options.photos:
             with tempfile.TemporaryDirectory() as folder:
                 lay_out(photos[:count], folder)
                 rows = measured(options.notebook, out, {"DATA": folder}).values()
-            print(f"{count:7} {sum(r[0] for r in rows):7.1f} {sum(r[1] for r in rows):7.1f} {max(r[2] for r in rows):8.2f}", flush=True)
+            print(f"{count:7} {sum(r[0] for r in rows):7.1f} {sum(r[1] for r in rows):7.1f} {max(r[2] for r in rows):8.2f} {max(r[3] for r in rows):6.2f}", flush=True)
         return 0
     rows = measured(options.notebook, out)
-    print(f"{'section':60} {'s':>7} {'CPU s':>7} {'GB':>6}")
-    for heading, (seconds, cpu, memory, _) in rows.items():
-        print(f"{heading[:60]:60} {seconds:7.1f} {cpu:7.1f} {memory:6.2f}")
-    total = [sum(row[0] for row in rows.values()), sum(row[1] for row in rows.values()), max(row[2] for row in rows.values())]
-    print(f"{'all':60} {total[0]:7.1f} {total[1]:7.1f} {total[2]:6.2f}")
-    for took, name, cpu in sorted((each for row in rows.values() for each in row[3]), reverse=True)[: options.cells]:
+    print(f"{'section':60} {'s':>7} {'CPU s':>7} {'GB':>6} {'own':>6}")
+    columns = list(zip(*(row[:4] for row in rows.values())))
+    for heading, row in [*rows.items(), ("all", (*map(sum, columns[:2]), *map(max, columns[2:])))]:
+        print(f"{heading[:60]:60} {row[0]:7.1f} {row[1]:7.1f} {row[2]:6.2f} {row[3]:6.2f}")
+    for took, name, cpu in sorted((each for row in rows.values() for each in row[4]), reverse=True)[: options.cells]:
         print(f"  {name:30} {took:7.1f} s {cpu:7.1f} CPU s")
     return 0
 
