@@ -60,3 +60,19 @@ def test_both_are_named_and_nobody_is_named_falsely(folder, tmp_path):
         assert face["name"] in ("unknown", list(meant.values())[0 if left else 1])
     at_once = set.intersection(*(set(face["frames"]) for face in faces if face["name"] != "unknown"))
     assert len(at_once) >= 3
+
+
+def test_a_film_of_a_photo_of_each(folder, tmp_path):
+    """Another photo of each than the gallery's, eight frames long, while the camera moves a little."""
+    if "libx264" not in av.codecs_available:
+        pytest.skip("this build of FFmpeg encodes no H.264")
+    home, photos = folder.parent / "image_classification" / "train", {}
+    for name, person in table(home / "y_train.csv"):
+        photos.setdefault(person, []).append(read_photo(home / "images" / name))
+    for meant in (sorted(photos)[:2], sorted(photos)[2:4]):
+        clips = [[np.roll(photos[person][1], number % 3, axis=0) for number in range(8)] for person in meant]
+        film = side_by_side(tmp_path / f"{meant[0]}.mp4", clips)
+        classifier = Classifier(threshold=usual_threshold(2)).fit({person: photos[person][0] for person in meant}, {person: person for person in meant})
+        faces = name_faces(film, classifier)["faces"]
+        middles = [np.mean([box[1] + box[3] for box in face["boxes"]]) / 2 for face in faces]
+        assert [face["name"] for _, face in sorted(zip(middles, faces), key=lambda each: each[0])] == meant
