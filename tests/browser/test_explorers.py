@@ -126,7 +126,7 @@ def keep(page, panel, name):
     """A screenshot of the explorer, where they are asked for."""
     if shots := os.environ.get("KIT_SCREENSHOTS"):
         Path(shots).mkdir(parents=True, exist_ok=True)
-        panel.locator(".jp-OutputArea-output").last.scroll_into_view_if_needed()
+        panel.locator(PICTURE).last.scroll_into_view_if_needed()
         page.screenshot(path=str(Path(shots) / f"{name}.png"))
 
 
@@ -187,7 +187,8 @@ def test_a_face_is_clicked_and_reached_by_keys(lab, kit):
 @pytest.mark.parametrize("width, scheme", [(800, "dark"), (1400, "light")])
 def test_an_explorer_fits_the_window(lab, kit, width, scheme):
     def look(lab, page, panel):
-        picture, output = panel.locator(PICTURE).bounding_box(), panel.locator(".jp-OutputArea-output").last.bounding_box()
+        around = panel.locator(".jp-OutputArea-output", has=page.locator(".widget-image"))
+        picture, output = panel.locator(PICTURE).bounding_box(), around.bounding_box()
         assert picture["x"] >= output["x"] - 1 and picture["x"] + picture["width"] <= output["x"] + output["width"] + 1
         assert abs(picture["width"] / picture["height"] - 920 / 430) < 0.02  # not squeezed
         for slider in panel.locator(".widget-slider").all():
