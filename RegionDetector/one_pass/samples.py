@@ -160,9 +160,9 @@ def _no_face(album, side, rng):
     if kind < 0.75:
         for _ in range(rng.integers(1, 4)):
             drawing = rng.random()
-            if drawing < 0.25:
+            if drawing < 0.45:
                 disguises.smiley(crop, rng)
-            elif drawing < 0.45 or not album.stickers:
+            elif drawing < 0.7 or not album.stickers:
                 disguises.coin(crop, rng)
             else:
                 _paste(crop, album.stickers[rng.integers(len(album.stickers))], rng)

@@ -13,7 +13,7 @@ from RegionDetector.one_pass.labels import boxed, labelled, spread_of
 
 CALIBRATIONS = 2  # merging is not linear in the logits, so that the first calibration is not quite right
 HELD_OUT = 32  # one photo in so many is not trained on: the scores are calibrated there
-PARTS = {"score": 2.0, "boxes": 1.5, "tilt": 0.3, "points": 2.0}  # weights of the loss
+PARTS = {"score": 2.0, "boxes": 1.5, "tilt": 0.3, "points": 1.0}  # weights of the loss
 POOR, GOOD = 0.2, 0.65  # IoU of a cell's own box with the face, at which its score is to be 0 and 1: a box is right from one half
 ROUND = 100  # batches between two lines, or two steps of a progress bar
 MEAN = 10  # the weights are the mean over the last tenth of the steps or so, at most over 400
