@@ -13,6 +13,7 @@ import psutil
 import pytest
 from coursework import answer, code_notebook, hand_in, solved
 
+from common.grading import whole_class
 from common.grading.judging import Grader
 from common.grading.whole_class import grade_class
 from RegionDetector.exercises import TASK as REGION
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reas
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
-    return thirty.train_weights(tmp_path_factory.mktemp("weights") / "classifier.weights.h5", epochs=2)
+    return thirty.train_weights(tmp_path_factory.mktemp("weights") / "classifier.weights.h5", epochs=4)
 
 
 def check_class(task, chosen, tmp_path, weights=None):
@@ -38,7 +39,7 @@ def check_class(task, chosen, tmp_path, weights=None):
     return results
 
 
-def test_small_class_region(tmp_path, weights):
+def test_small_class_region(tmp_path, weights, monkeypatch):
     results = check_class(REGION, {"moved", "half_window", "evil_exit", "evil_patch_the_checks", "old_keras", "no_notebook", "empty"}, tmp_path, weights)
     rows = {(r["student"], x["name"]): x for r in results for x in r["rows"]}
     assert "half a window" in rows["half_window", "get_bboxes_and_decision_function"]["message"]
@@ -47,9 +48,8 @@ def test_small_class_region(tmp_path, weights):
     assert table[0].startswith("student,gen_negative_bbox") and len(table) == 8
     assert "half a window" in (tmp_path / "out" / "half_window.html").read_text()
     # what is graded is not graded again, and comes out the same when it is
-    start = time.monotonic()
+    monkeypatch.setattr(whole_class, "_grade", lambda *graded: pytest.fail(f"graded again: {graded}"))
     assert grade_class("RegionDetector", tmp_path / "in", tmp_path / "out", progress=False) == results
-    assert time.monotonic() - start < 10
 
 
 def test_small_class_track(tmp_path):
