@@ -177,7 +177,7 @@ def photo_shape(path):
 def says_which_way_up(path):
     """Whether a photo's camera noted how it was held, so that `read_photo` gives it the right way up.
 
-    Not so, too, where the note is damaged or the file cannot be read. Returns bool.
+    False also where the note is damaged or the file cannot be read.
     """
     try:
         with _opened(path) as image:

@@ -102,6 +102,19 @@ def test_a_name_of_two_lines_begins_no_line_of_its_own(home, tmp_path, capsys):
         assert len(out.splitlines()) == lines and r"ann\n0.100  bob" in out and "ann\n" not in out, (command, out)
 
 
+def test_what_is_skipped_and_the_error_have_lines_of_their_own(home, tmp_path, capsys):
+    (tmp_path / "people" / "ann").mkdir(parents=True)
+    (tmp_path / "people" / "ann" / "broken.jpg").write_bytes(b"no photo")
+    save(tmp_path / "loose" / "loose.png", head(0, 0))
+    for command in (["gallery", "build", str(tmp_path / "g.npz"), str(tmp_path / "loose")],
+                    ["--gallery", str(tmp_path / "people"), str(home / "people" / "ann" / "3.png")]):
+        capsys.readouterr()
+        assert main(command) == 2
+        *skipped, error = capsys.readouterr().err.splitlines()
+        assert "found no photo" in error and error.startswith("error:") and "\\n" not in error, error
+        assert any(line.startswith("skipped:") and ("loose.png" in line or "broken.jpg" in line) for line in skipped), skipped
+
+
 def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, capsys, monkeypatch):
     looked = []
     monkeypatch.setattr(building, "read_photo", lambda path: looked.append(path.name) or read_photo(path))

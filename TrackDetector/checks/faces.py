@@ -99,7 +99,7 @@ def _likeness(crop, eyes, image):
 
 
 def _inverted(crop, likeness, image):
-    """Does not the crop look like the photo, but its negative?"""
+    """Whether the negative of a crop looks like the photo, and the crop itself does not."""
     if likeness and max(likeness) > 0.4:
         return False
     negative = 255 - crop

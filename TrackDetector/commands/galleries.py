@@ -10,7 +10,7 @@ import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
-from common.console import prepare_outputs, print_any_name, say
+from common.console import on_one_line, prepare_outputs, print_any_name, say
 from common.files import whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
@@ -79,8 +79,9 @@ def _wanted(options):
     wanted = photos_of(options.photos, options.person) if options.person is not None else wanted
     prepare_outputs({"GALLERY": options.gallery}, None, [one.file for one in wanted])
     if not wanted:
-        raise ValueError(f"{options.photos[0]}: expected one folder a person, named after them, with photos in it; found no photo"
-                         + "".join(f"\n  {line}" for line in notes[:5]))
+        for line in notes:
+            say(f"skipped: {line}", sys.stderr)
+        raise ValueError(f"{options.photos[0]}: expected one folder a person, named after them, with photos in it; found no photo")
     return wanted, notes
 
 
@@ -143,10 +144,11 @@ def _list(options, stops):
         rows = saved.gallery.rows_of(code)
         spread = float(apart(saved.gallery.descriptors[rows]).mean())
         people.append({"name": name, "photos": len(rows), "apart": round(spread, 4) if np.isfinite(spread) else None})
-    wide = max(len(person["name"]) for person in people)
-    for person in people:
+    names = [on_one_line(person["name"]) for person in people]
+    wide = max(map(len, names))
+    for name, person in zip(names, people):
         far = "" if person["apart"] is None else f"  {person['apart']:.2f} apart"
-        say(f"{person['name']:{wide}}  {person['photos']:6,} photo{'s' if person['photos'] > 1 else ' '}{far}")
+        say(f"{name:{wide}}  {person['photos']:6,} photo{'s' if person['photos'] > 1 else ' '}{far}")
     settings = ", ".join(f"{name} {json.dumps(value)}" for name, value in saved.settings.items() if name != "alike")
     say(f"{_size(saved.gallery)}; {settings}")
     _write(options.json, {"settings": saved.settings, "people": people})

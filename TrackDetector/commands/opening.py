@@ -69,8 +69,7 @@ def learn_people(folder, classifier, save=None, hold=nullcontext):
     for line in (*notes, *skipped):
         say(f"skipped: {line}", sys.stderr)
     if not seen:
-        raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read"
-                         + "".join(f"\n  {line}" for line in [*notes, *skipped][:5]))
+        raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read")
     enrol(classifier, seen)
 
 
