@@ -18,6 +18,7 @@ from TrackDetector.neighbors.strangers import distances_to, shared_photos, stran
 from TrackDetector.validation import usual_threshold
 
 COMBINE = ("mean", "median", "vote")
+ENOUGH = 0.5  # of a clip's frames show a face: the others are not looked at again
 
 
 class Classifier(Describer):
@@ -276,8 +277,8 @@ class Classifier(Describer):
     def classify_videos(self, test_videos, details=False):
         """Name the person in every clip.
 
-        Frames without a face are left out. A clip in which no frame shows one is looked at again,
-        slowly; then it is answered by the middle of its frames, and says so (``found`` is False).
+        Frames without a face are left out. A clip in which fewer than half of them show one is looked at again, enlarged; where none
+        does, slowly; then it is answered by the middle of its frames, and says so (``found`` is False).
 
         Parameters
         ----------
@@ -301,13 +302,15 @@ class Classifier(Describer):
         first = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         frames = [frame for clip in clips for frame in clip]
         where = [f"clip {name}, frame {i}" for name, size in zip(names, sizes) for i in range(size)]
-        crops, found = self.crop(frames, thorough=False, names=where) if frames else (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, bool))
-        use, seen = found.copy(), []
+        crops, found = self.crop(frames, thorough=False, names=where, retry=False) if frames else (np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, bool))
+        use, seen = np.zeros(len(frames), bool), []
         for i in range(len(clips)):
             span = slice(first[i], first[i + 1])
-            if not found[span].any() and sizes[i]:
-                crops[span], found[span] = self.crop(frames[span], names=where[span])
-                use[span] = found[span] if found[span].any() else True
+            for thorough in (False, True) if sizes[i] and self.preprocess is preprocess_imgs else ():
+                # frames of a clip show one face over and over: who looks hard at each that hides it learns little, and takes most of the time
+                if found[span].sum() < (1 if thorough else ENOUGH * sizes[i]):
+                    crops[span], found[span] = self.crop(frames[span], thorough, where[span])
+            use[span] = found[span] if found[span].any() else True
             seen.append(np.flatnonzero(use[span]))
         descriptors = np.split(self.describe_again(crops[use]), np.cumsum([len(s) for s in seen])[:-1]) if use.any() else [[]] * len(clips)
         answers = [self.answer_clip(d, s, bool(found[first[i]:first[i + 1]].any())) for i, (d, s) in enumerate(zip(descriptors, seen))]

@@ -166,13 +166,13 @@ _found_before = OrderedDict()
 _MOST_REMEMBERED = 50_000
 
 
-def portrait_faces(image, detector=None, thorough=True):
+def portrait_faces(image, detector=None, thorough=True, retry=True):
     """The faces of a photo of one person: the face that is meant first, then those who are in it too.
 
     Parameters
     ----------
     image : ndarray, shape (H, W, 3), uint8 RGB
-    detector, thorough
+    detector, thorough, retry
         As in `find_faces`.
 
     Returns
@@ -181,15 +181,15 @@ def portrait_faces(image, detector=None, thorough=True):
         Empty if there is none.
     """
     image = as_rgb(image)
-    key = (blake2b(image, digest_size=16).digest(), image.shape, thorough)
+    key = (blake2b(image, digest_size=16).digest(), image.shape, thorough, retry)
     if detector is None and key in _found_before:
         _found_before.move_to_end(key)
         return list(_found_before[key])
     # first at the size at which a portrait shows its face: a photo of a phone in full takes several times as long
     large = max(image.shape[:2]) > _PORTRAIT
-    faces = find_faces(image, detector, thorough=thorough and not large, most=_PORTRAIT)
+    faces = find_faces(image, detector, retry, thorough and not large, _PORTRAIT)
     if large and not faces:
-        faces = find_faces(image, detector, thorough=thorough)
+        faces = find_faces(image, detector, retry, thorough)
     if faces:
         faces.insert(0, faces.pop(choose_face([f.box for f in faces], image.shape)))
     if detector is None:
@@ -199,13 +199,13 @@ def portrait_faces(image, detector=None, thorough=True):
     return faces
 
 
-def find_face(image, detector=None, thorough=True):
+def find_face(image, detector=None, thorough=True, retry=True):
     """The face meant in a photo: large and near the middle; or a guess that says so.
 
     Parameters
     ----------
     image : ndarray, shape (H, W, 3), uint8 RGB
-    detector, thorough
+    detector, thorough, retry
         As in `find_faces`.
 
     Returns
@@ -213,11 +213,11 @@ def find_face(image, detector=None, thorough=True):
     Face
         ``face.found`` is False where no detector found one; it is the middle of the photo then.
     """
-    faces = portrait_faces(image, detector, thorough)
+    faces = portrait_faces(image, detector, thorough, retry)
     return faces[0] if faces else _guess(as_rgb(image))
 
 
-def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress=True, names=None):
+def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress=True, names=None, retry=True):
     """Cut the face meant out of every photo: upright, centred, the same size.
 
     Parameters
@@ -234,6 +234,8 @@ def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress
         Show a progress bar.
     names : sequence of str, optional
         What errors call the photos of a list.
+    retry : bool
+        As in `find_faces`.
 
     Returns
     -------
@@ -260,6 +262,6 @@ def preprocess_imgs(imgs, size=CROP_SIZE, detector=None, thorough=True, progress
     found = np.zeros(len(named), bool)
     for i, (name, image) in enumerate(tqdm(named, "faces", disable=not progress or len(named) < 50)):
         image = as_rgb(image, name)
-        face = find_face(image, detector, thorough)
+        face = find_face(image, detector, thorough, retry)
         crops[i], found[i] = align(image, face.landmarks, int(size)), face.found
     return crops, found

@@ -222,6 +222,25 @@ def test_a_clip_without_a_face_is_answered_and_says_so(colours):
     assert (clips["light"].name, clips["light"].found) == ("Rose", True)
 
 
+def test_only_clips_that_hide_their_face_are_looked_at_harder(colours, monkeypatch):
+    """Half of the first clip's frames show a face at once; of the second's one does; the third's shows up when enlarged, the fourth's never."""
+    looks = []
+
+    def faces(imgs, *size, detector, thorough, retry, names):
+        looks.append((sorted({name.split(",")[0][-1] for name in names}), retry, thorough))
+        return np.array(imgs), np.array([img.max() > (30 if retry else 100) for img in imgs])
+
+    monkeypatch.setattr("TrackDetector.classifier.preprocess_imgs", faces)
+    monkeypatch.setattr("TrackDetector.neighbors.describing.preprocess_imgs", faces)
+    c = Classifier(colours, n_neighbors=1, preprocess=see_bright).fit(GALLERY, LABELS)
+    c.preprocess = faces
+    bright, dim, dark = patch(*RED), patch(60, 0, 0), patch(20, 0, 0)
+    clips = c.classify_videos({"1": [bright, dim, bright, dark], "2": [bright, dim, dim], "3": [dim, dark], "4": [dark, dark]}, details=True)
+    assert looks == [(["1", "2", "3", "4"], False, False), (["2"], True, False), (["3"], True, False), (["4"], True, False), (["4"], True, True)]
+    assert {name: [frame for frame, *_ in clip.frames] for name, clip in clips.items()} == {"1": [0, 2], "2": [0, 1, 2], "3": [0], "4": [0, 1]}
+    assert [clip.found for clip in clips.values()] == [True, True, True, False]
+
+
 def test_an_empty_clip_is_named_and_unknown(colours):
     c = classifier(colours).fit(GALLERY, LABELS)
     with pytest.warns(UserWarning, match="1 of 3 clips have no frame: hollow"):

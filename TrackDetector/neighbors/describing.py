@@ -47,15 +47,15 @@ class Describer:
         yield
         self.seconds_[part] += perf_counter() - start
 
-    def crop(self, imgs, thorough=True, names=None):
+    def crop(self, imgs, thorough=True, names=None, retry=True):
         """Aligned faces (N, S, S, 3) of a list of photos, and whether each was found (N,); errors call them by `names`."""
         with self._clock("detection"):
-            return self._crop(imgs, thorough, [f"image {i}" for i in range(len(imgs))] if names is None else names)
+            return self._crop(imgs, thorough, retry, [f"image {i}" for i in range(len(imgs))] if names is None else names)
 
-    def _crop(self, imgs, thorough, names):
+    def _crop(self, imgs, thorough, retry, names):
         if self.preprocess is preprocess_imgs:
             size = input_size(self.nn_model)[0]
-            return preprocess_imgs(list(imgs), *([size] if size else []), detector=self.detector, thorough=thorough, names=names)
+            return preprocess_imgs(list(imgs), *([size] if size else []), detector=self.detector, thorough=thorough, retry=retry, names=names)
         if self.preprocess is None:
             crops = [as_rgb(img, name) for name, img in zip(names, imgs)]
             if len({crop.shape for crop in crops}) > 1:
