@@ -83,8 +83,17 @@ def test_hard_negative_right(name):
     assert str(judged(TASK, "hard_negative", MINE_RIGHT[name])) == "hard_negative: right"
 
 
-@pytest.mark.parametrize("name", MINE_WRONG)
+TWO_ROUNDS = ("labelled as faces", "labels the other way round", "faces forgotten", "weights not copied")
+
+
+@pytest.mark.parametrize("name", [name for name in MINE_WRONG if name != "labels the other way round"])
 def test_hard_negative_wrong(name):
+    """One round, as a whole class is asked for, shows it; half trained on labels the other way round, a network gives another reason."""
+    rejected(TASK, "hard_negative", *MINE_WRONG[name], lenient=True)
+
+
+@pytest.mark.parametrize("name", TWO_ROUNDS)
+def test_two_rounds_show_what_is_wrong(name):
     rejected(TASK, "hard_negative", *MINE_WRONG[name])
 
 
@@ -92,11 +101,6 @@ def test_hard_negative_wrong(name):
 def test_one_round_is_enough_for_what_is_right(name):
     """A whole class is asked for one round only."""
     assert str(judged(TASK, "hard_negative", MINE_RIGHT[name], lenient=True)) == "hard_negative: right"
-
-
-@pytest.mark.parametrize("name", ["labelled as faces", "faces forgotten", "weights not copied"])
-def test_one_round_shows_what_is_wrong(name):
-    rejected(TASK, "hard_negative", *MINE_WRONG[name], lenient=True)
 
 
 def test_two_rounds_are_no_fault_where_one_was_asked_for():
