@@ -180,13 +180,15 @@ def test_people_who_have_no_photo_and_a_folder_of_strangers_are_named(files, tmp
     for name in ("ann", "unknown"):
         save(tmp_path / name / "1.png", head(0, 0))
     save(tmp_path / "wall" / "1.png", np.full((100, 90, 3), 90, np.uint8))
-    (tmp_path / "hollow").mkdir()
+    for name in ("hollow", "\u200b"):
+        (tmp_path / name).mkdir()
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone" / "1.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(60))
     classifier = open_gallery(tmp_path)
     assert classifier.classes_.tolist() == ["ann"]
     err = capsys.readouterr().err
-    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic: cannot be read as a photo", "note: no face found in 1 of 2"):
+    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic: cannot be read as a photo", "note: no face found in 1 of 2",
+                 "nothing of this name can be seen", "note: not in the gallery at all: phone, wall"):
         assert line in err
 
 
