@@ -13,7 +13,7 @@ import numpy as np
 
 from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
-from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
+from common.commands.run import Answers, add_options, answer_all, check_outputs, drawing, one_by_one
 from common.commands.stops import until_stopped
 from common.console import print_any_name, say
 from common.detection import faces
@@ -102,12 +102,8 @@ def asker(folder=None, detector="kit", weights=None, **settings):
         answer = {"height": photo.shape[0], "width": photo.shape[1], "box_order": " ".join(BOX),
                   "boxes": [[round(float(n), 4) for n in box] for box in boxes], "points": np.round(points, 2).tolist()}
         if folder is not None:
-            try:
+            with drawing(file, answer):
                 write_drawn(folder / name, photo, boxes)
-            except OSError as error:
-                if error.errno is not None:
-                    raise
-                answer["not_drawn"] = str(error)
         return answer
 
     return ask

@@ -138,7 +138,7 @@ def read_labels(path):
     Returns
     -------
     dict of str to str
-        File name (or video id) to label, in the order of the file.
+        File name (or video id) to label, in the order of the file; an accent that a Mac wrote as a sign of its own is a part of its letter.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def read_labels(path):
     if not {"filename", "class_id"} <= set(table.columns):
         raise ValueError(f"{path}: expected the columns filename,class_id, got {','.join(table.columns)}")
     labels = {}
-    for line, name, label in zip(range(first + 2, first + len(table) + 2), table["filename"].str.strip(), table["class_id"].str.strip()):
+    for line, name, label in zip(range(first + 2, first + len(table) + 2), table["filename"].str.strip(), table["class_id"].str.strip().str.normalize("NFC")):
         if not name and not label:
             continue
         if not name or not label:

@@ -173,6 +173,15 @@ def test_a_disk_too_full_for_a_copy_ends_the_work(folder, tmp_path, capsys, monk
     assert "No space left" in capsys.readouterr().err and out.read_text() == ""
 
 
+def test_what_goes_wrong_with_a_copy_costs_the_copy_and_not_the_faces(folder, tmp_path, capsys, monkeypatch):
+    for error, note in ((RuntimeError("odd"), f"{folder / 'a.png'}: RuntimeError: odd"), (PermissionError(13, "denied"), "[Errno 13] denied")):
+        monkeypatch.setattr(command, "draw", lambda *_, error=error: (_ for _ in ()).throw(error))
+        out = tmp_path / f"{type(error).__name__}.jsonl"
+        assert command.main([str(folder / "a.png"), "--json", str(out), "--draw", str(tmp_path / "drawn")]) == 1
+        answer = json.loads(out.read_text())
+        assert len(answer["boxes"]) == 1 and answer["not_drawn"] == note and f"not drawn: {note}\n" in capsys.readouterr().err
+
+
 def test_its_own_copies_are_no_photos(folder, tmp_path):
     for _ in range(2):
         assert command.main([str(folder / "more"), "--draw", str(folder / "more"), "--json", str(tmp_path / "out.json")]) == 0

@@ -1,5 +1,6 @@
 """The command line on a person's own files, and faces followed from frame to frame."""
 
+import errno
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from common.orl import orl_faces
 from common.photos import read_photo
 from common.pictures.drawing import draw
 from TrackDetector.__main__ import main
+from TrackDetector.commands import answering
 from TrackDetector.commands.answering import name_faces
 from TrackDetector.commands.opening import open_gallery
 from TrackDetector.films.tracks import follow, link
@@ -168,21 +170,25 @@ def test_photos_of_one_name_in_two_folders_are_both_drawn(files, gallery, tmp_pa
 
 
 def test_a_folder_without_photos_says_so(files, tmp_path, capsys):
-    assert main(["--gallery", str(files / "people"), str(tmp_path)]) == 0
-    assert f"no photo or film in {tmp_path}" in capsys.readouterr().err
+    assert main(["--gallery", str(files / "people"), str(tmp_path), "--json", str(tmp_path / "out.json")]) == 2
+    note, error = capsys.readouterr().err.splitlines()
+    assert note == f"note: no photo or film in {tmp_path}" and error.startswith("error: no photo or film (.") and ".jpg, " in error and error.endswith(f" in {tmp_path}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_people_who_have_no_photo_and_a_folder_of_strangers_are_named(files, tmp_path, capsys):
     for name in ("ann", "unknown"):
         save(tmp_path / name / "1.png", head(0, 0))
     save(tmp_path / "wall" / "1.png", np.full((100, 90, 3), 90, np.uint8))
-    (tmp_path / "hollow").mkdir()
+    for name in ("hollow", "\u200b"):
+        (tmp_path / name).mkdir()
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone" / "1.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(60))
     classifier = open_gallery(tmp_path)
     assert classifier.classes_.tolist() == ["ann"]
     err = capsys.readouterr().err
-    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic: cannot be read as a photo", "note: no face found in 1 of 2"):
+    for line in ("hollow: no photo in it", "'unknown' is what strangers are called", "1.heic: cannot be read as a photo", "note: no face found in 1 of 2",
+                 "nothing of this name can be seen", "note: not in the gallery at all: phone, wall"):
         assert line in err
 
 
@@ -236,6 +242,22 @@ def test_drawing_at_the_border_and_of_odd_names():
     frame = np.zeros((40, 60, 3), np.uint8)
     drawn = draw(frame, [(0, np.array([-10.0, -5, 20, 30]), "a"), (1, np.array([30.0, 50, 90, 90]), "a very long name indeed")])
     assert drawn.shape == frame.shape and drawn.any() and not frame.any()
+    for name in ("x\ny", " x\r\n\u2028y\t", "\n", ""):  # written on one line
+        assert np.array_equal(*(draw(frame, [(0, np.array([10.0, 5, 30, 55]), text)]) for text in (name, " ".join(name.split()))))
+
+
+@pytest.mark.parametrize("name", ["group.png", "clip.mp4"])
+def test_what_goes_wrong_with_a_copy_costs_the_copy_and_not_the_names(files, gallery, tmp_path, monkeypatch, name):
+    def drawn(error):
+        monkeypatch.setattr(answering, "draw", lambda *_: (_ for _ in ()).throw(error))
+        return name_faces(files / name, gallery, folder=tmp_path / "drawn")
+
+    for error, note in ((RuntimeError("raqm_layout() failed."), f"{files / name}: RuntimeError: raqm_layout() failed."), (PermissionError(13, "denied"), "denied")):
+        report = drawn(error)
+        assert {"ann", "bob"} & {face["name"] for face in report["faces"]} and note in report["not_drawn"] and "drawn" not in report
+        assert not (tmp_path / "drawn").exists() or not list((tmp_path / "drawn").iterdir())
+    with pytest.raises(OSError, match="full"):
+        drawn(OSError(errno.ENOSPC, "full"))
 
 
 # --- following ------------------------------------------------------------------------------------

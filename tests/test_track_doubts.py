@@ -1,16 +1,19 @@
 """Galleries as people make them: several faces in a photo, one photo under two names, photos of somebody else or of nobody, names that are none."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from TrackDetector.galleries.choosing import choose, say
-from TrackDetector.galleries.doubts import apart, blurred, crowded, few_photos, is_no_name, twins
+from TrackDetector.galleries.doubts import apart, blurred, crowded, few_photos, is_no_name, shared, twins
 from TrackDetector.galleries.editing import Saved, merge, remove
 from TrackDetector.galleries.looking import Seen, sharpness
-from TrackDetector.gallery import GalleryError
+from TrackDetector.galleries.names import whom
+from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.neighbors.predictions import unit
+from TrackDetector.neighbors.second_thoughts import second_thoughts
 
 WIDTH = 128
 # Faces as dlib's network describes them: photos of one person 0.29 apart, people 0.57, descriptors of length 1
@@ -79,7 +82,7 @@ def test_the_only_photo_with_two_faces_is_left_out_and_said():
     assert chosen.gallery.people.tolist() == ["bob"] and chosen.lost == ["ann"]
     (doubt,) = chosen.doubts
     assert (doubt.kind, doubt.people, doubt.photos, doubt.left_out) == ("several faces", ("ann",), ("ann/two",), True)
-    assert "ann/two: shows 3 faces" in str(caught[0].message)
+    assert "ann/two: shows 3 faces" in str(caught[0].message) and str(caught[1].message) == "not in the gallery at all: ann"
 
 
 def test_two_people_who_are_always_together_stay_unclear():
@@ -120,6 +123,23 @@ def test_one_person_under_two_names_is_a_warning_that_names_both(photos):
     chosen = choose([*draw.album("ann", photos=photos), *draw.album("bob", "cleo", "dora"), *again])
     assert [(d.kind, set(d.people)) for d in chosen.doubts] == [("twins", {"ann", "Annie"})]
     assert len(chosen.gallery) == 15 + 2 * photos  # both stay: which name is wrong only a person can say
+
+
+def test_an_answer_names_all_who_look_like_its_person():
+    draw = People()
+    chosen = choose([*draw.album("ann", "bob", "cleo"), *(draw.seen(f"{name}/{k}", name, "ann") for name in ("Anna", "Annie") for k in range(3))])
+    asked = np.array([chosen.gallery.code_of(name) for name in ("Annie", "bob")])
+    known = SimpleNamespace(threshold=None, gallery_=chosen.gallery, aside_=None, alike_=chosen.alike)
+    assert second_thoughts(known, None, None, None, asked, None) == {0: "or Anna or ann: in the gallery they look like one person"}
+    known.alike_ = [("Anna", "Annie")] * 2  # a photo that both have, besides
+    assert second_thoughts(known, None, None, None, asked, None) == {0: "or Anna: in the gallery the two look like one person"}
+
+
+def test_of_a_photo_under_three_names_every_two_are_named():
+    draw = People()
+    photo, names = draw.face("ann"), ["ann", "bob", "cleo"]
+    gallery = Gallery([*[photo] * 3, *(draw.face(name) for name in names)], names * 2, [f"{name}/{k}" for k in range(2) for name in names])
+    assert [doubt.people for doubt in shared(gallery)] == [("ann", "bob"), ("ann", "cleo"), ("bob", "cleo")]
 
 
 def test_a_photo_of_somebody_else_is_left_out_and_says_who_it_is():
@@ -234,6 +254,16 @@ def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
     for people, message in ((["cleo"], "nobody in the gallery is called 'cleo'; perhaps Cleopatra"), (after.gallery.people.tolist(), "nobody would be left")):
         with pytest.raises(ValueError, match=message):
             remove(after, people)
+
+
+def test_whom_a_name_means():
+    two, lines, backslash = ["Jose\u0301", "Jos\u00e9"], "ann\nlee", r"ann\nlee"
+    people = [*two, lines, backslash, "bob"]
+    assert whom(two[:1], people) == whom(two[1:], people) == two  # they look the same: both are meant
+    assert whom([lines], people) == [lines] and whom([backslash], people) == [backslash]
+    assert whom(["bob", backslash, "bob"], [lines, "bob"]) == ["bob", lines]  # as it is listed
+    with pytest.raises(ValueError, match="nobody in the gallery is called 'bab'; perhaps bob"):
+        whom(["bob", "bab"], people)
 
 
 def test_galleries_become_one():

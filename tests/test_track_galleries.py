@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from common.photos import read_photo
 from TrackDetector import detectors
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
+from TrackDetector.commands import finding
 from TrackDetector.commands.opening import open_gallery
 from TrackDetector.galleries import building
 from TrackDetector.galleries.editing import Saved
@@ -67,7 +69,7 @@ def test_a_gallery_photo_of_two_people_enrols_the_right_one(home, gallery, tmp_p
     save(tmp_path / "more" / "dora" / "two.png", photo)
     assert main(["gallery", "add", str(gallery), str(tmp_path / "more")]) == 0
     err = capsys.readouterr().err
-    assert "dora/two.png: shows 2 faces" in err and "ann/two.png" not in err
+    assert "dora/two.png: shows 2 faces" in err and "ann/two.png" not in err and "note: not in the gallery at all: dora" in err
     made = Saved.read(gallery).gallery
     assert made.people.tolist() == list(PEOPLE) and made.faces[made.photos.tolist().index("ann/two.png")] == 2
     classifier = Classifier.load(gallery, threshold=0.4)
@@ -93,9 +95,9 @@ def test_a_name_of_two_lines_begins_no_line_of_its_own(home, tmp_path, capsys):
         save(tmp_path / "people" / name / f"{k}.png", head(0, k))
         save(tmp_path / "people" / "cleo" / f"{k}.png", head(2, k))
     assert main(["gallery", "build", str(tmp_path / "g.npz"), str(tmp_path / "people")]) == 0
-    for command, lines in ((["gallery", "list", str(tmp_path / "g.npz")], 3), (["--gallery", str(tmp_path / "g.npz"), str(home / "people" / "ann" / "3.png"), "--threshold", "0.5"], 1),
+    for command, lines in ((["gallery", "list", str(tmp_path / "g.npz")], 3), (["--gallery", str(tmp_path / "g.npz"), str(home / "people" / "ann" / "3.png"), "--threshold", "0.5", "--draw", str(tmp_path / "drawn")], 1),
                            (["find", str(home / "people" / "ann" / "3.png"), str(tmp_path / "people"), "--threshold", "0.6"], 6),
-                           (["gallery", "remove", str(tmp_path / "g.npz"), name], 1)):
+                           (["gallery", "remove", str(tmp_path / "g.npz"), r"ann\n0.100  bob"], 1)):
         capsys.readouterr()
         assert main(command) == 0
         out = capsys.readouterr().out
@@ -120,7 +122,7 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     monkeypatch.setattr(building, "read_photo", lambda path: looked.append(path.name) or read_photo(path))
     shutil.copytree(home / "people", tmp_path / "people")
     assert main(["gallery", "add", str(gallery), str(tmp_path / "people")]) == 0
-    assert looked == [] and "nothing new" in capsys.readouterr().out
+    assert looked == [] and "nothing new" in capsys.readouterr().out and not list(tmp_path.glob("*.jsonl"))
     save(tmp_path / "people" / "ann" / "0.png", head(0, 7))
     save(tmp_path / "people" / "dora" / "1.png", head(5, 0))
     assert main(["gallery", "add", str(gallery), str(tmp_path / "people")]) == 0
@@ -129,6 +131,47 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert len(made) == 13 and sorted(made.photos) == sorted([f"{name}/{k}.png" for name in PEOPLE for k in range(4)] + ["dora/1.png"])
     assert main(["gallery", "add", str(gallery), "--person", "eva", str(home / "people" / "cleo" / "1.png")]) == 0
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
+
+
+def test_a_photo_that_was_set_aside_is_looked_at_once_and_goes_with_its_file(home, tmp_path, capsys, monkeypatch):
+    shutil.copytree(home / "people", tmp_path / "people")
+    alien, looked = tmp_path / "people" / "ann" / "alien.png", []
+    save(alien, head(30, 0))
+    assert main(["gallery", "build", str(tmp_path / "g.npz"), str(tmp_path / "people")]) == 0
+    monkeypatch.setattr(building, "read_photo", lambda path: looked.append(path.name) or read_photo(path))
+    add = ["gallery", "add", str(tmp_path / "g.npz"), str(tmp_path / "people")]
+    capsys.readouterr()
+    assert main(add) == 0 and looked == [] and capsys.readouterr().err == ""
+    save(tmp_path / "people" / "dora" / "1.png", head(5, 0))
+    assert main(add) == 0 and looked == ["1.png"] and Saved.read(tmp_path / "g.npz").aside.photos.tolist() == ["ann/alien.png"]
+    assert main(["gallery", "check", str(tmp_path / "g.npz")]) == 1 and capsys.readouterr().out.count("alien.png") == 1
+    save(alien, head(0, 7))
+    assert main(add) == 0 and looked == ["1.png", "alien.png"]
+    made = Saved.read(tmp_path / "g.npz")
+    assert made.aside is None and made.gallery.photos.tolist().count("ann/alien.png") == 1
+
+
+def test_a_changed_photo_is_there_once_though_the_adding_was_interrupted(home, gallery, tmp_path, capsys):
+    shutil.copytree(home / "people", tmp_path / "people")
+    save(tmp_path / "people" / "ann" / "0.png", head(0, 7))
+    building.look_at(building.photos_of([tmp_path / "people" / "ann" / "0.png"], "ann"), Classifier(detector=detectors.DEFAULT), journal=f"{gallery}.building.jsonl")
+    assert main(["gallery", "add", str(gallery), str(tmp_path / "people")]) == 0
+    assert "note: 1 of 12 photos of the gallery were looked at before" in capsys.readouterr().err
+    made, before = Saved.read(gallery).gallery, Saved.read(home / "g.npz").gallery
+    row = made.photos.tolist().index("ann/0.png")
+    assert sorted(made.photos) == sorted(before.photos) and np.abs(made.descriptors[row] - before.descriptors[before.photos == "ann/0.png"][0]).max() > 0.01
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac takes the two for one folder")
+def test_a_name_in_two_spellings_is_one_person(home, tmp_path, capsys):
+    for number, name in enumerate(("Jose\u0301", "Jos\u00e9")):
+        save(tmp_path / "people" / name / "0.png", head(0, number))
+        save(tmp_path / "people" / "cleo" / f"{number}.png", head(2, number))
+    assert main(["gallery", "build", str(tmp_path / "g.npz"), str(tmp_path / "people")]) == 0
+    assert main(["gallery", "add", str(tmp_path / "g.npz"), "--person", "Jose\u0301", str(home / "people" / "ann" / "3.png")]) == 0
+    made = Saved.read(tmp_path / "g.npz").gallery
+    assert made.people.tolist() == ["Jos\u00e9", "cleo"] and (made.labels == "Jos\u00e9").sum() == 3
+    assert main(["gallery", "remove", str(tmp_path / "g.npz"), "Jose\u0301"]) == 0 and Saved.read(tmp_path / "g.npz").gallery.people.tolist() == ["cleo"]
 
 
 def test_a_new_gallery_is_looked_at_by_the_default_and_keeps_its_detector(home, tmp_path, monkeypatch):
@@ -168,6 +211,45 @@ def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, ca
     np.testing.assert_allclose(again.descriptors, whole.descriptors, atol=1e-5)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
+def test_who_stops_the_work_is_told_how_far_it_came(home, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
+
+    def stopped(module, number, command):
+        calls = []
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "read_photo", lambda path: calls.append(path) or len(calls) == number and os.kill(os.getpid(), signal.SIGTERM) or read_photo(path))
+            assert main(command) == 143
+        return capsys.readouterr().err
+
+    people, journal = str(home / "people"), tmp_path / "g.npz.building.jsonl"
+    on = "and the same command goes on from there"
+    for command in (["gallery", "build", str(tmp_path / "g.npz"), people],
+                    ["--gallery", people, str(home / "people" / "ann" / "0.png"), "--save-gallery", str(tmp_path / "g.npz")]):
+        assert stopped(building, 6, command).endswith(f"stopped after 5 of 12 photos of the gallery; what was seen is in {journal}, {on}\n")
+        assert main(command) == 0
+        assert f"note: 5 of 12 photos of the gallery were looked at before, in {journal}; going on with the others" in capsys.readouterr().err and not journal.exists()
+    assert stopped(building, 1, ["gallery", "build", str(tmp_path / "g.npz"), people]) == "stopped after 0 of 12 photos of the gallery\n"
+    find = ["find", str(home / "people" / "ann" / "0.png"), people]
+    assert stopped(finding, 2, [*find, "--out", str(tmp_path / "out.jsonl")]) == f"stopped after 2 of 12 photos; the answers are in {tmp_path / 'out.jsonl'}, {on}\n"
+    assert stopped(finding, 3, [*find, "--out", str(tmp_path / "out.jsonl")]).startswith("stopped after 5 of 12 photos; ")
+    assert stopped(finding, 2, find) == "stopped after 2 of 12 photos\n"
+
+
+def test_who_was_begun_with_and_is_in_no_gallery_is_forgotten(home, gallery, tmp_path, capsys):
+    journal, people = gallery.with_name("g.npz.building.jsonl"), [home / "people" / "ann" / "0.png"]
+    building.look_at([one for name in ("ann", "dora", "emil\nx") for one in building.photos_of(people, name)], Classifier(), journal=journal)
+    assert main(["gallery", "remove", str(gallery), "dora"]) == 0  # of whom an interrupted adding was
+    assert "dora" not in journal.read_text() and len(Saved.read(gallery).gallery) == 12
+    assert main(["gallery", "remove", str(gallery), *PEOPLE]) == 2
+    assert "nobody would be left" in capsys.readouterr().err and "ann" not in journal.read_text()
+    gallery.unlink()
+    assert main(["gallery", "remove", str(gallery), "emil"]) == 2 and r"nobody in the gallery is called 'emil'; perhaps emil\nx" in capsys.readouterr().err
+    assert main(["gallery", "remove", str(gallery), r"emil\nx"]) == 0
+    assert capsys.readouterr().out == f"{journal}: without emil\\nx; 0 photos left\n" and not journal.exists()
+    assert main(["gallery", "remove", str(gallery), "emil"]) == 2 and "no such file" in capsys.readouterr().err
+
+
 def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, gallery, tmp_path):
     journal = gallery.with_name("g.npz.building.jsonl")
     classifier = Classifier()
@@ -199,6 +281,8 @@ def test_list_remove_merge_and_check(home, gallery, tmp_path, capsys):
 @pytest.mark.parametrize("arguments, message", [
     (["add", "{home}/g.npz", "{home}/people/ann/0.png"], "for photos of one person say --person NAME"), (["build", "{tmp}/g.npz", "{tmp}"], "found no photo"),
     (["build", "{tmp}/g.npz", "--person", "Un-known", "{home}/people/ann"], "what strangers are called"), (["build", "{home}", "{home}/people"], "that is a folder"),
+    (["build", "{tmp}/g.npz", "--person", "", "{home}/people/ann"], "--person '': expected the name of a person"),
+    (["add", "{home}/g.npz", "--person", " \u200b", "{home}/people/ann"], "expected the name of a person"),
     (["build", "{home}/people/ann/0.png", "{home}/people"], "one of the photos"), (["build", "{tmp}/g.npz", "--person", "x", "{tmp}/gone.jpg"], "no such photo"),
     (["add", "{home}/people/ann/0.png", "{home}/people/bob", "--person", "bob"], "cannot be read as a gallery"),
 ])

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from common.commands.run import drawing
 from common.console import on_one_line
 from common.files import whole_file
-from common.photos import PhotoError, read_photo
+from common.photos import read_photo
 from common.pictures.drawing import blur, draw, write_jpeg
 from TrackDetector.commands.strangers import described
 from TrackDetector.films.copies import by_frame, write_film
@@ -67,15 +68,13 @@ def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, 
     """
     report, copy, change = (_film if is_film(file) else _photo)(file, classifier, every, blurred, check, detector, described if group else _as_it_is)
     name = file.name if name is None else name
-    try:
+    with drawing(file, report):
         if folder is not None:
             target = Path(folder, name + (BLURRED if blurred else NAMED) + (".mp4" if is_film(file) else ".jpg"))
             copy(target, change)
             report["drawn"] = str(target)
         if subtitles is not None and is_film(file):
             report["subtitles"] = write_subtitles(report, _subtitles_of(file, Path(subtitles, name)))
-    except PhotoError as error:
-        report["not_drawn"] = str(error)
     return report
 
 

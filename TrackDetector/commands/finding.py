@@ -9,8 +9,8 @@ import numpy as np
 
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, for_any_reader, settings_mark
-from common.commands.run import attempt
-from common.commands.stops import until_stopped
+from common.commands.run import attempt, say_kept
+from common.commands.stops import Stop, until_stopped
 from common.console import prepare_outputs, print_any_name, say
 from common.photos import PHOTO_SUFFIXES, read_photo
 from TrackDetector import detectors
@@ -88,7 +88,8 @@ def nearest_face(photo, classifier):
     return {"faces": len(faces), "distance": round(float(apart[best]), 4), "box": [round(float(v), 1) for v in faces[best].box]}
 
 
-def _answers(files, ask, journal, stops):
+def _ask(files, ask, journal, stops, answers):
+    """Ask about files one by one; `answers` grows by each with its answer."""
     from tqdm.auto import tqdm
 
     for file, name in tqdm(files, "photos", disable=len(files) < 20):
@@ -96,9 +97,9 @@ def _answers(files, ask, journal, stops):
             answer = attempt(ask, file, name)
             if journal is not None:
                 journal.add(file, answer)
+            answers.append((str(file), answer))
         if "error" in answer:
             say(f"skipped: {answer['error']}", sys.stderr)
-        yield str(file), answer
 
 
 def main(arguments=None):
@@ -132,8 +133,12 @@ def _find(options, found, classifier, stops):
     mark = settings_mark({"person": classifier.gallery_.descriptors.tolist(), "detector": classifier.detector_name})
     journal = None if options.out is None else Journal(options.out, "file", mark)
     try:
-        todo = [each for each in found.files if journal is None or not journal.has(each[0])]
-        answers = list(_answers(todo, lambda file, name, check: nearest_face(file, classifier), journal, stops))
+        todo, answers = [each for each in found.files if journal is None or not journal.has(each[0])], []
+        try:
+            _ask(todo, lambda file, name, check: nearest_face(file, classifier), journal, stops, answers)
+        except Stop:
+            say_kept(len(found.files) - len(todo) + len(answers), len(found.files), "photos", journal)
+            raise
         if journal is not None:
             if len(todo) < len(found.files):
                 say(f"note: {len(found.files) - len(todo):,} of {len(found.files):,} photos were looked at before, in {journal.path}", sys.stderr)

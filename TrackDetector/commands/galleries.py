@@ -14,9 +14,10 @@ from common.console import on_one_line, prepare_outputs, print_any_name, say
 from common.files import whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
-from TrackDetector.galleries.building import forget, look_at, people_in, photos_of
+from TrackDetector.galleries.building import begun, forget, look_at, people_in, photos_of
 from TrackDetector.galleries.doubts import apart, is_no_name
-from TrackDetector.galleries.editing import Saved, merge, remove
+from TrackDetector.galleries.editing import Saved, merge, remove, without
+from TrackDetector.galleries.names import is_blank, whom
 
 
 def parser():
@@ -66,6 +67,8 @@ def _wanted(options):
     """The photos that are named, and what cannot be used; the outputs are known to be writable then."""
     if options.person is not None and is_no_name(options.person):
         raise ValueError(f"--person {options.person}: that is what strangers are called; give the person another name")
+    if options.person is not None and is_blank(options.person):
+        raise ValueError(f"--person {options.person!r}: expected the name of a person")
     wanted, notes = [], []
     for path in options.photos:
         if options.person is not None:
@@ -95,22 +98,22 @@ def _learn(options, stops, known):
 
     settings = {} if options.detector is None else {"detector": options.detector}
     classifier = Classifier(**{"detector": detectors.DEFAULT, **settings}) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
-    old = None if known is None else known.gallery
-    seen, skipped, replaced = look_at(wanted, classifier, old, opening.journal_of(options.gallery), stops.held)
+    old, aside = (None, None) if known is None else (known.gallery, known.aside)
+    parts = [part for part in (old, aside) if part is not None]
+    seen, skipped, replaced = look_at(wanted, classifier, parts, opening.journal_of(options.gallery), stops.held)
     for line in (*notes, *skipped):
         say(f"skipped: {line}", sys.stderr)
     if not seen:
         if old is None:
             raise ValueError("found no photo that can be read")
+        opening.say_lost(wanted, old.people)
         say(f"{options.gallery}: nothing new, {_size(old)}")
         return 1 if skipped else 0
-    if replaced:
-        keep = ~np.isin(old.photos, replaced)
-        old = old.only(keep) if keep.any() else None
-    opening.enrol(classifier, seen, old, None if known is None else known.aside)
-    with stops.held():
+    with stops.held():  # all is seen: who stops it now finds the gallery whole
+        opening.enrol(classifier, seen, *(without(part, "photos", replaced) for part in (old, aside)))
+        opening.say_lost(wanted, classifier.classes_)
         opening.save(classifier, options.gallery)
-    say(f"{options.gallery}: {_size(classifier.gallery_)}; {len(seen):,} photos looked at")
+        say(f"{options.gallery}: {_size(classifier.gallery_)}; {len(seen):,} photos looked at")
     return 1 if skipped else 0
 
 
@@ -127,12 +130,18 @@ def _add(options, stops):
 
 
 def _remove(options, stops):
-    people = list(dict.fromkeys(options.people))
-    left = remove(Saved.read(options.gallery), people)
+    journal = opening.journal_of(options.gallery)
+    looked_at = begun(journal)
+    saved = Saved.read(options.gallery) if options.gallery.is_file() or not looked_at else None
+    there = [] if saved is None else saved.people
+    people = whom(options.people, [*there, *looked_at])
     with stops.held():
-        left.write(options.gallery)
-        forget(opening.journal_of(options.gallery), people)
-    say(f"{options.gallery}: without {', '.join(people)}; {_size(left.gallery)} left")
+        kept = forget(journal, people)  # first: where nobody would be left in the gallery, nothing of them is left beside it
+        if saved is not None and (here := [name for name in people if name in there]):
+            saved = remove(saved, here)
+            saved.write(options.gallery)
+    place, left = (journal, f"{kept:,} photos") if saved is None else (options.gallery, _size(saved.gallery))
+    say(f"{place}: without {', '.join(people)}; {left} left")
     return 0
 
 

@@ -117,9 +117,12 @@ def main(arguments=None):
 
 
 def _work(options, stops):
-    found = find_inputs(options.files, PHOTO_SUFFIXES | VIDEO_SUFFIXES, (answering.NAMED, answering.BLURRED))
+    kinds = PHOTO_SUFFIXES | VIDEO_SUFFIXES
+    found = find_inputs(options.files, kinds, (answering.NAMED, answering.BLURRED))
     found.say("photo or film")
     try:
+        if options.files and not found.files:
+            raise ValueError(f"no photo or film ({', '.join(sorted(kinds))}) in {', '.join(map(str, options.files))}")
         check_outputs(options, _read(options, found), **{"--save-gallery": options.save_gallery})
         prepare_outputs({}, options.subtitles, _read(options, found), "--subtitles")
         if not os.path.exists(options.gallery):

@@ -71,6 +71,7 @@ def learn_people(folder, classifier, save=None, hold=nullcontext):
     if not seen:
         raise ValueError(f"{folder}: expected one folder a person, named after them, with photos in it; found no photo that can be read")
     enrol(classifier, seen)
+    say_lost(wanted, classifier.classes_)
 
 
 def enrol(classifier, seen, known=None, aside=None):
@@ -80,6 +81,13 @@ def enrol(classifier, seen, known=None, aside=None):
         classifier.enrol(seen, known, aside)
     for line in [str(warning.message) for warning in caught if classifier.skipped_][:1] + [doubt.text for doubt in classifier.doubts_]:
         say(f"note: {line}", sys.stderr)
+
+
+def say_lost(wanted, people):
+    """Name those on standard error who should be in a gallery and are not among its `people`: no photo of theirs is left."""
+    lost = sorted({one.person for one in wanted}.difference(people.tolist()))
+    if lost:
+        say(f"note: not in the gallery at all: {', '.join(lost)}", sys.stderr)
 
 
 def save(classifier, path):

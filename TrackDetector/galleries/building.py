@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,10 +13,14 @@ import numpy as np
 
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, printable, settings_mark, stamp
+from common.commands.run import say_kept
+from common.commands.stops import Stop
+from common.console import say
 from common.files import whole_file
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
 from TrackDetector.galleries.doubts import is_no_name
 from TrackDetector.galleries.looking import Seen
+from TrackDetector.galleries.names import is_blank, spelled
 from TrackDetector.gallery import DIGEST
 
 DRAWN = (".named",)  # what comes before the ending of copies that the commands draw
@@ -44,15 +49,19 @@ def people_in(folder):
     notes : list of str
         Folders without a photo, and photos that lie in no person's folder.
     """
-    wanted, notes, folder = [], [], Path(folder)
+    wanted, notes, folder, places = [], [], Path(folder), {}
     for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         if is_no_name(place.name):
             notes.append(f"{place}: {place.name!r} is what strangers are called; if it is a person, give the folder another name")
-            continue
-        found = photos_of([place], place.name)
+        elif is_blank(place.name):
+            notes.append(f"{place}: nothing of this name can be seen; give the folder the name of a person")
+        else:
+            places.setdefault(spelled(place.name), []).append(place)  # a name in two spellings is one person
+    for person, own in places.items():
+        found = photos_of(own, person)
         wanted += found
         if not found:
-            notes.append(f"{place}: no photo in it")
+            notes += [f"{place}: no photo in it" for place in own]
     beside = [path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file() and not path.name.startswith(".")]
     if beside:
         notes.append(f"{folder}: {len(beside)} photos lie in no person's folder, such as {min(beside).name}: nobody knows whose they are")
@@ -62,10 +71,10 @@ def people_in(folder):
 def photos_of(paths, person):
     """The photos of one person: files, and folders of them; list of `Wanted`."""
     found = find_inputs([Path(path) for path in paths], PHOTO_SUFFIXES, DRAWN)
-    return [Wanted(file, f"{printable(person)}/{Path(printable(name)).as_posix()}", printable(person)) for file, name in found.files]
+    return [Wanted(file, f"{spelled(person)}/{Path(printable(name)).as_posix()}", spelled(person)) for file, name in found.files]
 
 
-def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
+def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
     """Look at the photos of a gallery one by one.
 
     Parameters
@@ -73,8 +82,8 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
     wanted : sequence of Wanted
     classifier : Classifier
         Looks at them; nobody need be known to it.
-    known : Gallery, optional
-        Its photos that are unchanged are not looked at again.
+    known : sequence of Gallery
+        Their photos that are unchanged are not looked at again.
     journal : path, optional
         Where to keep what was seen until the gallery is whole: a second run goes on from there.
     hold : callable
@@ -93,11 +102,13 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
     ------
     JournalError
         If what was seen cannot be kept.
+    Stop
+        How far the work came is said before.
     """
     from tqdm.auto import tqdm
 
-    skipped, replaced, seen = [], [], {}
-    before = {} if known is None else {photo: digest.tobytes() for photo, digest in zip(known.photos.tolist(), known.digests)}
+    skipped, unchanged, seen = [], 0, {}
+    before = {photo: digest.tobytes() for gallery in known for photo, digest in zip(gallery.photos.tolist(), gallery.digests)}
     kept = None if journal is None else Journal(journal, "photo", _mark(classifier))
     try:
         here = {one.photo: one for one in wanted}
@@ -105,8 +116,11 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
             one = here.get(answer["photo"])
             if one is not None and answer.get("stamp") == stamp(one.file) and (again := _read(answer)) is not None and again.person == one.person:
                 seen[one.photo] = again
+        if seen:
+            say(f"note: {len(seen):,} of {len(here):,} photos of the gallery were looked at before, in {journal}; going on with the others", sys.stderr)
 
         def photos():
+            nonlocal unchanged
             for one in tqdm(here.values(), "gallery", disable=len(here) < 50):
                 if one.photo in seen:
                     continue
@@ -115,9 +129,8 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
                         raise PhotoError(f"{one.file}: no such file")
                     digest = _digest(one.file)
                     if before.get(one.photo) == digest:
+                        unchanged += 1
                         continue
-                    if one.photo in before:
-                        replaced.append(one.photo)
                     yield one.photo, one.person, read_photo(one.file), digest
                 except OSError as error:
                     skipped.append(str(error) if isinstance(error, PhotoError) else f"{one.file}: {error.strerror or error}")
@@ -127,27 +140,43 @@ def look_at(wanted, classifier, known=None, journal=None, hold=nullcontext):
             if kept is not None:
                 with hold():
                     kept.add(one.photo, {"stamp": stamp(here[one.photo].file), **_written(one)})
+    except Stop:
+        say_kept(unchanged + len(skipped) + len(seen), len(here), "photos of the gallery", kept, "what was seen is")
+        raise
     finally:
         if kept is not None:
-            kept.close()
-    return [seen[photo] for photo in here if photo in seen], skipped, replaced
+            kept.close(passing=True)
+    return [seen[photo] for photo in here if photo in seen], skipped, [photo for photo in seen if photo in before]
+
+
+def begun(journal):
+    """Of whom an interrupted building has kept photos: list of str, empty where there was none."""
+    return list(dict.fromkeys(person for _, person in _lines(journal) if person is not None))
 
 
 def forget(journal, people):
-    """Take people out of what an interrupted building has kept."""
-    journal = Path(journal)
-    if journal.is_file():
-        lines = [line for line in journal.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if _is_of_others(line, people)]
+    """Take people out of what an interrupted building has kept, with what cannot be read: it may be of them. Returns how many lines are left."""
+    lines = [line for line, person in _lines(journal) if person is not None and person not in people]
+    if lines:
         with whole_file(journal) as file:
             file.writelines(lines)
+    else:
+        Path(journal).unlink(missing_ok=True)
+    return len(lines)
 
 
-def _is_of_others(line, people):
-    """Whether a line says that it is of somebody else; one that cannot be read does not."""
+def _lines(journal):
+    """The lines of a journal, each with whom it is of, None where that cannot be read."""
+    lines = Path(journal).read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if Path(journal).is_file() else []
+    return [(line, _person_of(line)) for line in lines]
+
+
+def _person_of(line):
     try:
-        return json.loads(line)["person"] not in people
+        person = json.loads(line)["person"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        return False
+        return None
+    return person if isinstance(person, str) else None
 
 
 def _mark(classifier):

@@ -184,13 +184,15 @@ def _gallery(taken, known):
 
 
 def say(chosen, stacklevel=2):
-    """Warn of what was found: once of photos without a face, and once of each kind of doubt."""
+    """Warn of what was found: once of photos without a face, once of each kind of doubt, and once of people of whom nothing is left."""
     if chosen.faceless:
-        warnings.warn(f"no face found in {len(chosen.faceless)} of {chosen.looked_at} photos of the gallery: {', '.join(chosen.faceless[:5])}"
-                      + (f". Not in the gallery at all: {', '.join(chosen.lost)}" if chosen.lost else ""), stacklevel=stacklevel + 1)
+        warnings.warn(f"no face found in {len(chosen.faceless)} of {chosen.looked_at} photos of the gallery: {', '.join(chosen.faceless[:5])}",
+                      stacklevel=stacklevel + 1)
     kinds = defaultdict(list)
     for doubt in chosen.doubts:
         kinds[doubt.kind].append(doubt.text)
     for texts in kinds.values():
         more = f"; and {len(texts) - 5} more, see doubts_" if len(texts) > 5 else ""
         warnings.warn("; ".join(texts[:5]) + more, stacklevel=stacklevel + 1)
+    if chosen.lost:
+        warnings.warn(f"not in the gallery at all: {', '.join(chosen.lost)}", stacklevel=stacklevel + 1)

@@ -6,6 +6,7 @@ import numpy as np
 
 from TrackDetector.descriptors import FACE_MODEL, LAYER
 from TrackDetector.galleries.doubts import ALIKE, Doubt, blurred, crowded, few_photos, shared, twins, unlike
+from TrackDetector.galleries.names import whom
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import Gallery, GalleryError, together
 
@@ -38,6 +39,11 @@ class Saved:
         save_gallery(path, self.gallery, settings | ({"alike": alike} if alike else {}), self.aside)
 
     @property
+    def people(self):
+        """Who is in it, set aside or not: list of str, each once."""
+        return list(dict.fromkeys([*self.gallery.people.tolist(), *([] if self.aside is None else self.aside.people.tolist())]))
+
+    @property
     def dlibs(self):
         """Whether dlib's network described the faces."""
         return self.settings.get("model") == FACE_MODEL and self.settings.get("layer") in (None, LAYER)
@@ -63,6 +69,7 @@ def remove(saved, people):
     ----------
     saved : Saved
     people : sequence of str
+        As `names.whom` has them.
 
     Returns
     -------
@@ -73,26 +80,20 @@ def remove(saved, people):
     ValueError
         If one of them is not in it, with the names that are most like theirs; or if nobody would be left.
     """
-    from difflib import get_close_matches
-
-    aside = [] if saved.aside is None else saved.aside.people.tolist()
-    for name in people:
-        if saved.gallery.code_of(name) < 0 and name not in aside:
-            names = {each.casefold(): each for each in saved.gallery.people.tolist()}
-            close = [names[each] for each in get_close_matches(name.casefold(), names, 3, 0.5)]
-            raise ValueError(f"nobody in the gallery is called {name!r}" + (f"; perhaps {', '.join(close)}" if close else ""))
-    keep = ~np.isin(saved.gallery.labels, people)
-    if not keep.any():
+    people = whom(people, saved.people)
+    left = without(saved.gallery, "labels", people)
+    if left is None:
         raise ValueError("nobody would be left: delete the file instead")
     settings = {name: value for name, value in saved.settings.items() if name != "alike"}
-    return Saved(saved.gallery.only(keep), settings, _without(saved.aside, people))
+    return Saved(left, settings, without(saved.aside, "labels", people))
 
 
-def _without(gallery, people):
+def without(gallery, part, names):
+    """A gallery without the rows whose `part`, "labels" or "photos", is one of some names; None if nothing is left, or there was none."""
     if gallery is None:
         return None
-    keep = ~np.isin(gallery.labels, people)
-    return gallery.only(keep) if keep.any() else None
+    keep = ~np.isin(getattr(gallery, part), names)
+    return gallery if keep.all() else gallery.only(keep) if keep.any() else None
 
 
 def merge(several):

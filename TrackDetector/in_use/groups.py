@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from common.photos import PhotoError, read_photo
+from TrackDetector.galleries.names import spelled
 from TrackDetector.photos import photos_in
 
 TURNED = 0.12  # of the distance of the eyes: so far beside their middle lies the nose of a head that is turned
@@ -124,4 +125,4 @@ def halves(folder, seed=0):
             (known if place < (len(photos) + 1) // 2 else asked)[photos[number][0]] = photos[number][1]
     if not asked:
         raise ValueError(f"{folder}: expected one folder a person, named after them, with two photos or more in some of them")
-    return (known, {name: name.split("/")[0] for name in known}, asked, {name: name.split("/")[0] for name in asked})
+    return (known, {name: spelled(name.split("/")[0]) for name in known}, asked, {name: spelled(name.split("/")[0]) for name in asked})

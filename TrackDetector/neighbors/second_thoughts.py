@@ -1,5 +1,7 @@
 """Why a name is not sure: somebody else is near as well, two people look like one, or only a doubtful photo says so."""
 
+from collections import defaultdict
+
 import numpy as np
 
 from TrackDetector.neighbors.search import Nearest
@@ -50,11 +52,15 @@ def _also_near(classifier, descriptors, codes, chosen, apart, doubts):
 
 
 def _alike(classifier, chosen, doubts):
-    """The gallery's photos of the person look like somebody else's."""
-    others = {name: other for pair in classifier.alike_ for name, other in (pair, pair[::-1])}
+    """The gallery's photos of the person look like somebody else's, or like several people's."""
+    others = defaultdict(set)
+    for pair in classifier.alike_:
+        for name, other in (pair, pair[::-1]):
+            others[name].add(other)
     people = classifier.gallery_.people
     for row in np.flatnonzero(np.isin(people[chosen], list(others))) if others else ():
-        doubts[int(row)] = f"or {others[str(people[chosen[row]])]}: in the gallery the two look like one person"
+        names = sorted(others[str(people[chosen[row]])])
+        doubts[int(row)] = f"or {' or '.join(names)}: in the gallery {'the two' if len(names) == 1 else 'they'} look like one person"
 
 
 def _asked_aside(classifier, descriptors, near, chosen, apart, doubts):

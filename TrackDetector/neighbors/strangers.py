@@ -5,6 +5,7 @@ import numpy as np
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.search import Nearest, vote
 
+_NAMES = 5  # under so many names besides its own a photo is looked for
 _BLOCK = 2**22  # neighbours that are looked at at once
 SPREAD = 1.15  # a bad photo may spread its person's others: so many times the usual distance it counts
 MOST = 20_000  # photos that ask, of a gallery with more: they say as much as all
@@ -104,14 +105,16 @@ def shared_photos(gallery, most=0.05):
     Returns
     -------
     list of (int, int)
-        Numbers of two photos with different names, each photo with the one nearest to it, every pair once.
+        Numbers of two photos with different names, each photo with the nearest of each other name, every pair once.
     """
     if len(gallery.people) < 2:
         return []
     pairs = set()
-    for rows, distances, found in nearest_of_others(unit(gallery.descriptors), gallery.codes, 1):
-        near = distances[:, 0] <= most
-        pairs |= {(min(i, j), max(i, j)) for i, j in zip(rows[near].tolist(), found[near, 0].tolist())}
+    for rows, distances, found in nearest_of_others(unit(gallery.descriptors), gallery.codes, _NAMES):
+        for at in np.flatnonzero(distances[:, 0] <= most):
+            row, near = int(rows[at]), found[at][distances[at] <= most]
+            nearest = near[np.unique(gallery.codes[near], return_index=True)[1]]
+            pairs |= {(min(row, other), max(row, other)) for other in nearest.tolist()}
     return sorted(pairs)
 
 

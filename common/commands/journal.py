@@ -69,9 +69,9 @@ def settings_mark(settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
 
-def _remove(lock):
-    with suppress(OSError):  # Windows removes nothing that somebody waits for
-        lock.unlink()
+def _remove(file):
+    with suppress(OSError):  # Windows removes nothing that is open, or that somebody waits for
+        file.unlink()
 
 
 class Journal:
@@ -223,8 +223,8 @@ class Journal:
         self.close()
         self.path.unlink(missing_ok=True)
 
-    def close(self):
-        """Let go of the file; what is in it stays."""
-        if not self.end and self.path != Path(os.path.realpath(self.out)):
-            self.path.unlink(missing_ok=True)
+    def close(self, passing=False):
+        """Let go of the file; what is in it stays. An empty one goes, if it lies beside what ``--out`` names or is `passing` itself."""
+        if not self.end and (passing or self.path != Path(os.path.realpath(self.out))):
+            _remove(self.path)
         self._opened.close()

@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,6 +124,25 @@ def attempt(ask, file, name, check=lambda: None):
     return {"stamp": mark, **answer, **({"notes": notes} if notes else {})}
 
 
+@contextmanager
+def drawing(file, answer):
+    """Draw a copy of a file: what goes wrong is noted as the answer's `not_drawn`, and what is known of the file stays.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        answer["not_drawn"] = str(error)
+    except Exception as error:  # an odd name may set off anything in what lays out letters
+        answer["not_drawn"] = f"{file}: {type(error).__name__}: {error}"
+
+
 def one_by_one(make):
     """A way to ask: here, in order. What is in hand is finished before a stop, a film up to its next frame.
 
@@ -192,12 +212,12 @@ def answer_all(found, ask, answers, options, settings, stops):
             journal.make_whole([file for file, _ in found.files], answers.write(options.out))
             failed = len(journal.failed)
     except (Stop, BrokenPipeError):
-        _say_kept(done, total, answers, journal, "stopped")
+        say_kept(done, total, answers.things, journal)
         raise
     except OSError as error:
         say(f"error: {error}", sys.stderr)
         if not isinstance(error, JournalError):
-            _say_kept(done, total, answers, journal, "ended")
+            say_kept(done, total, answers.things, journal, how="ended")
         return 2
     finally:
         if journal is not None:
@@ -219,9 +239,10 @@ def _say(file, answer, answers):
         say(f"not drawn: {answer['not_drawn']}", sys.stderr)
 
 
-def _say_kept(done, total, answers, journal, how):
+def say_kept(done, total, things, journal, kept="the answers are", how="stopped"):
+    """Tell on standard error how far work came that ended early, and what of it lies in its journal, if there is one and anything in it."""
     try:
-        where = f"; the answers are in {journal.path}, and the same command goes on from there" if journal is not None else ""
-        say(f"{how} after {done:,} of {total:,} {answers.things}{where}", sys.stderr)
+        where = f"; {kept} in {journal.path}, and the same command goes on from there" if journal is not None and journal.end else ""
+        say(f"{how} after {done:,} of {total:,} {things}{where}", sys.stderr)
     except OSError:  # nobody reads along
         pass

@@ -41,10 +41,10 @@ def _font(file, size):
 def runs(text):
     """A text in pieces that one font can write: list of (piece, font file).
 
-    A letter that no font has becomes a question mark.
+    A letter that no font has becomes a question mark, a new line a space: Pillow lays out one line at a time.
     """
     pieces = []
-    for letter in text:
+    for letter in " ".join(text.split()) or " ":
         plain = letter.isspace() or letter.isdecimal() or not letter.isalpha() and ord(letter) < 128
         file = pieces[-1][1] if pieces and plain and ord(letter) in _letters(pieces[-1][1]) else (
             next((font for font in _fonts() if ord(letter) in _letters(font)), None))
@@ -59,7 +59,7 @@ def runs(text):
 
 def measure(text, size):
     """Width and height in pixels of a text written at a size."""
-    ascent, descent = zip(*(_font(file, size).getmetrics() for _, file in runs(text) or [("", _fonts()[0])]))
+    ascent, descent = zip(*(_font(file, size).getmetrics() for _, file in runs(text)))
     return max(1, round(sum(_font(file, size).getlength(piece) for piece, file in runs(text)))), max(ascent) + max(descent)
 
 
@@ -83,7 +83,6 @@ def written(text, size, colour=(255, 255, 255), ground=(0, 0, 0)):
     """
     from PIL import Image, ImageDraw
 
-    text = " ".join(text.split()) or " "
     image = Image.new("RGB", measure(text, size), ground)
     pen, x = ImageDraw.Draw(image), 0.0
     line = max(_font(file, size).getmetrics()[0] for _, file in runs(text))
