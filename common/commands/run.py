@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from common.commands.journal import Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import prepare_outputs, say
+from common.console import counted, prepare_outputs, say
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
@@ -28,7 +28,7 @@ class Answers:
     key : str
         What an answer calls its file.
     things : str
-        What the files are, for people: "photos".
+        What the files are, for people: "photos", of which one is a "photo".
     lines : callable
         From an answer to the lines that are printed.
     columns, rows
@@ -118,7 +118,7 @@ def attempt(ask, file, name, check=lambda: None):
                 raise
             answer = {"error": str(error)}
         except Exception as error:  # a damaged file may set off anything in a decoder, OpenCV or dlib
-            answer = {"error": f"{file}: {type(error).__name__}: {error}"}
+            answer = {"error": f"{file}: {type(error).__name__}: {' '.join(str(error).split())}"}
     notes = list(dict.fromkeys(str(each.message) for each in told))
     return {"stamp": mark, **answer, **({"notes": notes} if notes else {})}
 
@@ -177,7 +177,7 @@ def answer_all(found, ask, answers, options, settings, stops):
             todo = [each for each in todo if not journal.has(each[0])]
             done = total - len(todo)
             if done:
-                say(f"note: {done:,} of {total:,} {answers.things} were answered before, in {journal.path}; going on with the others", sys.stderr)
+                say(f"note: {done:,} of {counted(total, answers.things[:-1])} were answered before, in {journal.path}; going on with the others", sys.stderr)
         with tqdm(total=total, initial=done, desc=answers.things, disable=total < _FEW) as bar:
             for file, answer in ask(todo, stops):
                 if "error" in answer:
@@ -203,7 +203,7 @@ def answer_all(found, ask, answers, options, settings, stops):
         if journal is not None:
             journal.close()
     if failed:
-        say(f"{failed:,} of {total:,} {answers.things} could not be read or drawn", sys.stderr)
+        say(f"{failed:,} of {counted(total, answers.things[:-1])} could not be read or drawn", sys.stderr)
     return 1 if failed else 0
 
 
@@ -221,7 +221,6 @@ def _say(file, answer, answers):
 
 def _say_kept(done, total, answers, journal, how):
     try:
-        where = f"; the answers are in {journal.path}, and the same command goes on from there" if journal is not None else ""
-        say(f"{how} after {done:,} of {total:,} {answers.things}{where}", sys.stderr)
+        say(f"{how} after {done:,} of {counted(total, answers.things[:-1])}{journal.kept() if journal is not None else ''}", sys.stderr)
     except OSError:  # nobody reads along
         pass
