@@ -15,7 +15,7 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, drawing, one_by_one
 from common.commands.stops import until_stopped
-from common.console import print_any_name, say
+from common.console import print_any_name, say, words_beside
 from common.detection import faces
 from common.detection.found import BOXES
 from common.photos import PHOTO_SUFFIXES, read_photo, says_which_way_up
@@ -85,7 +85,7 @@ def asker(folder=None, detector="kit", weights=None, **settings):
     Returns
     -------
     callable
-        From (file, name) to `height`, `width`, `boxes` and `points`; `not_drawn` says why there is no copy.
+        From (file, name) to `height`, `width`, `boxes` and `points`; `drawn` is the copy, `not_drawn` says why there is none.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def asker(folder=None, detector="kit", weights=None, **settings):
                   "boxes": [[round(float(n), 4) for n in box] for box in boxes], "points": np.round(points, 2).tolist()}
         if folder is not None:
             with drawing(file, answer):
-                write_drawn(folder / name, photo, boxes)
+                answer["drawn"] = str(write_drawn(folder / name, photo, boxes))
         return answer
 
     return ask
@@ -134,7 +134,8 @@ def main(arguments=None):
     if not options.min_face >= 4:
         parser().error(f"--min-face: expected at least 4 pixels, got {options.min_face:g}")
     print_any_name()
-    return until_stopped(partial(_work, options))
+    with words_beside(options.out):
+        return until_stopped(partial(_work, options))
 
 
 def _work(options, stops):
@@ -158,7 +159,7 @@ def _work(options, stops):
 
 
 def write_drawn(target, photo, boxes):
-    """Write a copy with boxes and probabilities as NAME.faces.jpg; the whole name stays in front, so that a.png and a.jpg do not meet.
+    """Write a copy with boxes and probabilities as NAME.faces.jpg; the whole name stays in front, so that a.png and a.jpg do not meet. Returns its name.
 
     Raises
     ------
@@ -167,6 +168,7 @@ def write_drawn(target, photo, boxes):
     """
     target = target.with_name(target.name + DRAWN)
     write_jpeg(target, draw(photo, [(0, box[:4], f"{box[4]:.2f}") for box in boxes]))
+    return target
 
 
 if __name__ == "__main__":

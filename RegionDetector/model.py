@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+import common.device  # noqa: F401, before Keras, so that TensorFlow is loaded quietly
 from common.files import temporary_folder
 
 SAMPLE_SHAPE = (32, 32, 3)

@@ -5,7 +5,6 @@
 `python -m TrackDetector find PHOTO ARCHIVE...` finds the photos that show a person.
 """
 
-import os
 import sys
 from importlib import import_module
 
@@ -14,7 +13,6 @@ COMMANDS = {"gallery": "galleries", "find": "finding"}
 
 def main(arguments=None):
     """Run the command; returns 0, 1 if something could not be read, 2 if nothing could be done."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] and arguments[0] in COMMANDS:  # a file of that name is ./gallery
         return import_module(f"TrackDetector.commands.{COMMANDS[arguments[0]]}").main(arguments[1:])

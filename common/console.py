@@ -1,11 +1,15 @@
 """What all commands share: names that any console can print, outputs that are known to be writable before the work."""
 
 import os
+import re
 import sys
 import tempfile
 import unicodedata
+from contextlib import nullcontext, redirect_stdout
 
 from tqdm import tqdm
+
+from common.files import is_stream, leads_to, own_output
 
 _STEERING = ("Cc", "Zl", "Zp")
 _TURNING = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
@@ -24,6 +28,47 @@ def print_any_name():
             stream.reconfigure(errors="backslashreplace")
 
 
+def words_beside(out):
+    """While it is open, what is printed goes to standard error if the answers go to standard output: they stand there alone."""
+    return redirect_stdout(sys.stderr) if out is not None and leads_to(out, sys.__stdout__) else nullcontext()
+
+
+def printable(name):
+    """A file's name as text that every reader takes.
+
+    Bytes that are no UTF-8 become ``\\xff``, lone halves of a letter ``\\ud800``.
+
+    Parameters
+    ----------
+    name : str or path
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> printable("caf\\udce9.jpg")
+    'caf\\\\xe9.jpg'
+    """
+    def escape(match):
+        number = ord(match[0])
+        return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
+
+    return re.sub("[\ud800-\udfff]", escape, os.fspath(name))
+
+
+def counted(number, one, many=None):
+    """A number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "photo"), counted(1200, "photo"), counted(2, "copy", "copies")
+    ('1 photo', '1,200 photos', '2 copies')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def on_one_line(text):
     """A text with what would begin a new line, steer the console or turn the order of letters written as ``\\n``: a file may be called so.
 
@@ -36,8 +81,19 @@ def on_one_line(text):
 
 
 def say(text, to=None):
-    """Print one line, to ``sys.stdout`` unless told otherwise: a name in it begins no other; a progress bar goes on below it."""
-    tqdm.write(on_one_line(text), file=to or sys.stdout)
+    """Print one line, to ``sys.stdout`` unless told otherwise: a name in it begins no other; a progress bar goes on below it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, saying so; BrokenPipeError if nobody reads it any more.
+    """
+    try:
+        tqdm.write(on_one_line(printable(text)), file=to or sys.stdout)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(f"standard {'error' if to is sys.stderr else 'output'}: cannot be written ({error.strerror or error})") from None
 
 
 def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
@@ -67,10 +123,12 @@ def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
         if os.path.realpath(path) in inputs and not os.path.isdir(path):
             raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
-                pass
-            if os.path.isfile(path) and not os.access(path, os.W_OK):
+            straight = path is not folder and is_stream(path)
+            if not straight:
+                place.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=place):
+                    pass
+            if (straight or os.path.isfile(path)) and own_output(path) is None and not os.access(path, os.W_OK):
                 raise PermissionError("the file may not be written")
         except OSError as error:
             raise ValueError(f"{option} {path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None

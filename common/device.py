@@ -6,6 +6,9 @@ import random
 import sys
 from contextlib import contextmanager
 
+# TensorFlow reads it when it is loaded, and complains else of GPUs that are not there; who wants to hear that sets 0
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 
 def seed_everything(seed):
     """Seed Python, NumPy and the Keras backend, so that a run on the same machine gives the same result.

@@ -4,6 +4,8 @@ import atexit
 import errno
 import os
 import shutil
+import stat
+import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -51,6 +53,26 @@ def _remove(folder, maker):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def leads_to(path, stream):
+    """Whether a path is where one of this program's outputs goes: ``/dev/stdout``, or the file to which the shell has sent it."""
+    with suppress(AttributeError, OSError, ValueError):  # who called may have closed it
+        return os.path.samestat(os.stat(path), os.fstat(stream.fileno()))
+    return False
+
+
+def own_output(path):
+    """The open output of this program to which a path leads; None if it leads to none."""
+    return next((stream for stream in (sys.__stdout__, sys.__stderr__) if leads_to(path, stream)), None)
+
+
+def is_stream(path):
+    """Whether what is written to a path is gone at once, and cannot be replaced when it is whole: a pipe, a device, an output of this program."""
+    with suppress(OSError, ValueError):
+        kind = os.stat(path).st_mode
+        return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)) or own_output(path) is not None
+    return False
+
+
 @contextmanager
 def whole_file(path, mode="w"):
     """Open a file for writing that takes the place of an old one when it is whole; whatever goes wrong, the old one stays.
@@ -58,22 +80,41 @@ def whole_file(path, mode="w"):
     Parameters
     ----------
     path : path
-        Its folder is made if need be. What is no plain file, such as ``/dev/stdout``, is written to directly.
+        Its folder is made if need be. A stream (`is_stream`), such as ``/dev/stdout``, is written to directly.
     mode : {"w", "wb"}
         Text is UTF-8.
 
     Yields
     ------
     file
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; of a full disk as well it says for which file.
     """
     with suppress(FileNotFoundError):
         os.stat(path)  # links that lead in a circle are an error
-    path = Path(os.path.realpath(path))  # a link stays a link
-    encoding = None if "b" in mode else "utf-8"
-    if path.exists() and not path.is_file():
-        with open(path, mode, encoding=encoding) as file:
+    try:
+        with (_straight if is_stream(path) else _aside)(path, mode, None if "b" in mode else "utf-8") as file:
             yield file
-        return
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+
+
+@contextmanager
+def _straight(path, mode, encoding):
+    """Under the name that was given, for a pipe has no other; an output that is open already goes on where it is, and is not emptied."""
+    own = own_output(path)
+    with open(path if own is None else os.dup(own.fileno()), mode, encoding=encoding) as file:
+        yield file
+
+
+@contextmanager
+def _aside(path, mode, encoding):
+    path = Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

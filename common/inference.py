@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 import numpy as np
 
+from common.device import backend
+
 
 def digest_of(*arrays):
     """A short name for what stands in arrays: other numbers, shapes or types give another one."""
@@ -38,7 +40,7 @@ def compiled(model):
             return [keras.ops.convert_to_numpy(x) for x in outputs]
         return keras.ops.convert_to_numpy(outputs)
 
-    name = keras.config.backend()
+    name = backend()
     if name == "tensorflow":
         import tensorflow as tf
 

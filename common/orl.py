@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from common.photos import opencv_silent
+
 PEOPLE = 40
 PICTURES_EACH = 10
 HEIGHT, WIDTH = 112, 92
@@ -57,7 +59,8 @@ def _read_all():
             )
         # imdecode, because imread cannot open paths with special letters on Windows
         data = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+        with opencv_silent():
+            image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
         if image is None or image.shape != (HEIGHT, WIDTH):
             found = "something unreadable" if image is None else f"{image.shape}"
             raise ValueError(

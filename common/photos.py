@@ -19,6 +19,7 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
 STRIP = 512  # rows
+BLOCKS = 16  # rows of a JPEG that are decoded together, at most
 
 
 class PhotoError(OSError, ValueError):
@@ -45,7 +46,7 @@ def read_photo(path):
     Warns
     -----
     UserWarning
-        If a JPEG is cut short and at least half of it is there: the rest is grey.
+        If a JPEG is cut short and at least half of its rows are there: the rest is grey.
 
     Raises
     ------
@@ -71,11 +72,12 @@ def _upright(image, path):
     else:
         image.load()  # which turns a TIFF
         turn = TURNS.get(_orientation(image))
-    greatest = _greatest(image)
+    greatest, unsigned = _greatest(image), image.mode == "I" and _unsigned(image)
     if turn is not None:
         image = image.transpose(turn)
     if image.mode.startswith(("I", "F")):
-        return np.repeat(_eight_bits(np.asarray(image), greatest)[..., None], 3, axis=2)
+        values = np.asarray(image)
+        return np.repeat(_eight_bits(values.view(np.uint32) if unsigned else values, greatest)[..., None], 3, axis=2)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -98,27 +100,50 @@ def _mended(path, reason):
             start = file.read(4)
             if start.startswith(b"\xff\xd8\xff") and "truncated" in reason:
                 file.seek(0)
-                return _cut_short(file.read() + b"\xff\xd9", path)  # with the mark of its end, the decoder fills what is missing with grey
+                return _cut_short(file.read(), path)
         if start in (b"II*\0", b"MM\0*"):
             return _by_opencv(path)
     return None
 
 
+def _jpeg(data):
+    return Image.open(io.BytesIO(data), formats=["JPEG"])
+
+
 def _cut_short(data, path):
+    """A JPEG that lacks its end, from its bytes without it; None where more than half of the rows are missing."""
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        # with the mark of its end, the decoder fills up with grey; without it, what is missing stays at zero: a foot of one colour in the photo is not both
+        with _jpeg(data + b"\xff\xd9") as image, _jpeg(data) as partly:
+            with suppress(OSError):
+                partly.load()
+            partly.tile = []  # so that what there is may be looked at
             image.load()
-            pixels = np.asarray(image)
-            flat = (pixels == pixels[-1:, :1]).reshape(len(pixels), -1).all(axis=1)
-            missing = len(flat) if flat.all() else int(np.argmin(flat[::-1]))
-            if missing > len(flat) / 2:
+            filled, read = (np.asarray(each).reshape(image.height, -1) for each in (image, partly))
+            empty = ((filled >= 127) & (filled <= 129)).all(axis=1) & ~read.any(axis=1)
+            missing = len(empty) if empty.all() else int(np.argmin(empty[::-1]))
+            if missing > len(empty) / 2:
                 return None
             whole = _upright(image, path)
     except Exception:  # it is damaged elsewhere, too
         return None
-    lost = f"the lowest {max(1, round(100 * missing / len(flat)))} % of it are missing" if missing else "something of it is missing"
+    known = missing > BLOCKS  # the last row of blocks may be there, and wait for the end
+    lost = f"the lowest {max(1, round(100 * missing / len(empty)))} % of it are missing" if known else "its last bytes are missing"
     warnings.warn(f"{path}: cut short, {lost}; read as far as it goes", stacklevel=3)
     return whole
+
+
+@contextmanager
+def opencv_silent():
+    """While it is open, OpenCV's own log, which names no file, says nothing: what is wrong with a file is said in a line of ours."""
+    import cv2
+
+    log = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # OpenCV 4 and 5
+    before = log.setLogLevel(0)
+    try:
+        yield
+    finally:
+        log.setLogLevel(before)
 
 
 def _by_opencv(path):
@@ -133,7 +158,8 @@ def _by_opencv(path):
             notes.load(file)
         if notes.get(256, 0) * notes.get(257, 0) > Image.MAX_IMAGE_PIXELS * 2:  # as Pillow does
             raise PhotoError(f"{path}: claims to have more pixels than any photo")
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    with opencv_silent():
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if image is None or image.ndim not in (2, 3):
         raise PhotoError(f"{path}: cannot be decoded")
     image = image[..., None] if image.ndim == 2 else image
@@ -221,7 +247,14 @@ def _opened(path):
                 yield image
     except Exception as error:
         reason = re.sub(r"<_io\.\w+ name=(.*)>", r"\1", str(error)).replace(str(path), path.name) or type(error).__name__
-        raise PhotoError(f"{path}: cannot be read as a photo ({reason}): replace it with a whole JPEG or PNG, or leave it out") from None
+        raise PhotoError(f"{path}: cannot be read as a photo ({' '.join(reason.split())}): replace it with a whole JPEG or PNG, or leave it out") from None
+
+
+def _unsigned(image):
+    """Whether the whole numbers of a TIFF, which Pillow takes for signed, are not (SampleFormat)."""
+    with suppress(AttributeError, LookupError, TypeError, ValueError):
+        return np.max(image.tag_v2.get(339, 1)) == 1
+    return False
 
 
 def _greatest(image):

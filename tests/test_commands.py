@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from common.commands.inputs import find_inputs
-from common.commands.journal import Journal, JournalError, for_any_reader, printable
+from common.commands.journal import Journal, JournalError, for_any_reader, stamp
 from common.commands.run import Answers, _say
+from common.console import printable, say
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = f"""
@@ -31,6 +32,8 @@ def asker(folder=None, **settings):  # instead of the network; says in a file of
         if os.environ.get("SLOW"):
             time.sleep(float(os.environ["SLOW"]))
         os.write(log, os.fsencode(file) + b"\\n")
+        if os.environ.get("AWAY") == file.stem:
+            raise OSError(f"{{file}}: the network is away")
         return {{"height": 9, "width": 7, "box_order": "", "boxes": [[1, 2, 3, 4, 0.5]] if int(file.stem) % 2 else []}}
     return ask
 
@@ -53,7 +56,7 @@ def archive(tmp_path):
 def start(home, *more, slow="0.001", **options):
     environment = {**os.environ, "ASKED": str(home / "asked"), "SLOW": slow, "PYTHONUNBUFFERED": ""}
     return subprocess.Popen([sys.executable, str(home / "command.py"), str(home / "archive"), *map(str, more)], env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+                            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options})
 
 
 def finish(home, *more, **options):
@@ -149,6 +152,65 @@ def test_a_file_that_changes_is_asked_about_again_and_a_new_one_for_the_first_ti
     assert [Path(name).name for name in asked(archive)[1000:]] == ["0.jpg", "1001.jpg"]
 
 
+def test_a_fault_that_has_passed_costs_no_answer(archive, monkeypatch):
+    """Once a call it is tried again; as long as it stays, the file of answers does not grow."""
+    out = archive / "out.jsonl"
+    monkeypatch.setenv("AWAY", "7")
+    for call in range(2):
+        code, error = finish(archive, "--out", out, slow="0")
+        assert code == 1 and "7.jpg: the network is away" in error and "1 of 1,000 photos could not be read" in error
+        assert len(lines(out)) == 1000 and len(asked(archive)) == 1000 + call
+    monkeypatch.delenv("AWAY")
+    assert finish(archive, "--out", out, slow="0")[0] == 0 and len(asked(archive)) == 1002
+    first, last = [answer for answer in lines(out) if Path(answer["image"]).stem == "7"]
+    assert "error" in first and last["boxes"] and len(lines(out)) == 1001
+    assert finish(archive, "--out", out, slow="0")[0] == 0 and len(asked(archive)) == 1002
+
+
+def test_a_file_whose_copy_was_deleted_has_no_answer_any_more(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    parts = {"drawn": tmp_path / "copy.mp4", "srt": tmp_path / "a.srt", "vtt": tmp_path / "a.vtt"}
+    for path in parts.values():
+        path.touch()
+    journal = Journal(tmp_path / "out.jsonl", "file", "m")
+    answer = {"stamp": stamp(tmp_path / "a.mp4"), "drawn": str(parts["drawn"]), "subtitles": [str(parts["srt"]), str(parts["vtt"])]}
+    journal.add(tmp_path / "a.mp4", answer)
+    journal.close()
+    for path in parts.values():
+        again = Journal(tmp_path / "out.jsonl", "file", "m")
+        assert again.has(tmp_path / "a.mp4")
+        path.unlink()
+        assert not again.has(tmp_path / "a.mp4")
+        again.close()
+        path.touch()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")
+def test_answers_on_standard_output_stand_there_alone(archive):
+    run = start(archive, "--out", "/dev/stdout", slow="0")
+    out, error = run.communicate(timeout=120)
+    assert run.returncode == 0 and len(json.loads(out)) == 1000 and error.count(": 1 face") == error.count(": 0 faces") == 500
+    (archive / "log").write_text("before\n")
+    with open(archive / "log", "a") as log:
+        assert finish(archive, "--out", "/dev/stdout", slow="0", stdout=log)[0] == 0
+    head, _, rest = (archive / "log").read_text().partition("\n")
+    assert head == "before" and len(json.loads(rest)) == 1000
+    run = start(archive, "--out", "/dev/stdout", slow="0")
+    run.stdout.close()  # nobody reads: no error, and no promise either
+    error = run.stderr.read()
+    assert run.wait(timeout=60) == 141 and "error:" not in error and "the answers are in" not in error and "goes on" not in error
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk is always full here")
+def test_where_a_full_disk_takes_no_answers_none_are_promised(archive):
+    code, error = finish(archive, "--out", "/dev/full", slow="0")
+    assert code == 2 and error.splitlines()[-1] == "error: /dev/full: cannot be written (No space left on device)"
+    with open("/dev/full", "w") as full:
+        code, error = finish(archive, slow="0", stdout=full)
+    assert code == 2 and "error: standard output: cannot be written (No space left on device)" in error.splitlines() and "Errno" not in error
+    assert "Traceback" not in error and "Exception" not in error
+
+
 def test_answers_of_other_settings_and_files_that_are_none_are_left_alone(archive):
     out = archive / "out.jsonl"
     assert finish(archive, "--out", out, slow="0")[0] == 0
@@ -203,6 +265,8 @@ def test_a_name_steers_no_console(tmp_path, capsys):
     out, err = capsys.readouterr()
     shown = f"{tmp_path}/Ann\\n\\x1b[2JLee \\u202egpj.jpg"
     assert out == f"{shown}: 1 face\n" and err == f"note: {shown}: cut short\nnote: {shown}: dark\n"
+    say(os.fsdecode(b"caf\xe9.jpg"))
+    assert capsys.readouterr().out == "caf\\xe9.jpg\n"  # as in the file of answers
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the size of files is limited on Unix")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.files import whole_file
+from common.files import is_stream, whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
@@ -55,4 +55,33 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path):
     assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
     with whole_file("/dev/null") as file:
         file.write("gone")
-    assert not os.path.isfile("/dev/null")
+    assert not os.path.isfile("/dev/null") and is_stream("/dev/null") and not is_stream(tmp_path / "real.txt") and not is_stream(tmp_path / "new.txt")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="pipes have no names here")
+def test_a_pipe_is_written_to_under_the_name_that_is_given(tmp_path):
+    for name in (None, tmp_path / "pipe"):
+        if name is not None:
+            os.mkfifo(name)
+        reading, writing = os.pipe() if name is None else (os.open(name, os.O_RDONLY | os.O_NONBLOCK), None)
+        with whole_file(f"/dev/fd/{writing}" if name is None else name) as file:
+            file.write("ä")
+        assert os.read(reading, 9) == "ä".encode()
+        for number in (reading, writing):
+            if number is not None:
+                os.close(number)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")
+def test_what_the_shell_appends_to_keeps_what_was_in_it(tmp_path):
+    (tmp_path / "log").write_text("before\n")
+    program = 'from common.files import whole_file\nwith whole_file("/dev/stdout") as file: file.write("one\\n")\nprint("two")'
+    with open(tmp_path / "log", "a") as log:
+        subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=log, check=True)
+    assert (tmp_path / "log").read_text() == "before\none\ntwo\n" and os.listdir(tmp_path) == ["log"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk is always full here")
+def test_of_a_full_disk_it_is_said_for_which_file(tmp_path):
+    with pytest.raises(OSError, match="/dev/full"), whole_file("/dev/full") as file:
+        file.write("x")

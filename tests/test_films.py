@@ -149,6 +149,15 @@ def test_a_film_cut_short_is_read_as_far_as_it_goes(tmp_path, name):
         assert len(read_video(path)[0]) == count
 
 
+def test_a_transport_stream_that_ends_in_a_packet_was_cut(tmp_path):
+    data = write(tmp_path / "a.ts", meeting() * 4, [t / 10 for t in range(48)], sound="mp2").read_bytes()
+    for size, notes in ((len(data) * 6 // 10 // 188 * 188 + 100, 1), (len(data), 0)):
+        (tmp_path / "a.ts").write_bytes(data[:size])
+        film = Film(tmp_path / "a.ts")
+        assert sum(1 for _ in film.frames()) > 20 and len(film.notes) == notes
+        assert all("the film is cut short" in note and " of " not in note.partition(":")[2].partition(" seconds")[0] for note in film.notes)
+
+
 def test_what_is_no_film(tmp_path):
     (tmp_path / "text.mp4").write_text("hello\n" * 500)
     (tmp_path / "empty.mp4").touch()
@@ -216,6 +225,21 @@ def test_two_faces_at_once_are_not_both_ann():
 def test_seconds_in_words():
     assert spans([0, 1, 2, 9], [1, 2, 3, 10]) == [[0, 3], [9, 10]]
     assert [clock(each) for each in (0, 59.96, 3599.95, 3600)] == ["0:00.0", "0:59.9", "59:59.9", "1:00:00.0"]
+
+
+def test_a_film_is_as_long_as_its_pictures_say(home, classifier):
+    """However seldom it is looked at, how uneven it is and how long its sound goes on; one that was cut ends where it ends."""
+    seconds = [*UNEVEN[:-1], 5.0]
+    source = write(home / "long.mp4", meeting(), seconds, sound="aac")
+    with av.open(str(source)) as film:
+        length = float(film.streams.video[0].duration * film.streams.video[0].time_base)
+    assert length > 5 and Film(source).length > length + 1  # the sound, see `write`
+    for every in (1, 5):
+        report = name_faces(source, classifier, every=every)
+        assert report["seconds"] == pytest.approx(length, abs=0.003) and report["every"] == every
+        assert all(face["seen"][-1][1] <= report["seconds"] for face in report["faces"])
+    bare = write(home / "bare.mkv", meeting(), seconds)
+    assert name_faces(bare, classifier, every=5)["seconds"] == pytest.approx(Film(bare).length, abs=0.003)
 
 
 # --- copies and subtitles -----------------------------------------------------------------------------

@@ -105,10 +105,28 @@ def test_a_table_of_groups(tmp_path):
     table = tmp_path / "groups.csv"
     table.write_text("\ufefffilename; glasses; age\nann/1.jpg; yes; old\nann/2.jpg;; young\n", encoding="utf-8")
     assert read_groups(table) == {"glasses": {"ann/1.jpg": "yes"}, "age": {"ann/1.jpg": "old", "ann/2.jpg": "young"}}
-    for text, message in (("name,age\n1,2\n", "column filename"), ("filename\na\n", "at least one more"), ("filename,x\na,1\na,2\n", "two rows")):
+    table.write_text("filename\tveil\t\n\nann/1.jpg\tNone\t\t\nann/2.jpg\n")  # empty cells, as spreadsheets leave them; None is a group
+    assert read_groups(table) == {"veil": {"ann/1.jpg": "None"}}
+    for text, message in (("name,age\n1,2\n", "column filename"), ("filename\na\n", "at least one more, got filename$"), ("filename,x\na,1\na,2\n", "a has two rows"),
+                          ("filename,x\na,1\nb,1,2\n", "line 3 has 3 cells, but there are 2 columns: filename, x"), ("", "got an empty file"), ("\n\n", "got an empty file"),
+                          ("filename,x\n", "got no row"), ("filename,x,x\na,1,2\n", "two columns have one name")):
         table.write_text(text)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"groups.csv: .*{message}"):
             read_groups(table)
+    table.write_bytes("filename,größe\na,1\n".encode("cp1252"))
+    with pytest.raises(ValueError, match="groups.csv: is no text in UTF-8"):
+        read_groups(table)
+
+
+def test_how_many_rows_of_a_table_name_a_photo_is_said(tmp_path, capsys):
+    table = tmp_path / "groups.csv"
+    table.write_text("filename,age\nann/1.jpg,old\nann/2.jpg,old\n1.jpg,young\n")
+    read_groups(table, {"ann/1.jpg": 0}, {"ann/2.jpg"})
+    assert capsys.readouterr().out == f"{table}: 1 of 3 rows names a photo that is asked about, 1 one that is learnt; 1 name none, such as '1.jpg': expected names such as 'ann/1.jpg'\n"
+    read_groups(table, ["ann/1.jpg", "ann/2.jpg", "1.jpg"])
+    assert capsys.readouterr().out == f"{table}: 3 of 3 rows name a photo that is asked about\n"
+    with pytest.raises(ValueError, match="groups.csv: 0 of 3 rows name a photo that is asked about; 3 name none, such as 'ann/1.jpg': expected names such as 'bob/1.jpg'"):
+        read_groups(table, ["bob/1.jpg"])
 
 
 def test_half_of_each_persons_photos_are_asked_about(tmp_path, capsys):

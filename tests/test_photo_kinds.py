@@ -31,8 +31,9 @@ def test_what_phones_take(tmp_path, suffix):
         pytest.skip(f"no encoder here: {error}")
     assert far(tmp_path / f"a{suffix}", PHOTO) < 4
     (tmp_path / f"b{suffix}").write_bytes((tmp_path / f"a{suffix}").read_bytes()[:3000])
-    with pytest.raises(PhotoError, match=f"b{suffix}: cannot be read as a photo"):
+    with pytest.raises(PhotoError, match=f"b{suffix}: cannot be read as a photo") as told:
         read_photo(tmp_path / f"b{suffix}")
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
@@ -83,6 +84,48 @@ def test_a_jpeg_that_lacks_its_end_is_read_with_a_note(tmp_path, progressive):
     (tmp_path / "little.jpg").write_bytes(whole[:800])
     with pytest.raises(PhotoError, match="little.jpg: cannot be read as a photo"):
         read_photo(tmp_path / "little.jpg")
+
+
+@pytest.mark.parametrize("foot", [0, 128, 255])
+@pytest.mark.parametrize("lost", [1, 2, 4, 40, 100])
+def test_a_foot_of_one_colour_is_not_what_is_missing(tmp_path, foot, lost):
+    framed, out = PHOTO.copy(), io.BytesIO()
+    framed[150:] = foot
+    Image.fromarray(framed).save(out, "jpeg", quality=92)
+    (tmp_path / "a.jpg").write_bytes(out.getvalue()[:-lost])
+    with pytest.warns(UserWarning, match="a.jpg: cut short") as told:
+        photo = read_photo(tmp_path / "a.jpg")
+    said = str(told[0].message)
+    assert np.abs(photo[:140].astype(int) - PHOTO[:140]).mean() < 4
+    if lost <= 4:
+        assert "its last bytes are missing" in said
+    elif foot != 128:  # what the decoder fills up with
+        grey = (np.abs(photo.astype(int) - 128) <= 1).all(axis=(1, 2)).mean()
+        assert f"the lowest {round(100 * grey)} % of it are missing" in said if grey > 16 / 300 else "its last bytes" in said
+    else:
+        assert int(said.partition("lowest ")[2].partition(" %")[0] or 0) < 40
+
+
+@pytest.mark.parametrize("truth", [PHOTO, GREY], ids=["colour", "grey"])
+def test_whole_numbers_of_32_bits(tmp_path, truth):
+    tifffile = pytest.importorskip("tifffile")
+    for name, photo in (("unsigned", (truth / 255 * (2**32 - 1)).astype(np.uint32)), ("signed", (truth / 255 * (2**31 - 1)).astype(np.int32))):
+        tifffile.imwrite(tmp_path / f"{name}.tif", photo)
+        if name == "unsigned" and truth is PHOTO and cv2.__version__ < "5":
+            with pytest.raises(PhotoError):
+                read_photo(tmp_path / f"{name}.tif")
+            continue
+        assert far(tmp_path / f"{name}.tif", truth) < 0.6, name
+
+
+def test_a_photo_that_OpenCV_refuses_costs_one_line_and_it_is_ours(tmp_path, capfd):
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "a.tif", (PHOTO / 255).astype(np.float16))
+    log = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging
+    before = log.getLogLevel()
+    with pytest.raises(PhotoError, match="a.tif: cannot be read as a photo"):
+        read_photo(tmp_path / "a.tif")
+    assert capfd.readouterr() == ("", "") and log.getLogLevel() == before > 0
 
 
 def test_the_camera_was_held_upright_all_the_same(tmp_path):

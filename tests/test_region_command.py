@@ -182,6 +182,25 @@ def test_what_goes_wrong_with_a_copy_costs_the_copy_and_not_the_faces(folder, tm
         assert len(answer["boxes"]) == 1 and answer["not_drawn"] == note and f"not drawn: {note}\n" in capsys.readouterr().err
 
 
+def test_a_copy_that_was_deleted_is_drawn_again(folder, tmp_path, monkeypatch):
+    arguments = [str(folder / "more"), "--out", str(tmp_path / "out.jsonl"), "--draw", str(tmp_path / "drawn")]
+    assert command.main(arguments) == 0
+    copy = tmp_path / "drawn" / "a.jpg.faces.jpg"
+    assert json.loads((tmp_path / "out.jsonl").read_text())["drawn"] == str(copy)
+    copy.unlink()
+    assert command.main(arguments) == 0 and copy.is_file()
+    monkeypatch.setattr(command, "asker", lambda *_, **__: pytest.fail("it was answered before"))
+    assert command.main(arguments) == 0
+
+
+def test_without_dask_there_is_no_answer_to_go_on_from(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert command.main([str(folder / "a.png"), "--cluster", "--out", str(tmp_path / "out.json")]) == 2
+    told = capsys.readouterr().err
+    assert "requirements-cluster.lock" in told and "ended after 0 of 1 photo\n" in told and "the answers are in" not in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
 def test_its_own_copies_are_no_photos(folder, tmp_path):
     for _ in range(2):
         assert command.main([str(folder / "more"), "--draw", str(folder / "more"), "--json", str(tmp_path / "out.json")]) == 0

@@ -209,6 +209,15 @@ def test_names_that_the_console_has_no_letters_for(files, tmp_path):
     assert run.returncode == 0 and "\\u674e\\u660e (distance" in run.stdout, run.stderr[-2000:]
 
 
+@pytest.mark.parametrize("module", ["TrackDetector.classifier", "RegionDetector.model", "common.inference"])
+def test_TensorFlow_complains_of_no_GPU_unless_that_is_wanted(module):
+    bare = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    for said, level in (({}, "3"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")):
+        run = subprocess.run([sys.executable, "-c", f"import os, sys, {module}; print(os.environ['TF_CPP_MIN_LOG_LEVEL'], 'tensorflow' in sys.modules)"],
+                             capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1], env={**bare, **said}, check=True)
+        assert run.stdout.split() == [level, "False"]  # TensorFlow reads it when it is loaded, later
+
+
 def test_more_neighbours_than_photos(files, capsys):
     assert main(["--gallery", str(files / "people"), "--neighbors", "99", str(files / "wall.jpg")]) == 2
     assert "n_neighbors is 99, but the gallery has 16 faces" in capsys.readouterr().err
@@ -216,7 +225,7 @@ def test_more_neighbours_than_photos(files, capsys):
 
 def test_arguments_that_are_wrong(files):
     for arguments in ([], ["--gallery", "x"], ["--gallery", "x", "y", "--every", "0"], ["--gallery", "x", "y", "--threshold", "nan"],
-                      ["--gallery", "x", "y", "--threshold", "3"]):
+                      ["--gallery", "x", "y", "--threshold", "3"], ["--gallery", "x", "y", "--neighbors", "0"]):
         with pytest.raises(SystemExit):
             main(arguments)
 

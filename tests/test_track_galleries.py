@@ -1,5 +1,6 @@
 """A gallery kept by commands: built, stopped and gone on with, added to, looked through; and a person found in an archive."""
 
+import csv
 import json
 import os
 import shutil
@@ -304,10 +305,25 @@ def test_a_person_is_found_in_an_archive(home, tmp_path, capsys):
     captured = capsys.readouterr()
     assert sorted(line.split("/")[-1] for line in captured.out.splitlines()) == ["ann.png", "group.png"]
     assert "bad.jpg" in captured.err and "2 of 5 photos show the person; 1 could not be read" in captured.err
-    files = json.loads(out.read_text())["files"]
+    whole = json.loads(out.read_text())
+    files = whole["files"]
+    assert whole["box_order"] == "min_row min_col max_row max_col"
     assert [answer["distance"] for answer in files[:3]] == sorted(answer["distance"] for answer in files[:3])
     group = next(answer for answer in files if answer["file"].endswith("group.png"))
     assert group["faces"] == 2 and group["box"][1] > 60  # the one on the right
+    assert (group["height"], group["width"], 3) == read_photo(group["file"]).shape and group["box_order"] == whole["box_order"]
     assert main(["find", str(archive / "2019" / "group.png"), str(archive)]) == 2
-    assert "shows 2 faces, and no other photo says which of them it is" in capsys.readouterr().err
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == f"error: {archive / '2019' / 'group.png'}: shows 2 faces, and no other photo says which of them it is; cut it so that it shows one face"
+    assert not any("the person/" in line for line in told)
+    save(tmp_path / "wall.png", np.full((100, 100, 3), 90, np.uint8))
+    assert main(["find", str(tmp_path / "wall.png"), str(archive)]) == 2
+    assert f"{tmp_path / 'wall.png'}: no face was found" in capsys.readouterr().err
+    table = tmp_path / "out.csv"
+    assert main(["find", str(home / "people" / "ann"), str(archive), "--out", str(table)]) == 1
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == [answer["file"] for answer in files]
+    assert [row["distance"] for row in rows] == [str(answer.get("distance") or "") for answer in files]
+    assert next(row for row in rows if row["file"] == group["file"])["min_col"] == str(group["box"][1]) and [row["error"] != "" for row in rows].count(True) == 1
     assert main(["find", str(tmp_path / "gone.jpg"), str(archive)]) == 2

@@ -125,7 +125,7 @@ def _film(file, classifier, every, blurred, check, detector, finish):
                 bar.update()
 
     tracks = follow(looks(), classifier, detector, progress=False)
-    report, seen, notes = film_report(tracks, classifier, (film.height, film.width), looked, seconds, every / film.rate)
+    report, seen, notes = film_report(tracks, classifier, (film.height, film.width), looked, seconds, film.end)
     report["every"] = every
     report["faces"] = [finish(face, [descriptor for track in person.tracks for descriptor in track.descriptors]) for face, person in zip(report["faces"], seen)]
     for note in [*film.notes, *notes]:
@@ -142,7 +142,7 @@ def _film(file, classifier, every, blurred, check, detector, finish):
     return report, lambda target, change: write_film(film, target, change, check), change
 
 
-def film_report(tracks, classifier, shape, looked, seconds, step):
+def film_report(tracks, classifier, shape, looked, seconds, end):
     """What is said about a film.
 
     Parameters
@@ -154,8 +154,8 @@ def film_report(tracks, classifier, shape, looked, seconds, step):
         Height and width of the frames.
     looked, seconds : list
         Of each look, the number of the frame and its second.
-    step : float
-        Seconds from look to look, where there is but one.
+    end : float
+        The second at which it is over.
 
     Returns
     -------
@@ -164,9 +164,7 @@ def film_report(tracks, classifier, shape, looked, seconds, step):
     notes : list of str
     """
     seen, notes = people(tracks, classifier)
-    if len(seconds) > 1 and seconds[-1] > seconds[0]:
-        step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    ends = [*seconds[1:], seconds[-1] + step]
+    ends = [*seconds[1:], end]
     faces = [{**_face(person.answer, [looked[n] for n in person.frames], person.boxes), "seconds": [round(seconds[n], 3) for n in person.frames],
               "sure": round(person.sure, 3), "seen": spans([seconds[n] for n in person.frames], [ends[n] for n in person.frames])} for person in seen]
     return {"height": shape[0], "width": shape[1], "box_order": " ".join(BOX), "frames": len(looked), "seconds": round(ends[-1], 3),

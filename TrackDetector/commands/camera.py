@@ -10,7 +10,7 @@ from common.commands.journal import for_any_reader
 from common.commands.tables import write_csv, write_json
 from common.console import say
 from common.files import whole_file
-from common.photos import PhotoError
+from common.photos import PhotoError, opencv_silent
 from TrackDetector.commands.answering import film_report, write_subtitles
 from TrackDetector.films.people import clock
 from TrackDetector.films.tracks import Following
@@ -31,7 +31,8 @@ def open_camera(number):
     """
     import cv2
 
-    camera = cv2.VideoCapture(number)
+    with opencv_silent():
+        camera = cv2.VideoCapture(number)
     if not camera.isOpened():
         raise PhotoError(f"--camera {number}: OpenCV sees no such camera; is it plugged in, free, and may this program use it? The first is 0")
     return camera
@@ -91,7 +92,8 @@ def watch(options, classifier, answers, stops):
             say(f"error: {name}: it gave not one picture", sys.stderr)
             return 2
         numbers = list(range(0, len(seconds) * options.every, options.every))
-        report, _, notes = film_report(following.end(), classifier, shape, numbers, seconds, 0.04)
+        end = seconds[-1] + ((seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else 0.04)
+        report, _, notes = film_report(following.end(), classifier, shape, numbers, seconds, end)
         report = {"file": name, **report, **({"notes": notes} if notes else {})}
         for line in answers.lines(report):
             say(line)

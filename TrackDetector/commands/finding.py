@@ -1,21 +1,24 @@
 """`python -m TrackDetector find PHOTO ARCHIVE`: the photos of an archive that show a person, the nearest first."""
 
 import argparse
-import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from common.commands.inputs import find_inputs
-from common.commands.journal import Journal, for_any_reader, settings_mark
-from common.commands.run import attempt, say_kept
+from common.commands.journal import Journal, settings_mark
+from common.commands.run import Answers, attempt, say_kept
 from common.commands.stops import Stop, until_stopped
-from common.console import prepare_outputs, print_any_name, say
+from common.console import counted, prepare_outputs, print_any_name, printable, say, words_beside
 from common.photos import PHOTO_SUFFIXES, read_photo
 from TrackDetector import detectors
+from TrackDetector.commands.answering import BOX
 from TrackDetector.galleries.building import DRAWN
 from TrackDetector.validation import usual_threshold
+
+BOX_ORDER = " ".join(BOX)
 
 
 def parser():
@@ -25,8 +28,8 @@ def parser():
     p.add_argument("archive", nargs="+", type=Path, metavar="ARCHIVE", help="a folder of photos, with the folders below it, or a photo")
     p.add_argument("--threshold", type=float, default=usual_threshold(1), help="distance up to which a face is theirs (default: %(default).2f)")
     p.add_argument("--detector", choices=sorted(detectors.DETECTORS), default=detectors.DEFAULT, help="what finds the faces (default: %(default)s)")
-    p.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT", help="write every photo with its distance to a file, .json or .jsonl; stopped "
-                   "at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels")
+    p.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT", help="write every photo with its distance to a file, .json, .jsonl or .csv; "
+                   "stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels")
     return p
 
 
@@ -47,12 +50,22 @@ def look_for(paths, classifier):
     from TrackDetector.commands.opening import enrol
     from TrackDetector.galleries.building import look_at, photos_of
 
-    seen, skipped, _ = look_at(photos_of(paths, "the person"), classifier)
+    wanted = [replace(one, photo=printable(one.file)) for one in photos_of(paths, "the person")]  # what is said of a photo names its file
+    seen, skipped, _ = look_at(wanted, classifier)
     for line in skipped:
         say(f"skipped: {line}", sys.stderr)
     if not seen:
         raise ValueError(f"{paths[0]}: expected a photo of the person, or a folder of such photos")
-    enrol(classifier, seen)
+    crowd = max(seen, key=lambda one: len(one.descriptors))
+    if len(crowd.descriptors) == 0:
+        raise ValueError(f"{paths[0]}: no face was found; name a photo that shows the person's face")
+    try:
+        enrol(classifier, seen)
+    except ValueError:
+        if any(len(one.descriptors) == 1 for one in seen):
+            raise
+        raise ValueError(f"{crowd.photo}: shows {len(crowd.descriptors)} faces, and no other photo says which of them it is; "
+                         "cut it so that it shows one face") from None
 
 
 def nearest_face(photo, classifier):
@@ -67,7 +80,7 @@ def nearest_face(photo, classifier):
     Returns
     -------
     dict
-        `faces`: how many there are; `distance` and `box` of the nearest, None where there is no face.
+        `height`, `width`, `box_order`; `faces`: how many there are; `distance` and `box` of the nearest, None where there is no face.
 
     Raises
     ------
@@ -80,12 +93,20 @@ def nearest_face(photo, classifier):
 
     image = read_photo(photo)
     faces = find_faces(image, classifier.detector)
+    known = {"height": image.shape[0], "width": image.shape[1], "box_order": BOX_ORDER, "faces": len(faces)}
     if not faces:
-        return {"faces": 0, "distance": None, "box": None}
+        return {**known, "distance": None, "box": None}
     size = input_size(classifier.nn_model)[0] or CROP_SIZE
     apart = classifier.distances(classifier.describe(np.array([align(image, face.landmarks, size) for face in faces])), [classifier.classes_[0]] * len(faces))
     best = int(np.argmin(apart))
-    return {"faces": len(faces), "distance": round(float(apart[best]), 4), "box": [round(float(v), 1) for v in faces[best].box]}
+    return {**known, "distance": round(float(apart[best]), 4), "box": [round(float(v), 1) for v in faces[best].box]}
+
+
+def _rows(answer):
+    return [{**answer, **dict(zip(BOX, answer.get("box") or ()))}]
+
+
+ANSWERS = Answers("file", "photos", None, ("file", "height", "width", "faces", "distance", *BOX, "error"), _rows)
 
 
 def _ask(files, ask, journal, stops, answers):
@@ -122,11 +143,14 @@ def main(arguments=None):
             classifier = Classifier(detector=options.detector)
             look_for([options.photo], classifier)
             return _find(options, found, classifier, stops)
+        except BrokenPipeError:  # nobody reads along: no error
+            raise
         except (OSError, ValueError) as error:
             say(f"error: {error}", sys.stderr)
             return 2
 
-    return until_stopped(work)
+    with words_beside(options.out):
+        return until_stopped(work)
 
 
 def _find(options, found, classifier, stops):
@@ -137,13 +161,14 @@ def _find(options, found, classifier, stops):
         try:
             _ask(todo, lambda file, name, check: nearest_face(file, classifier), journal, stops, answers)
         except Stop:
-            say_kept(len(found.files) - len(todo) + len(answers), len(found.files), "photos", journal)
+            say_kept(len(found.files) - len(todo) + len(answers), len(found.files), "photo", journal)
             raise
         if journal is not None:
             if len(todo) < len(found.files):
-                say(f"note: {len(found.files) - len(todo):,} of {len(found.files):,} photos were looked at before, in {journal.path}", sys.stderr)
+                say(f"note: {len(found.files) - len(todo):,} of {counted(len(found.files), 'photo')} were looked at before, in {journal.path}", sys.stderr)
             answers = [(answer["file"], answer) for answer in journal.answers([file for file, _ in found.files])]
-            journal.make_whole([file for file, _ in found.files], lambda file, all_of_them: _write(file, all_of_them, options.threshold))
+            write = replace(ANSWERS, head={"threshold": options.threshold, "box_order": BOX_ORDER}).write(options.out)
+            journal.make_whole([file for file, _ in found.files], lambda file, unsorted: write(file, _nearest_first(unsorted)))
     finally:
         if journal is not None:
             journal.close()
@@ -151,11 +176,10 @@ def _find(options, found, classifier, stops):
     for distance, file in shown:
         say(f"{distance:.3f}  {file}")
     failed = sum("error" in answer for _, answer in answers)
-    say(f"{len(shown):,} of {len(answers):,} photos show the person" + (f"; {failed:,} could not be read" if failed else ""), sys.stderr)
+    say(f"{len(shown):,} of {counted(len(answers), 'photo')} show{'s' * (len(shown) == 1)} the person" + (f"; {failed:,} could not be read" if failed else ""),
+        sys.stderr)
     return 1 if failed else 0
 
 
-def _write(file, answers, threshold):
-    """The answers as one JSON, the nearest photo first."""
-    nearest = sorted(answers, key=lambda answer: (answer.get("distance") is None, answer.get("distance") or 0, answer["file"]))
-    file.write(json.dumps(for_any_reader({"threshold": threshold, "files": nearest}), indent=1))
+def _nearest_first(answers):
+    return sorted(answers, key=lambda answer: (answer.get("distance") is None, answer.get("distance") or 0, answer["file"]))

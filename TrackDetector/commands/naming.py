@@ -16,7 +16,7 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
-from common.console import prepare_outputs, print_any_name, say
+from common.console import prepare_outputs, print_any_name, say, words_beside
 from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector import detectors
@@ -102,6 +102,8 @@ def main(arguments=None):
     options = p.parse_args(arguments)
     if options.every < 1:
         p.error("--every: expected 1 or more")
+    if options.neighbors is not None and options.neighbors < 1:
+        p.error("--neighbors: expected 1 or more")
     if options.threshold is not None and not 0 <= options.threshold <= 2:
         p.error(f"--threshold: expected a distance from 0 to 2, got {options.threshold}")
     if options.blur and options.draw is None:
@@ -113,7 +115,8 @@ def main(arguments=None):
     if options.group_unknown and (options.camera is not None or options.out is not None and options.out.suffix.lower() in (".jsonl", ".ndjson")):
         p.error("--group-unknown looks at all files before it numbers anybody: name files, and an OUT that is made whole at the end, .json or .csv")
     print_any_name()
-    return until_stopped(partial(_work, options))
+    with words_beside(options.out):
+        return until_stopped(partial(_work, options))
 
 
 def _work(options, stops):

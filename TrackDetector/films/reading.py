@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.console import counted
 from common.photos import PhotoError
 
 # What FFmpeg may take a file for. Left out are lists that lead to other files or to the network, and text, of which it would make a film.
@@ -54,12 +55,20 @@ class Film:
             self.length = container.duration / 1e6 if container.duration and container.duration > 0 else None
             rate = stream.average_rate or stream.guessed_rate or 0
             self.rate = float(rate) if 0 < rate < 1000 else _USUAL_RATE
+            shown = stream.duration and float(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._start
+            self._shown = shown or self.length  # sound may go on for longer
             self.expected = stream.frames or (round(self.length * self.rate) if self.length else None)
             self.has_sound = bool(container.streams.audio)
+            self._torn = container.format.name == "mpegts" and _ends_in_a_packet(self.path)
         first = next(self._frames(1), None)
         if first is None:
             raise PhotoError(f"{self.path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
         self.height, self.width = first[2].shape[:2]
+
+    @property
+    def end(self):
+        """The second at which its pictures end, after going through: as the file says, or one frame after the last if it cannot be so."""
+        return self._shown if self._shown and self._shown > self.until and not self.notes else self.until + 1 / self.rate
 
     def _opened(self):
         """The container and its first stream of pictures, in a `with` that closes them."""
@@ -137,12 +146,21 @@ class Film:
                     if number % every == 0:
                         yield number, self.until, _upright(frame, stream.sample_aspect_ratio)
         missing = self.length - end if self.length and end else 0
-        short = missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended
+        short = missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended or self._torn
         if short:
-            whole = f" of {self.length:.1f}" if self.length and missing > 0 else ""
+            whole = f" of {self.length:.1f}" if missing > 0 and not self._torn else ""  # of a transport stream FFmpeg guesses the length from what is there
             self.notes.append(f"the film is cut short: {end:.1f}{whole} seconds of it are there")
         if damaged > short:  # the piece in which it was cut is not another damage
-            self.notes.append(f"the film is damaged: {damaged} pieces of it could not be decoded")
+            self.notes.append(f"the film is damaged: {counted(damaged, 'piece')} of it could not be decoded")
+
+
+def _ends_in_a_packet(path):
+    """Whether a transport stream was cut: it is made of packets of 188 bytes (192 in a camera's .m2ts, 204 on the air), which begin with a G."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(4 * 204 + 5)
+    length = next((each for each, first in ((188, 0), (192, 4), (204, 0)) if start[first :: each][:4] == b"GGGG"), None)
+    return length is not None and size % length > 0
 
 
 def _upright(frame, shape):

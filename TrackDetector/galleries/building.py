@@ -141,7 +141,7 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
                 with hold():
                     kept.add(one.photo, {"stamp": stamp(here[one.photo].file), **_written(one)})
     except Stop:
-        say_kept(unchanged + len(skipped) + len(seen), len(here), "photos of the gallery", kept, "what was seen is")
+        say_kept(unchanged + len(skipped) + len(seen), len(here), "photo of the gallery", kept, "photos of the gallery", "what was seen is")
         raise
     finally:
         if kept is not None:

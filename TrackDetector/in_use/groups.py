@@ -1,9 +1,14 @@
 """Whom does it miss? Groups of photos: by light, by pose, or as a table says."""
 
+import csv
+import io
+from collections import Counter
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
+from common.console import counted
 from common.photos import PhotoError, read_photo
 from TrackDetector.galleries.names import spelled
 from TrackDetector.photos import photos_in
@@ -62,13 +67,17 @@ def by_pose(faces):
     return dict(sorted(groups.items(), key=lambda each: ("to the left", "straight", "to the right", "not found").index(each[1])))
 
 
-def read_groups(path):
+def read_groups(path, photos=None, learnt=()):
     """Groups that a table names.
 
     Parameters
     ----------
     path : path-like
         CSV with a column `filename` and one column for each way to group, with any names: glasses, age, ward, camera.
+    photos : collection of str, optional
+        What the photos are called that are asked about. How many rows name one is printed.
+    learnt : collection of str
+        What those are called that are learnt from: rows may name them as well.
 
     Returns
     -------
@@ -78,19 +87,55 @@ def read_groups(path):
     Raises
     ------
     ValueError
-        If there is no such column, none beside it, or a file has two rows.
+        If there is no such column, none beside it, a row has more cells than there are columns, a file has two rows, or no row names one of `photos`.
     """
-    import pandas as pd
+    columns, rows = _table(path)
+    if "filename" not in columns or len(columns) < 2:
+        raise ValueError(f"{path}: expected a column filename and at least one more, got {', '.join(columns)}")
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"{path}: two columns have one name, of {', '.join(columns)}")
+    names = [row["filename"] for row in rows]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path}: {twice[0]} has two rows")
+    if photos is not None:
+        print(_matched(path, names, photos, learnt))
+    return {column: {row["filename"]: row[column] for row in rows if row[column]} for column in columns if column != "filename"}
 
-    table = pd.read_csv(path, dtype=str, sep=None, engine="python", encoding="utf-8-sig", skipinitialspace=True).fillna("")
-    table.columns = [str(column).strip() for column in table.columns]
-    if "filename" not in table.columns or len(table.columns) < 2:
-        raise ValueError(f"{path}: expected a column filename and at least one more, got {', '.join(table.columns)}")
-    twice = table["filename"][table["filename"].duplicated()]
-    if len(twice):
-        raise ValueError(f"{path}: {twice.iloc[0]} has two rows")
-    return {column: {name: group.strip() for name, group in zip(table["filename"], table[column]) if group.strip()}
-            for column in table.columns if column != "filename"}
+
+def _table(path):
+    """The columns of a table, and its rows as dictionaries; commas, semicolons or tabs part the cells, as its first line does."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is no text in UTF-8; save it as CSV in UTF-8") from None
+    lines = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=text.partition("\n")[0].count), skipinitialspace=True)
+    columns, rows = None, []
+    for cells in lines:
+        while cells and not cells[-1].strip():  # spreadsheets fill up with empty ones
+            cells.pop()
+        if cells and columns is None:
+            columns = [cell.strip() for cell in cells]
+        elif len(cells) > len(columns or ()):
+            raise ValueError(f"{path}: line {lines.line_num} has {len(cells)} cells, but there are {counted(len(columns), 'column')}: {', '.join(columns)}")
+        elif cells:
+            rows.append({column: cell.strip() for column, cell in zip_longest(columns, cells, fillvalue="")})
+    if not rows:
+        raise ValueError(f"{path}: expected a table with a column filename, at least one more, and a row for each photo, got "
+                         f"{'an empty file' if columns is None else 'no row'}")
+    return columns, rows
+
+
+def _matched(path, names, photos, learnt):
+    """How many rows name a photo, in words."""
+    asked, known = sum(name in photos for name in names), sum(name in learnt for name in names)
+    strange = [name for name in names if name not in photos and name not in learnt]
+    said = f"{path}: {asked:,} of {counted(len(names), 'row')} name{'s' * (asked == 1)} a photo that is asked about" + (f", {known:,} one that is learnt" if known else "")
+    if strange:
+        said += f"; {len(strange):,} name none, such as {strange[0]!r}: expected names such as {next(iter(photos), 'person/photo.jpg')!r}"
+    if not asked:
+        raise ValueError(said)
+    return said
 
 
 def halves(folder, seed=0):

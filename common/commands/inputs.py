@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from common.console import say
+from common.console import counted, say
 from common.photos import in_numeric_order
 
 
@@ -43,15 +43,11 @@ class Inputs:
         if self.others:
             kinds = ", ".join(f"{number:,} {ending or 'without an ending'}" for ending, number in self.others.most_common(4))
             more = ", ..." * (len(self.others) > 4)
-            say(f"note: left out {_counted(self.others.total(), 'file')} of other kinds ({kinds}{more})", sys.stderr)
+            say(f"note: left out {counted(self.others.total(), 'file')} of other kinds ({kinds}{more})", sys.stderr)
         if self.copies:
-            say(f"note: left out {_counted(self.copies, 'copy', 'copies')} that a command has drawn", sys.stderr)
+            say(f"note: left out {counted(self.copies, 'copy', 'copies')} that a command has drawn", sys.stderr)
         if self.again:
-            say(f"note: {_counted(self.again, 'file')} named more than once; each is looked at once", sys.stderr)
-
-
-def _counted(number, one, many=None):
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+            say(f"note: {counted(self.again, 'file')} named more than once; each is looked at once", sys.stderr)
 
 
 def _below(folder):

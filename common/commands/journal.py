@@ -4,44 +4,20 @@ import hashlib
 import json
 import math
 import os
-import re
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from common.files import only_one, temporary_folder, whole_file
+from common.console import printable
+from common.files import is_stream, only_one, temporary_folder, whole_file
 
 UNFINISHED = ".part.jsonl"  # what comes behind the name of a file that is made whole at the end
 EVERY_SECONDS = 1.0  # so often the disk is told to keep what it was given
+ERROR = "error"
 
 
 class JournalError(OSError):
     """The answers cannot be kept; the message says where, why and what to do."""
-
-
-def printable(name):
-    """A file's name as text that every reader takes.
-
-    Bytes that are no UTF-8 become ``\\xff``, lone halves of a letter ``\\ud800``.
-
-    Parameters
-    ----------
-    name : str or path
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> printable("caf\\udce9.jpg")
-    'caf\\\\xe9.jpg'
-    """
-    def escape(match):
-        number = ord(match[0])
-        return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
-
-    return re.sub("[\ud800-\udfff]", escape, os.fspath(name))
 
 
 def for_any_reader(value):
@@ -69,6 +45,10 @@ def settings_mark(settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
 
+def _is_there(path):
+    return os.path.exists(path) or "\\x" in path  # a name that is no text cannot be looked up by what JSON says of it
+
+
 def _remove(file):
     with suppress(OSError):  # Windows removes nothing that is open, or that somebody waits for
         file.unlink()
@@ -81,7 +61,7 @@ class Journal:
     ----------
     path : path
         What ``--out`` names. If it ends in .jsonl, that is the journal; else the journal lies beside it until it is made whole.
-        What is no plain file, such as ``/dev/stdout``, is written at the end, and there is no going on.
+        A stream, such as ``/dev/stdout``, is written at the end, and there is no going on.
     key : str
         What an answer calls its file: "image" or "file".
     mark : str
@@ -92,9 +72,11 @@ class Journal:
     path : pathlib.Path
         Of the journal itself.
     answered : dict of str to (str or None, int, int)
-        File to its stamp, and where its line begins and ends.
+        File to its stamp (`ERROR`, which no file has, where it could not be read), and where its line begins and ends.
     failed : set of str
         Files whose answer is that they could not be read, or their copies not be written.
+    stays : bool
+        Whether a second run finds it.
 
     Raises
     ------
@@ -103,8 +85,9 @@ class Journal:
     """
 
     def __init__(self, path, key, mark):
-        self.out, self.key, self.mark, self.answered, self.failed = Path(path), key, mark, {}, set()
-        if self.out.exists() and not self.out.is_file():
+        self.out, self.key, self.mark, self.answered, self.failed, self._made = Path(path), key, mark, {}, set(), {}
+        self.stays = not is_stream(self.out)
+        if not self.stays:
             self.path = temporary_folder() / "answers.jsonl"
         elif self.out.suffix.lower() in (".jsonl", ".ndjson"):
             self.path = Path(os.path.realpath(self.out))  # a link stays a link
@@ -146,19 +129,27 @@ class Journal:
 
     def _remember(self, answer, start, end):
         file = answer[self.key]
-        self.answered[file] = answer.get("stamp"), start, end
+        self.answered[file] = ERROR if "error" in answer else answer.get("stamp"), start, end
         (self.failed.add if "error" in answer or "not_drawn" in answer else self.failed.discard)(file)
+        self._made.pop(file, None)
+        if made := [answer[part] for part in ("drawn",) if part in answer] + answer.get("subtitles", []):
+            self._made[file] = made
 
     def _strange(self):
         raise JournalError(f"{self.path}: holds something else than answers of this command; name another file")
 
     def has(self, file):
-        """Whether a file, as it is now, has its answer."""
-        known = self.answered.get(printable(file))
-        return known is not None and known[0] == stamp(file)
+        """Whether a file, as it is now, has its answer, and the copies that were made with it are there. An error is none: its cause may have passed."""
+        name = printable(file)
+        known = self.answered.get(name)
+        return known is not None and known[0] == stamp(file) and all(map(_is_there, self._made.get(name, ())))
+
+    def kept(self, what="the answers are"):
+        """What to say where the work ends early: where the answers are; nothing if there is none, or they go with this program."""
+        return f"; {what} in {self.path}, and the same command goes on from there" if self.stays and self.end else ""
 
     def add(self, file, answer):
-        """Keep one answer.
+        """Keep one answer; one that is as before has its line already.
 
         Parameters
         ----------
@@ -173,6 +164,8 @@ class Journal:
         """
         whole = for_any_reader({self.key: os.fspath(file), **answer, "settings": self.mark})
         line = (json.dumps(whole) + "\n").encode("ascii")
+        if whole[self.key] in self.answered and self._line(whole[self.key]) == line:
+            return
         try:
             os.lseek(self._file, self.end, os.SEEK_SET)
             done = 0
@@ -183,19 +176,20 @@ class Journal:
                 self._kept = time.monotonic()
         except OSError as error:
             os.ftruncate(self._file, self.end)
-            raise JournalError(f"{self.path}: cannot be written any more ({error.strerror or error}); the {len(self.answered):,} answers before are in it, "
-                               "and the same command goes on from there") from None
+            raise JournalError(f"{self.path}: cannot be written any more ({error.strerror or error}){self.kept()}") from None
         self._remember(whole, self.end, self.end + len(line))
         self.end += len(line)
+
+    def _line(self, name):
+        _, start, end = self.answered[name]
+        os.lseek(self._file, start, os.SEEK_SET)
+        return os.read(self._file, end - start)
 
     def answers(self, first=()):
         """Every answer, read from the file: those of the files in `first` in their order, then all others."""
         order = dict.fromkeys(map(printable, first))
         for name in [*(name for name in order if name in self.answered), *(name for name in self.answered if name not in order)]:
-            _, start, end = self.answered[name]
-            os.lseek(self._file, start, os.SEEK_SET)
-            answer = json.loads(os.read(self._file, end - start))
-            yield {part: value for part, value in answer.items() if part != "settings"}
+            yield {part: value for part, value in json.loads(self._line(name)).items() if part != "settings"}
 
     def make_whole(self, files, write):
         """Write what ``--out`` names from the journal, which is removed then.
@@ -211,15 +205,18 @@ class Journal:
         ------
         JournalError
             If it cannot be written; the journal stays, and an old file as well.
+        BrokenPipeError
+            If nobody reads it.
         """
         if self.path == Path(os.path.realpath(self.out)):
             return
         try:
             with whole_file(self.out) as file:
                 write(file, self.answers(files))
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            raise JournalError(f"{self.out}: cannot be written ({error.strerror or error}); the {len(self.answered):,} answers are in {self.path}, "
-                               "and the same command goes on from there") from None
+            raise JournalError(f"{self.out}: cannot be written ({error.strerror or error}){self.kept()}") from None
         self.close()
         self.path.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from common.commands.journal import Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import prepare_outputs, say
+from common.console import counted, prepare_outputs, say
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
@@ -29,7 +29,7 @@ class Answers:
     key : str
         What an answer calls its file.
     things : str
-        What the files are, for people: "photos".
+        What the files are, for people: "photos", of which one is a "photo".
     lines : callable
         From an answer to the lines that are printed.
     columns, rows
@@ -119,7 +119,7 @@ def attempt(ask, file, name, check=lambda: None):
                 raise
             answer = {"error": str(error)}
         except Exception as error:  # a damaged file may set off anything in a decoder, OpenCV or dlib
-            answer = {"error": f"{file}: {type(error).__name__}: {error}"}
+            answer = {"error": f"{file}: {type(error).__name__}: {' '.join(str(error).split())}"}
     notes = list(dict.fromkeys(str(each.message) for each in told))
     return {"stamp": mark, **answer, **({"notes": notes} if notes else {})}
 
@@ -197,7 +197,7 @@ def answer_all(found, ask, answers, options, settings, stops):
             todo = [each for each in todo if not journal.has(each[0])]
             done = total - len(todo)
             if done:
-                say(f"note: {done:,} of {total:,} {answers.things} were answered before, in {journal.path}; going on with the others", sys.stderr)
+                say(f"note: {done:,} of {counted(total, answers.things[:-1])} were answered before, in {journal.path}; going on with the others", sys.stderr)
         with tqdm(total=total, initial=done, desc=answers.things, disable=total < _FEW) as bar:
             for file, answer in ask(todo, stops):
                 if "error" in answer:
@@ -212,18 +212,18 @@ def answer_all(found, ask, answers, options, settings, stops):
             journal.make_whole([file for file, _ in found.files], answers.write(options.out))
             failed = len(journal.failed)
     except (Stop, BrokenPipeError):
-        say_kept(done, total, answers.things, journal)
+        say_kept(done, total, answers.things[:-1], journal)
         raise
     except OSError as error:
         say(f"error: {error}", sys.stderr)
         if not isinstance(error, JournalError):
-            say_kept(done, total, answers.things, journal, how="ended")
+            say_kept(done, total, answers.things[:-1], journal, how="ended")
         return 2
     finally:
         if journal is not None:
             journal.close()
     if failed:
-        say(f"{failed:,} of {total:,} {answers.things} could not be read or drawn", sys.stderr)
+        say(f"{failed:,} of {counted(total, answers.things[:-1])} could not be read or drawn", sys.stderr)
     return 1 if failed else 0
 
 
@@ -239,10 +239,9 @@ def _say(file, answer, answers):
         say(f"not drawn: {answer['not_drawn']}", sys.stderr)
 
 
-def say_kept(done, total, things, journal, kept="the answers are", how="stopped"):
+def say_kept(done, total, one, journal, many=None, kept="the answers are", how="stopped"):
     """Tell on standard error how far work came that ended early, and what of it lies in its journal, if there is one and anything in it."""
     try:
-        where = f"; {kept} in {journal.path}, and the same command goes on from there" if journal is not None and journal.end else ""
-        say(f"{how} after {done:,} of {total:,} {things}{where}", sys.stderr)
+        say(f"{how} after {done:,} of {counted(total, one, many)}{journal.kept(kept) if journal is not None else ''}", sys.stderr)
     except OSError:  # nobody reads along
         pass

@@ -6,6 +6,8 @@ import sys
 import threading
 from contextlib import contextmanager
 
+from common.console import say
+
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 PIPE_CLOSED = 128 + 13  # what a shell shows for a program whose reader has gone
 
@@ -80,20 +82,33 @@ def until_stopped(work):
     Returns
     -------
     int
-        The work's own; 128 and the number of the signal that ended it; 141 if nobody reads the output any more.
+        The work's own; 128 and the number of the signal that ended it; 141 if nobody reads the output any more; 2 if it cannot be written.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # who reads along sees each answer when it is made
     try:
         with Stops() as stops:
-            code = work(stops)
-            sys.stdout.flush()
+            code = _all_said(work(stops))
         return code
     except Stop as stop:
         return 128 + stop.signal
     except BrokenPipeError:
         _let_go(sys.stdout)
         return PIPE_CLOSED
+
+
+def _all_said(code):
+    """The exit code of work that is done, when all that it printed is out; 2 where that cannot be, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _let_go(sys.stdout)
+        if code != 2:  # else it was said
+            say(f"error: standard output: cannot be written ({error.strerror or error})", sys.stderr)
+        return 2
+    return code
 
 
 def _let_go(stream):
