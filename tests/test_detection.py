@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.detection import faces, network, search, yunet
+from common.detection import faces, network, refinement, search, yunet
 from common.detection.found import Found, joined, merged, nothing
 from common.inference import compiled
 
@@ -270,10 +270,11 @@ def test_calls_that_make_no_sense_are_refused():
         faces.detector("yunet")
 
 
-def test_the_card_is_that_of_the_weights():
-    card = (network.WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
-    assert hashlib.sha256(network.WEIGHTS.read_bytes()).hexdigest() in card
-    assert network.WEIGHTS.stat().st_size < 1_000_000
+@pytest.mark.parametrize("weights", [network.WEIGHTS, refinement.WEIGHTS], ids=lambda file: file.name)
+def test_the_card_is_that_of_the_weights(weights):
+    card = (weights.parent / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in card
+    assert weights.stat().st_size < 1_000_000
 
 
 # YuNet

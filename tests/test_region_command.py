@@ -56,7 +56,7 @@ def test_a_folder_with_a_damaged_photo(folder, tmp_path, capsys):
 
 def test_the_settings_are_used(folder, tmp_path):
     counts = {}
-    for name, more in {"loose": ["--threshold", "0.5"], "strict": ["--threshold", "0.9999"], "large": ["--threshold", "0.5", "--min-face", "300"]}.items():
+    for name, more in {"loose": ["--threshold", "0.5"], "strict": ["--threshold", "1"], "large": ["--threshold", "0.5", "--min-face", "300"]}.items():
         out = tmp_path / f"{name}.json"
         assert command.main([str(folder / "a.png"), "--json", str(out), *more]) == 0
         boxes = np.array(json.loads(out.read_text())[0]["boxes"]).reshape(-1, 5)

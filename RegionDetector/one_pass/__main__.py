@@ -13,14 +13,16 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
+from common.inference import compiled
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
 from RegionDetector.fddb import reading
-from RegionDetector.one_pass import samples
+from RegionDetector.one_pass import refining, samples
 from RegionDetector.one_pass.labels import labelled, taught
 from RegionDetector.one_pass.training import CALIBRATIONS, Plan, calibrate, fit_detector, judged
 
 FLAT = 14  # standard deviation of the grey values of a photo that shows nothing
-MOST = 1400  # pixels of the longer side of photos without people
+DRAWINGS = 1200  # places with drawn faces that the second stage learns to tell from faces
+MOST = 1400
 
 
 def photos_below(folders):
@@ -33,7 +35,7 @@ def photos_below(folders):
                 print(f"left out: {error}", file=sys.stderr)
 
 
-def gathered(records, look=None, people=(), without_people=()):
+def gathered(records, look=None, people=(), without_people=(), most=MOST):
     """The album to train on.
 
     Parameters
@@ -46,6 +48,8 @@ def gathered(records, look=None, people=(), without_people=()):
     without_people : sequence of path
         Folders of photos without people, beside those of scikit-image and scikit-learn. Pictures with a transparent ground
         are pasted onto them: drawn faces, say.
+    most : int
+        Pixels of the longer side of photos without people; larger ones are shrunk.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def gathered(records, look=None, people=(), without_people=()):
         if with_ground is not None and with_ground.ndim == 3 and with_ground.shape[2] == 4 and (with_ground[..., 3] == 0).mean() > 0.05:
             stickers.append(cv2.cvtColor(with_ground, cv2.COLOR_BGRA2RGBA))
         elif photo.std() > FLAT:
-            scale = min(1, MOST / max(photo.shape[:2]))
+            scale = min(1, most / max(photo.shape[:2]))
             backgrounds.append(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     return samples.Album(photos, backgrounds, stickers)
 
@@ -78,9 +82,12 @@ def parser():
     p.add_argument("--teacher", type=Path, metavar="FILE", help="YuNet's .onnx")
     p.add_argument("--photos", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos of people for the teacher to mark")
     p.add_argument("--without-people", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos without people; PNGs with a transparent ground are pasted onto them")
+    p.add_argument("--most", type=int, default=MOST, metavar="PIXELS", help=f"longer side of photos without people; larger ones are shrunk (default: {MOST})")
     p.add_argument("--begin", type=Path, metavar="FILE", help="weights to go on from, a file .npz")
-    p.add_argument("--steps", type=int, default=Plan.steps)
-    p.add_argument("--rate", type=float, default=Plan.lr, help=f"highest learning rate (default: {Plan.lr})")
+    p.add_argument("--second-stage", action="store_true", help="train the small network that looks once more at what the one of --begin (default: the carried one) has found")
+    p.add_argument("--go-on", type=Path, metavar="FILE", help="weights of the second stage to go on from")
+    p.add_argument("--steps", type=int, help=f"default: {Plan.steps}, of the second stage {refining.RefinerPlan.steps}")
+    p.add_argument("--rate", type=float, help=f"highest learning rate (default: {Plan.lr}, of the second stage {refining.RefinerPlan.lr})")
     p.add_argument("--seed", type=int, default=Plan.seed)
     p.add_argument("--bfloat16", action="store_true", help="compute with 16 bits, on processors that can")
     return p
@@ -89,7 +96,7 @@ def parser():
 def main(arguments=None):
     """The command; returns its exit status."""
     options = parser().parse_args(arguments)
-    from common.detection import network, yunet
+    from common.detection import network, refinement, yunet
 
     try:
         folder = reading.find_fddb(options.fddb)
@@ -99,17 +106,26 @@ def main(arguments=None):
             raise ValueError(f"fold {options.validation} is to be trained on and to calibrate the scores; name another one with --validation")
         if options.photos and not options.teacher:
             raise ValueError("--photos: who marks the faces in them? Name YuNet's file with --teacher")
-        plan = Plan(steps=options.steps, lr=options.rate, seed=options.seed, bfloat16=options.bfloat16)
+        how = {name: value for name, value in (("steps", options.steps), ("lr", options.rate)) if value is not None} | {"seed": options.seed}
+        plan = refining.RefinerPlan(**how) if options.second_stage else Plan(**how, bfloat16=options.bfloat16)
         look = yunet.looking(options.teacher) if options.teacher else None
-        album = gathered(reading.read_folds(folder, options.folds), look, options.photos, options.without_people)
-        model = fit_detector(album, plan, begin=network.load_detector(options.begin) if options.begin else None)
+        album = gathered(reading.read_folds(folder, options.folds), look, options.photos, options.without_people, options.most)
+        records = reading.read_folds(folder, options.validation)
+        if options.second_stage:
+            once = network.looking(compiled(network.load_detector(options.begin or network.WEIGHTS)))
+            refining.widened(album, DRAWINGS, options.seed)
+            begin = refinement.load_refiner(options.go_on) if options.go_on else None
+            model = refining.fit_refiner(album, refining.candidates(once, album), plan, begin=begin)
+        else:
+            model = fit_detector(album, plan, begin=network.load_detector(options.begin) if options.begin else None)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    records = reading.read_folds(folder, options.validation)
-    for _ in range(CALIBRATIONS):
-        logits, right = judged(model, records)
-        calibrate(model, logits, right)
+    if options.second_stage:
+        refining.calibrate(model, once, records)
+    else:
+        for _ in range(CALIBRATIONS):
+            calibrate(model, *judged(network.looking(compiled(model)), records))
     network.save_small(model, options.out)
     print(f"{options.out}: {np.sum([w.size for w in model.get_weights()]):,} weights; trained on {len(album.faces):,} faces in {len(album.labels):,} photos with {plan}")
     return 0

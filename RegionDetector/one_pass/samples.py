@@ -112,10 +112,10 @@ def _face(album, number, wanted, side, rng):
     size = sizes(labels.spreads[face][None])[0]
     new = min(np.exp(rng.uniform(*np.log(wanted))), ENLARGED * size)
     reach = max(2, side / 2 - 0.35 * new) if new < 0.8 * side else 0.15 * side
-    return _crop(album, album.levels[photo], labels, *placed(labels.middles[face], new / size, side, reach, rng), side, rng)
+    return cropped(album, album.levels[photo], labels, *placed(labels.middles[face], new / size, side, reach, rng), side, rng)
 
 
-def _crop(album, levels, labels, turn, shift, side, rng):
+def cropped(album, levels, labels, turn, shift, side, rng):
     """A crop of a photo with something where the photo has ended, and something in front of some faces; the labels in it."""
     crop, labels = warped(levels, turn, shift, side), labels.moved(turn, shift)
     reach = np.sqrt(2 * np.trace(labels.spreads, axis1=1, axis2=2))
@@ -155,9 +155,14 @@ def _no_face(album, side, rng):
         photo = int(rng.integers(len(album.levels)))
         shape = np.array(album.levels[photo][0].shape[:2])
         place = placed(rng.uniform(0, shape), np.exp(rng.uniform(np.log(0.3), np.log(2.5))), side, 0, rng)
-        return _crop(album, album.levels[photo], album.labels[photo], *place, side, rng)
+        return cropped(album, album.levels[photo], album.labels[photo], *place, side, rng)
+    return no_people(album, side, kind < 0.75, rng), no_labels()
+
+
+def no_people(album, side, drawings, rng):
+    """A crop from anywhere in a photo without people, or one colour; with one to three drawings of faces where they are asked for."""
     crop = _background(album, side, rng) if rng.random() < 0.8 else np.full((side, side, 3), rng.integers(0, 256, 3), np.uint8)
-    if kind < 0.75:
+    if drawings:
         for _ in range(rng.integers(1, 4)):
             drawing = rng.random()
             if drawing < 0.45:
@@ -166,7 +171,7 @@ def _no_face(album, side, rng):
                 disguises.coin(crop, rng)
             else:
                 _paste(crop, album.stickers[rng.integers(len(album.stickers))], rng)
-    return crop, no_labels()
+    return crop
 
 
 def _paste(crop, sticker, rng):

@@ -50,7 +50,7 @@ class Plan:
     @property
     def epochs(self):
         """Rounds of a hundred batches."""
-        return -(-self.steps // ROUND)
+        return rounds(self.steps)
 
 
 def detection_loss(target, answers):
@@ -110,9 +110,19 @@ def batches(album, plan):
     -------
     keras.utils.PyDataset
     """
-    import keras
-
     count = len(album.faces)
+
+    def make(number):
+        at = np.arange(number * plan.crops, (number + 1) * plan.crops)
+        orders = {turn: np.random.default_rng([plan.seed, turn]).permutation(count) for turn in np.unique(at // count)}
+        return samples.batch(album, [orders[k // count][k % count] for k in at], np.random.default_rng([plan.seed, 1, number]))
+
+    return in_rounds(plan.steps, make)
+
+
+def in_rounds(steps, make):
+    """Batches by number, ``make(number)``, a hundred in an epoch: keras.utils.PyDataset."""
+    import keras
 
     class Batches(keras.utils.PyDataset):
         def __init__(self):
@@ -120,18 +130,29 @@ def batches(album, plan):
             self.epoch = 0
 
         def __len__(self):
-            return min(ROUND, plan.steps - self.epoch * ROUND)
+            return min(ROUND, steps - self.epoch * ROUND)
 
         def on_epoch_end(self):
-            self.epoch = min(self.epoch + 1, plan.epochs - 1)
+            self.epoch = min(self.epoch + 1, rounds(steps) - 1)
 
         def __getitem__(self, number):
-            number += self.epoch * ROUND
-            at = np.arange(number * plan.crops, (number + 1) * plan.crops)
-            orders = {turn: np.random.default_rng([plan.seed, turn]).permutation(count) for turn in np.unique(at // count)}
-            return samples.batch(album, [orders[k // count][k % count] for k in at], np.random.default_rng([plan.seed, 1, number]))
+            return make(number + self.epoch * ROUND)
 
     return Batches()
+
+
+def rounds(steps):
+    """Epochs of a hundred batches each."""
+    return -(-steps // ROUND)
+
+
+def optimizer(steps, lr):
+    """AdamW; the rate rises for 200 steps and falls as a cosine, and the weights are the mean over the last steps, which is better than any of them."""
+    import keras
+
+    warm = min(200, max(steps // 5, 1))
+    rate = keras.optimizers.schedules.CosineDecay(lr / 20, max(steps - warm, 1), alpha=0.005, warmup_target=lr, warmup_steps=warm)
+    return keras.optimizers.AdamW(rate, weight_decay=5e-4, clipnorm=10.0, use_ema=True, ema_momentum=1 - 1 / min(max(steps / MEAN, 1), 400))
 
 
 def unfolded(plain, crops):
@@ -203,11 +224,7 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True, begin=None):
             model = unfolded(begin, samples.batch(album, range(min(plan.crops, len(album.faces))), np.random.default_rng(plan.seed))[0])
     finally:
         keras.config.set_dtype_policy(policy)
-    warm = min(200, max(plan.steps // 5, 1))
-    rate = keras.optimizers.schedules.CosineDecay(plan.lr / 20, max(plan.steps - warm, 1), alpha=0.005, warmup_target=plan.lr, warmup_steps=warm)
-    # the mean over the last steps is better than any of them
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=5e-4, clipnorm=10.0, use_ema=True, ema_momentum=1 - 1 / min(max(plan.steps / MEAN, 1), 400))
-    model.compile(optimizer=optimizer, loss=detection_loss)
+    model.compile(optimizer=optimizer(plan.steps, plan.lr), loss=detection_loss)
     model.fit(batches(album, plan), epochs=plan.epochs, callbacks=list(callbacks), verbose=2 if verbose else 0, shuffle=False)
     return network.folded(model)
 
@@ -239,13 +256,13 @@ def fit_on_fddb(records, plan=Plan(), callbacks=(), verbose=True):
                           samples.without_people())
     model = fit_detector(album, plan, callbacks, verbose)
     for _ in range(CALIBRATIONS):
-        calibrate(model, *judged(model, held_out))
+        calibrate(model, *judged(network.looking(compiled(model)), held_out))
     return model
 
 
-def judged(model, records, min_face=search.FACE):
-    """Logits of the detections in photos of FDDB, and whether each is a face (IoU above 0.5)."""
-    look, logits, right = network.looking(compiled(model)), [np.zeros(0)], [np.zeros(0, bool)]
+def judged(look, records, min_face=search.FACE):
+    """Logits of what a look finds in photos of FDDB, and whether each is a face (IoU above 0.5)."""
+    logits, right = [np.zeros(0)], [np.zeros(0, bool)]
     for record in records:
         found = search.search(look, read_photo(record.path), min_face, least=-5.0, turns=False)
         heads = boxed(*spread_of(record.ellipses))

@@ -73,39 +73,45 @@ def generate_detector(side=None, widths=WIDTHS, neck=NECK, normalised=True):
     return keras.Model(image, layers.Concatenate(axis=1, dtype="float32")(flat), name="face_detector")
 
 
-def folded(model):
+def folded(model, generate=None):
     """The same network with its batch normalisation counted into the convolutions: fewer steps, the same answers.
 
     Parameters
     ----------
     model : keras.Model
-        From `generate_detector`, fitted.
+        From `generate_detector`, fitted; or another whose convolutions are followed by layers of their name and ``_norm``.
+    generate : callable, optional
+        Makes the network without normalisation from a table of each layer's channels; default: `generate_detector`.
 
     Returns
     -------
     keras.Model
-        From ``generate_detector(normalised=False)``, in float32.
+        In float32.
     """
     import keras
 
-    convolutions = [layer for layer in model.layers if layer.name.startswith("conv_") and not layer.name.endswith("_norm")]
-    by_number = {int(layer.name.split("_")[1]): layer for layer in convolutions}
-    filters = {number: layer.filters for number, layer in by_number.items()}
+    with_kernel = {layer.name: layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        plain = generate_detector(widths=tuple(filters[number] for number in (0, 2, 5, 8, 12)), neck=model.get_layer("head").filters, normalised=False)
+        plain = (generate or _of_channels)({name: layer.filters for name, layer in with_kernel.items()})
     finally:
         keras.config.set_dtype_policy(policy)
-    for layer in convolutions:
+    for name, layer in with_kernel.items():
+        if not name.startswith("conv_"):
+            plain.get_layer(name).set_weights(layer.get_weights())
+            continue
         kernel = np.asarray(layer.get_weights()[0], np.float32)
-        norm = model.get_layer(f"{layer.name}_norm")
+        norm = model.get_layer(f"{name}_norm")
         gamma, beta, mean, variance = (np.asarray(array, np.float32) for array in norm.get_weights())
         factor = gamma / np.sqrt(variance + norm.epsilon)
-        plain.get_layer(layer.name).set_weights([kernel * factor, beta - mean * factor])
-    for name in ("head", "answer"):
-        plain.get_layer(name).set_weights(model.get_layer(name).get_weights())
+        plain.get_layer(name).set_weights([kernel * factor, beta - mean * factor])
     return plain
+
+
+def _of_channels(channels):
+    """The folded detector whose layers have so many channels."""
+    return generate_detector(widths=[channels[f"conv_{number}"] for number in (0, 2, 5, 8, 12)], neck=channels["head"], normalised=False)
 
 
 def save_small(model, file):
@@ -157,6 +163,23 @@ def load_detector(file=WEIGHTS):
     OSError
         If the file is missing or holds no such weights.
     """
+    return with_weights(file, _of_channels)
+
+
+def with_weights(file, generate):
+    """A folded network with the weights of a file from `save_small`.
+
+    Parameters
+    ----------
+    file : path
+    generate : callable
+        Makes the network from a table of each layer's channels by its name.
+
+    Raises
+    ------
+    OSError
+        If the file is missing or holds no weights of such a network.
+    """
     file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: the detector's weights are missing; they come with the kit, take the whole folder")
@@ -164,8 +187,7 @@ def load_detector(file=WEIGHTS):
         with np.load(file, allow_pickle=False) as arrays:
             arrays = {name: arrays[name] for name in arrays.files}
         kernels = {name.split("/")[0]: array for name, array in arrays.items() if name.endswith("/kernel")}
-        model = generate_detector(widths=tuple(kernels[f"conv_{number}"].shape[-1] for number in (0, 2, 5, 8, 12)), neck=kernels["head"].shape[-1],
-                                  normalised=False)
+        model = generate({name: kernel.shape[-1] for name, kernel in kernels.items()})
         for name, kernel in kernels.items():
             model.get_layer(name).set_weights([kernel.astype(np.float32) * arrays.get(f"{name}/scale", np.float32(1)), arrays[f"{name}/bias"]])
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -4,7 +4,8 @@ One look of the network sees faces over four octaves, so that each scale is abou
 cost 14 % more than the first. What is larger than a tile is looked at in tiles, so that memory does not grow with the photo.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,8 +22,28 @@ EDGE = 4  # pixels: an answer so near to where a tile was cut is part of a face 
 SMALLEST = 48  # pixels: a scale at which the photo's shorter side has less shows nothing that the one before did not
 MOST = 600  # answers of one tile that are merged, the surest
 SURE = 0.5  # logit from which the upright look is believed, so that the photo is not turned
+AGAIN = -3.0  # logit of the one pass from which a place is looked at once more
 RARE = 1.0  # logits less for what is found in a turned photo: few photos lie on their side
 MOST_SIDE = 32_000  # pixels of a side that OpenCV resizes in one go
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A look at an image, and a closer look at what it finds.
+
+    Attributes
+    ----------
+    look : callable
+        ``look(image, least)``; called like a function, this is that look alone.
+    refine : callable
+        ``refine(photo, found)`` gives `Found` with other logits; see `refinement.refining`.
+    """
+
+    look: Callable
+    refine: Callable
+
+    def __call__(self, image, least):
+        return self.look(image, least)
 
 
 def scales(shape, min_face=FACE, face=FACE, step=STEP):
@@ -74,7 +95,7 @@ def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
     Parameters
     ----------
     look : callable
-        ``look(image, least)`` gives `Found` of one RGB image of at most 1,024 pixels a side.
+        ``look(image, least)`` gives `Found` of one RGB image of at most 1,024 pixels a side. What a look that is `Refined` finds is looked at once more.
     photo : ndarray of uint8, shape (H, W, 3)
     min_face : float
         Smallest face to look for: square root of height times width of the head, in pixels.
@@ -100,6 +121,15 @@ def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
 
 def _upright(look, photo, min_face, least, face):
     """`search` in the photo as it is."""
+    if not isinstance(look, Refined):
+        return _one_pass(look, photo, min_face, least, face)
+    found = look.refine(photo, _one_pass(look, photo, min_face, min(least, AGAIN), face))
+    found = found[np.argsort(-found.logits, kind="stable")]
+    return found[found.logits >= least]
+
+
+def _one_pass(look, photo, min_face, least, face):
+    """What one look at each scale and tile finds."""
     parts, source, wanted = [], photo, scales(photo.shape, min_face, face)
     for number, scale in enumerate(wanted):
         # each scale from the one before: quicker than from the photo, and as good
