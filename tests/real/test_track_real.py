@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -60,7 +61,9 @@ def test_images(answers, photos):
 def test_videos(folder):
     train, labels, videos, truth = load_video_data(folder / "video_classification", source="folder")
     clips = Classifier().fit(train, labels).classify_videos(videos, details=True)
-    assert accuracy({name: clip.name for name, clip in clips.items()}, truth) >= 0.98
+    wrong = {name for name, clip in clips.items() if clip.name != truth[name]}
+    # 86 is nearly a profile; 25 lies between two people, and which of them is nearer depends on how OpenCV 4 or 5 rounds
+    assert wrong <= {"86"} | ({"25"} if int(cv2.__version__.split(".")[0]) < 5 else set())
     assert sum(len(clip.frames) for clip in clips.values()) >= 465
 
 
