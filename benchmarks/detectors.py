@@ -174,7 +174,7 @@ def fitted(boxes, truth):
 
 
 def average_precision(detect, records, photos):
-    """AP at IoU 0.5 on photos of FDDB, against the boxes around the ellipses: as the boxes are, and fitted."""
+    """AP at IoU 0.5 on photos of FDDB, against the boxes around the ellipses: as the boxes are, and fitted; all end where the photo does, as those of the truth."""
     from common.boxes import clip, ellipse_to_box
     from common.scores import detector_scores
 
@@ -186,7 +186,12 @@ def average_precision(detect, records, photos):
         faces = clip(ellipse_to_box(record.ellipses), photo.shape)
         truth.append(np.column_stack([np.full(len(faces), index), faces]))
     found, scores, truth = (np.concatenate(part) for part in (found, scores, truth))
-    return tuple(detector_scores(boxes, truth, scores)["ap50"] for boxes in (found, fitted(found, truth)))
+    shapes = np.array([photo.shape[:2] for photo in photos])[found[:, 0].astype(int)]
+
+    def within(boxes):
+        return np.column_stack([boxes[:, 0], np.clip(boxes[:, 1:], 0, np.tile(shapes, 2))])
+
+    return tuple(detector_scores(within(boxes), truth, scores)["ap50"] for boxes in (found, fitted(found, truth)))
 
 
 def milliseconds(detectors, photos):
