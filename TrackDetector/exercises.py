@@ -42,7 +42,7 @@ EXERCISES = (
         ("fit: preprocess_imgs, then get_layer_output(crops, model=nn_model): one descriptor for each face; then KNeighborsClassifier.fit.",
          "The labels are a dictionary: take labels[name] for the names of the photos, not its values as they come.",
          "A clip: the mean of the descriptors of those frames in which a face was found."),
-        f"{CLASSIFIER}:Classifier", (f"{CLASSIFIER}:COMBINE", "TrackDetector.neighbors.describing:Describer"), uses=("preprocess_imgs",), seconds=120,
+        f"{CLASSIFIER}:Classifier", (f"{CLASSIFIER}:COMBINE", f"{CLASSIFIER}:ENOUGH", "TrackDetector.neighbors.describing:Describer"), uses=("preprocess_imgs",), seconds=120,
     ),
 )
 
