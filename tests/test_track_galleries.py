@@ -134,6 +134,17 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
 
 
+def test_photos_of_one_name_in_two_folders_are_two(home, tmp_path):
+    """Both of a person's photos called 0.png are learnt, also when they are added once more; a folder named twice adds nothing."""
+    for folder, look in (("a", 0), ("b", 1)):
+        save(tmp_path / folder / "ann" / "0.png", head(0, look))
+    both = [str(tmp_path / folder) for folder in ("a", "b", "a")]
+    assert main(["gallery", "build", str(tmp_path / "g.npz"), *both]) == 0
+    assert sorted(Saved.read(tmp_path / "g.npz").gallery.photos) == ["ann/0 (2).png", "ann/0.png"]
+    assert main(["gallery", "add", str(tmp_path / "g.npz"), *both]) == 0
+    assert len(Saved.read(tmp_path / "g.npz").gallery) == 2
+
+
 def test_a_photo_that_was_set_aside_is_looked_at_once_and_goes_with_its_file(home, tmp_path, capsys, monkeypatch):
     shutil.copytree(home / "people", tmp_path / "people")
     alien, looked = tmp_path / "people" / "ann" / "alien.png", []

@@ -5,9 +5,9 @@ import binascii
 import json
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -74,6 +74,18 @@ def photos_of(paths, person):
     return [Wanted(file, f"{spelled(person)}/{Path(printable(name)).as_posix()}", spelled(person)) for file, name in found.files]
 
 
+def _by_name(wanted):
+    """Photos by their names; those of two folders that have one name get a number, or one of them would be lost without a word."""
+    here = {}
+    for one in wanted:
+        name, number = PurePosixPath(one.photo), 1
+        while one.photo in here and one.file.resolve() != here[one.photo].file.resolve():
+            number += 1
+            one = replace(one, photo=str(name.with_name(f"{name.stem} ({number}){name.suffix}")))
+        here.setdefault(one.photo, one)
+    return here
+
+
 def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
     """Look at the photos of a gallery one by one.
 
@@ -111,7 +123,7 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
     before = {photo: digest.tobytes() for gallery in known for photo, digest in zip(gallery.photos.tolist(), gallery.digests)}
     kept = None if journal is None else Journal(journal, "photo", _mark(classifier))
     try:
-        here = {one.photo: one for one in wanted}
+        here = _by_name(wanted)
         for answer in kept.answers() if kept else ():
             one = here.get(answer["photo"])
             if one is not None and answer.get("stamp") == stamp(one.file) and (again := _read(answer)) is not None and again.person == one.person:
