@@ -22,7 +22,7 @@ from RegionDetector.one_pass.training import CALIBRATIONS, Plan, calibrate, fit_
 
 FLAT = 14  # standard deviation of the grey values of a photo that shows nothing
 DRAWINGS = 1200  # places with drawn faces that the second stage learns to tell from faces
-MOST = 1400
+MOST = 1400  # pixels of the longer side of photos without people
 
 
 def photos_below(folders):

@@ -75,6 +75,12 @@ def boxed(middles, spreads):
     return np.column_stack([middles, half, spreads[:, 0, 1] / half.prod(axis=1)])
 
 
+def around(middles, spreads):
+    """Boxes around ellipses, ``[min_row, min_col, max_row, max_col]``, (N, 4)."""
+    heads = boxed(middles, spreads)
+    return np.concatenate([heads[:, :2] - heads[:, 2:4], heads[:, :2] + heads[:, 2:4]], axis=1)
+
+
 def sizes(spreads):
     """Square roots of height times width of the boxes around ellipses, (N,)."""
     return 2 * (spreads[:, 0, 0] * spreads[:, 1, 1]) ** 0.25
@@ -116,11 +122,10 @@ def labelled(ellipses, teacher=None):
     Labels
     """
     middles, spreads = spread_of(ellipses)
-    heads, count = boxed(middles, spreads), len(middles)
-    around = np.concatenate([heads[:, :2] - heads[:, 2:4], heads[:, :2] + heads[:, 2:4]], axis=1)
+    count = len(middles)
     boxes = teacher.boxes("face") if teacher is not None else np.zeros((0, 4))
     scores = 1 / (1 + np.exp(-teacher.logits)) if teacher is not None else np.zeros(0)
-    overlap = iou(around, boxes)
+    overlap = iou(around(middles, spreads), boxes)
     partner, left = np.full(count, -1), overlap.copy()
     while left.size and left.max() > PARTNER:
         face, box = np.unravel_index(left.argmax(), left.shape)

@@ -9,7 +9,7 @@ from common.boxes import iou
 from common.detection import network, refinement, search
 from common.inference import compiled
 from RegionDetector.one_pass import disguises, samples
-from RegionDetector.one_pass.labels import boxed
+from RegionDetector.one_pass.labels import around
 from RegionDetector.one_pass.training import GOOD, POOR, in_rounds, judged, optimizer, rounds
 from RegionDetector.pyramid.scales import halves
 
@@ -90,12 +90,11 @@ def candidates(look, album, min_face=search.FACE):
         if number < len(album.labels):
             labels = album.labels[number]
             labels = labels[labels.sure]
-            right = iou(found.boxes(), _around(boxed(labels.middles, labels.spreads))).max(axis=1, initial=0) > 0.5
+            right = iou(found.boxes(), around(labels.middles, labels.spreads)).max(axis=1, initial=0) > 0.5
             # the faces too, also those that the one pass has missed
-            ours = labels.spreads
             middles, downs = np.concatenate([middles, labels.middles]), np.concatenate([downs, -labels.up])
-            sides = np.concatenate([sides, refinement.LENGTH * 2 * np.linalg.det(ours) ** 0.25])
-            spreads, right = np.concatenate([spreads, ours]), np.concatenate([right, np.ones(len(labels), bool)])
+            sides = np.concatenate([sides, refinement.LENGTH * 2 * np.linalg.det(labels.spreads) ** 0.25])
+            spreads, right = np.concatenate([spreads, labels.spreads]), np.concatenate([right, np.ones(len(labels), bool)])
         parts.append((np.full(len(sides), number), middles, downs, sides, spreads, right))
     return Candidates(*(np.concatenate(column) for column in zip(*parts)))
 
@@ -110,10 +109,6 @@ def widened(album, drawings, seed=0):
         album.labels.append(labels.moved(np.array(turn, float), np.array(shift, float)))
     album.backgrounds += [halves(samples.no_people(album, 2 * samples.SIDE, True, rng)) for _ in range(drawings)]
     return album
-
-
-def _around(ellipses):
-    return np.concatenate([ellipses[:, :2] - ellipses[:, 2:4], ellipses[:, :2] + ellipses[:, 2:4]], axis=1)
 
 
 def crop(album, which, number, rng):
@@ -145,8 +140,8 @@ def crop(album, which, number, rng):
     levels = album.levels[photo] if faces else album.backgrounds[photo - len(album.labels)]
     image, labels = samples.cropped(album, levels, album.labels[photo] if faces else samples.no_labels(), turn, shift, side, rng)
     target = np.zeros(13, np.float32)
-    own = boxed(np.full((1, 2), side / 2), (straight @ which.spreads[number] @ straight.T)[None])
-    overlap = iou(_around(own), _around(boxed(labels.middles, labels.spreads)))[0]
+    own = around(np.full((1, 2), side / 2), (straight @ which.spreads[number] @ straight.T)[None])
+    overlap = iou(own, around(labels.middles, labels.spreads))[0]
     sure = np.where(labels.sure, overlap, 0)
     best = int(sure.argmax()) if len(sure) else -1
     target[0] = np.clip((sure.max(initial=0) - POOR) / (GOOD - POOR), 0, 1)

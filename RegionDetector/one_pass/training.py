@@ -9,7 +9,7 @@ from common.detection import network, search
 from common.inference import compiled
 from common.photos import read_photo
 from RegionDetector.one_pass import samples
-from RegionDetector.one_pass.labels import boxed, labelled, spread_of
+from RegionDetector.one_pass.labels import around, labelled, spread_of
 
 CALIBRATIONS = 2  # merging is not linear in the logits, so that the first calibration is not quite right
 HELD_OUT = 32  # one photo in so many is not trained on: the scores are calibrated there
@@ -265,10 +265,8 @@ def judged(look, records, min_face=search.FACE):
     logits, right = [np.zeros(0)], [np.zeros(0, bool)]
     for record in records:
         found = search.search(look, read_photo(record.path), min_face, least=-5.0, turns=False)
-        heads = boxed(*spread_of(record.ellipses))
-        truth = np.concatenate([heads[:, :2] - heads[:, 2:4], heads[:, :2] + heads[:, 2:4]], axis=1)
         logits.append(found.logits)
-        right.append(iou(found.boxes(), truth).max(axis=1, initial=0) > 0.5)
+        right.append(iou(found.boxes(), around(*spread_of(record.ellipses))).max(axis=1, initial=0) > 0.5)
     return np.concatenate(logits), np.concatenate(right)
 
 
