@@ -117,4 +117,4 @@ def plot_reliability(cases):
     ax.set(xlabel="probability that the network gives", ylabel="share of boxes that are faces", xlim=(0, 1), ylim=(0, 1.02))
     ax.legend()
     one = cases["fddb"]
-    described(figure, f"The share of boxes that are faces over the probability given: after calibration near the diagonal (ECE {one['ece']:.3f}), before it {one['ece before']:.3f} away.")
+    described(figure, f"The share of boxes that are faces over the probability given: ECE {one['ece before']:.3f} before calibration, {one['ece']:.3f} after.")
