@@ -99,7 +99,7 @@ EXERCISES = (
         ("Boxes of get_bboxes_and_decision_function on training photos that overlap every face by less than 0.3 IoU are hard negatives: samples.false_alarms.",
          "Cut them, add them to the negative patches, fit again, load the best epoch, copy the weights."),
         "RegionDetector.hard_negatives:hard_negative", (*PEAKS, "RegionDetector.hard_negatives:*"),
-        (*PEAKS_NEED, f"{MODEL}:fit", f"{MODEL}:get_checkpoint", *(f"{SAMPLES}:{name}" for name in ("cut", "false_alarms", "labelled"))),
+        (*PEAKS_NEED, f"{MODEL}:fit", f"{MODEL}:get_checkpoint", *(f"{SAMPLES}:{name}" for name in ("cut", "false_alarms"))),
         uses=("get_bboxes_and_decision_function", "copy_weights"), seconds=120, takes=HARD, spare=("box_shape", "seed"),
     ),
     Exercise(

@@ -4,7 +4,7 @@ import numpy as np
 
 from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, heat_maps
 from RegionDetector.model import copy_weights, fit, get_checkpoint
-from RegionDetector.samples import cut, false_alarms, labelled
+from RegionDetector.samples import cut, false_alarms
 
 
 def mine(fcnn_model, images, image_shapes, bboxes, box_shape=WINDOW, least=-3.0):
@@ -32,6 +32,14 @@ def mine(fcnn_model, images, image_shapes, bboxes, box_shape=WINDOW, least=-3.0)
     wrong = false_alarms(found, decision, bboxes)
     wrong = wrong[decision[wrong] >= least]
     return cut(images, found[wrong]), found[wrong], decision[wrong]
+
+
+def joined(X, Y, chosen, negatives):
+    """The chosen patches and further negatives, with their labels; of a large set no second copy is made on the way."""
+    patches = np.empty((len(chosen) + len(negatives), *X.shape[1:]), X.dtype)
+    np.take(X, chosen, axis=0, out=patches[: len(chosen)], mode="clip")  # by default it would be gathered elsewhere first
+    patches[len(chosen) :] = negatives
+    return patches, np.concatenate([Y[chosen], np.tile(np.array([[1, 0]], Y.dtype), (len(negatives), 1))])
 
 
 def hard_negative(
@@ -66,8 +74,8 @@ def hard_negative(
     K.-K. Sung and T. Poggio, "Example-based learning for view-based human face detection", IEEE
     Transactions on Pattern Analysis and Machine Intelligence 20(1), 1998.
     """
-    faces, others = X_train[Y_train[:, 1] == 1], X_train[Y_train[:, 1] == 0]
-    others = others[: len(others) // 2]  # the network knows the easy ones; half of them keep it from forgetting
+    faces, others = np.flatnonzero(Y_train[:, 1] == 1), np.flatnonzero(Y_train[:, 1] == 0)
+    known = np.concatenate([faces, others[: len(others) // 2]])  # the network knows the easy ones; half of them keep it from forgetting
     mined = []
     for turn in range(rounds):
         copy_weights(base_model, fcnn_model)
@@ -76,7 +84,7 @@ def hard_negative(
         if verbose:
             print(f"round {turn + 1}: {len(patches):,} hard negatives")
         if len(patches):
-            X, Y = labelled(faces, np.concatenate([others, *mined]))
+            X, Y = joined(X_train, Y_train, known, np.concatenate(mined))
             history = fit(base_model, datagen, X, Y, X_val, Y_val, epochs=epochs, lr=lr, seed=seed + turn + 1, verbose=verbose)
             base_model.load_weights(get_checkpoint(history))
             del X, Y  # the next round's are made before these would be given up

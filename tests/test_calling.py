@@ -1,6 +1,7 @@
 """A student's function is called by the stub's parameters; its answer has one form; what it changes in place is seen; a loop without an end ends."""
 
 import signal
+import sys
 import threading
 import time
 
@@ -146,9 +147,46 @@ def endless_and_deaf():
             continue
 
 
+def endless_and_busy():
+    """What it catches comes at the end of a long step, never between two."""
+    many = np.ones((300, 300))
+    while True:
+        try:
+            steps = 0
+            np.linalg.svd(many)
+            steps += 1
+        except:  # noqa: E722
+            pass
+
+
+def endless_and_asleep():
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            continue
+
+
+def endless_below():
+    """What catches everything is called by what does."""
+    def step():
+        try:
+            return np.linalg.svd(np.ones((100, 100)))
+        except:  # noqa: E722
+            return None
+
+    while True:
+        try:
+            step()
+        except:  # noqa: E722
+            continue
+
+
 @pytest.mark.parametrize("how", ["timer", "thread"])
-@pytest.mark.parametrize("loop", [endless, endless_and_deaf, lambda: time.sleep(60)], ids=["plain", "catches everything", "sleeps"])
+@pytest.mark.parametrize("loop", [endless, endless_and_deaf, endless_and_busy, endless_below, endless_and_asleep, lambda: time.sleep(60)],
+                         ids=["plain", "catches everything", "at long steps", "one in another", "asleep", "sleeps"])
 def test_a_loop_without_an_end_is_stopped(how, loop, monkeypatch):
+    traced = sys.gettrace()
     if how == "thread":
         if "sleep" in loop.__code__.co_names:
             pytest.skip("only a true signal wakes a sleeper")
@@ -157,7 +195,7 @@ def test_a_loop_without_an_end_is_stopped(how, loop, monkeypatch):
     with pytest.raises(TooLong), time_limit(0.2):
         loop()
     time.sleep(4 * limits.AGAIN)  # nothing rings any more
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is before and sys.gettrace() is traced
 
 
 def test_one_limit_within_another():
