@@ -142,6 +142,29 @@ def test_candidates_are_what_the_first_look_takes_for_faces_and_all_faces(album)
     assert np.isfinite(which.sides).all() and np.allclose(np.linalg.norm(which.downs, axis=1), 1)
 
 
+def test_what_is_mistaken_for_a_face_is_learnt_more_often(album, monkeypatch):
+    """A network that takes bright crops for faces: the disk without spots comes up, the dark ground hardly."""
+    which = refining.candidates(disks, album)
+    dark = [np.full(20, 30), np.tile([20.0, 20.0], (20, 1)), np.tile([1.0, 0.0], (20, 1)), np.full(20, 16.0), np.tile(np.eye(2) * 25, (20, 1, 1)), np.zeros(20, bool)]
+    which = refining.Candidates(*(np.concatenate([getattr(which, name), more]) for name, more in zip(("photos", "middles", "downs", "sides", "spreads", "right"), dark)))
+    network_of_brightness = refinement.generate_refiner((1,) * 6, normalised=False)
+    ones = [np.full(w.shape, 1 / np.prod(w.shape[:-1])) if w.ndim == 4 else np.zeros(w.shape) for w in network_of_brightness.get_weights()]
+    network_of_brightness.set_weights(ones)
+    hard = refining.likeness(network_of_brightness, album, which)
+    assert hard.shape == which.right.shape and hard[-20:].max() < hard[:-20].min()
+    drawn = []
+    monkeypatch.setattr(refining, "crop", lambda album, which, number, rng: (np.zeros((1, 1, 3)), drawn.append(number) or np.zeros(13)))
+    shares = []
+    for given in (None, np.where(hard > hard[-20:].max(), 1.0, 0.0)):
+        drawn.clear()
+        batches = refining.batches(album, which, refining.RefinerPlan(steps=5, crops=100), given)
+        [batches[number] for number in range(5)]
+        none = [number for number in drawn if not which.right[number]]
+        assert len(none) == 5 * 40
+        shares.append(np.mean(np.array(none) < len(which.right) - 20))
+    assert shares[0] < 0.2 and 0.4 < shares[1] < 0.95, shares
+
+
 def test_targets_lie_where_the_crop_shows_the_face(album):
     """Seen through the points that are to be learnt: dark spots on a bright ground."""
     which = refining.candidates(disks, album)

@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("keras")
 
+from common.commands.stops import PIPE_CLOSED
 from common.orl import orl_faces
 from common.photos import read_photo
 from TrackDetector import detectors
@@ -290,6 +291,16 @@ def test_list_remove_merge_and_check(home, gallery, tmp_path, capsys):
     assert main(["gallery", "list", str(tmp_path / "gone.npz")]) == 2 and "no such file" in capsys.readouterr().err
 
 
+def test_one_photo_is_one_and_who_reads_no_further_is_no_error(home, gallery, tmp_path, capsys):
+    assert main(["gallery", "build", str(tmp_path / "one.npz"), "--person", "ann", str(home / "people" / "ann" / "0.png")]) == 0
+    assert "1 person, 1 photo; 1 photo looked at" in capsys.readouterr().out
+    code = "import sys; from TrackDetector.__main__ import main; raise SystemExit(main(sys.argv[1:]))"
+    run = subprocess.Popen([sys.executable, "-c", code, "gallery", "list", str(gallery)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           cwd=Path(__file__).resolve().parents[1])
+    run.stdout.close()  # | true
+    assert run.stderr.read() == "" and run.wait() == PIPE_CLOSED
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["add", "{home}/g.npz", "{home}/people/ann/0.png"], "for photos of one person say --person NAME"), (["build", "{tmp}/g.npz", "{tmp}"], "found no photo"),
     (["build", "{tmp}/g.npz", "--person", "Un-known", "{home}/people/ann"], "what strangers are called"), (["build", "{home}", "{home}/people"], "that is a folder"),
@@ -338,3 +349,8 @@ def test_a_person_is_found_in_an_archive(home, tmp_path, capsys):
     assert [row["distance"] for row in rows] == [str(answer.get("distance") or "") for answer in files]
     assert next(row for row in rows if row["file"] == group["file"])["min_col"] == str(group["box"][1]) and [row["error"] != "" for row in rows].count(True) == 1
     assert main(["find", str(tmp_path / "gone.jpg"), str(archive)]) == 2
+    (tmp_path / "bare").mkdir()
+    capsys.readouterr()
+    assert main(["find", str(home / "people" / "ann"), str(tmp_path / "bare")]) == 2
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1].startswith("error: no photo (") and not told.out

@@ -17,6 +17,7 @@ LEAST = -4.0  # logit of the one pass from which something is a candidate
 PARTNER = 0.35  # IoU of a candidate and a face whose points it is to find
 NONE = 0.4  # share of crops that show no face
 NEAR = 0.004  # parts of a crop's side: a point that is nearer is as good as right
+EASY, HARDER = 0.02, 4  # chance of what looks like no face at all to be learnt again; power of how much something looks like one
 UNSURE = 0.15  # IoU with what may be a face from which nothing is learnt
 
 
@@ -151,19 +152,39 @@ def crop(album, which, number, rng):
     return disguises.recoloured(image, rng), target
 
 
-def batches(album, which, plan):
+def likeness(model, album, which):
+    """How much a folded network takes each candidate for a face, from one plain look: probabilities (N,)."""
+    run, photos, told = compiled(model), album.levels + album.backgrounds, []
+    for begin in range(0, len(which.photos), refinement.BATCH):
+        part = slice(begin, begin + refinement.BATCH)
+        frames = zip(which.photos[part], which.middles[part], which.downs[part], which.sides[part])
+        crops = [refinement.cut(photos[number][0], *frame) for number, *frame in frames]
+        told.append(run(np.stack(crops).astype(np.float32))[:, 0, 0])
+    return 1 / (1 + np.exp(-np.concatenate([np.zeros(0), *told])))
+
+
+def batches(album, which, plan, hard=None):
     """Batches for ``model.fit``; what is in a batch depends on seed and number only.
+
+    Parameters
+    ----------
+    album : samples.Album
+    which : Candidates
+    plan : RefinerPlan
+    hard : ndarray, shape (N,), optional
+        `likeness` of the candidates: those without a face that look like one come more often.
 
     Returns
     -------
     keras.utils.PyDataset
     """
     right, wrong = np.flatnonzero(which.right), np.flatnonzero(~which.right)
+    chance = np.ones(len(wrong)) if hard is None else EASY + hard[wrong] ** HARDER
 
     def make(number):
         rng = np.random.default_rng([plan.seed, number])
         none = int(NONE * plan.crops) if len(wrong) else 0
-        crops, target = zip(*(crop(album, which, k, rng) for k in [*rng.choice(right, plan.crops - none), *rng.choice(wrong, none)]))
+        crops, target = zip(*(crop(album, which, k, rng) for k in [*rng.choice(right, plan.crops - none), *rng.choice(wrong, none, p=chance / chance.sum() if none else None)]))
         return np.stack(crops).astype(np.float32), np.stack(target)[:, None]
 
     return in_rounds(plan.steps, make)
@@ -197,7 +218,7 @@ def fit_refiner(album, which, plan=RefinerPlan(), callbacks=(), verbose=True, be
     verbose : bool
         One line an epoch.
     begin : keras.Model, optional
-        A folded network to go on from, without normalisation; changed in place.
+        A folded network to go on from, without normalisation; changed in place. What it mistakes for a face comes more often.
 
     Returns
     -------
@@ -209,7 +230,8 @@ def fit_refiner(album, which, plan=RefinerPlan(), callbacks=(), verbose=True, be
     keras.utils.set_random_seed(plan.seed)
     model = begin or refinement.generate_refiner()
     model.compile(optimizer=optimizer(plan.steps, plan.lr), loss=refiner_loss(plan.points))
-    model.fit(batches(album, which, plan), epochs=rounds(plan.steps), callbacks=list(callbacks), verbose=2 if verbose else 0, shuffle=False)
+    hard = likeness(begin, album, which) if begin else None
+    model.fit(batches(album, which, plan, hard), epochs=rounds(plan.steps), callbacks=list(callbacks), verbose=2 if verbose else 0, shuffle=False)
     return begin or network.folded(model, refinement.of_channels)
 
 

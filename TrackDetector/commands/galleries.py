@@ -10,7 +10,7 @@ import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
-from common.console import on_one_line, prepare_outputs, print_any_name, say
+from common.console import counted, on_one_line, prepare_outputs, print_any_name, say
 from common.files import whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
@@ -56,6 +56,8 @@ def main(arguments=None):
     def work(stops):
         try:
             return _COMMANDS[options.command](options, stops)
+        except BrokenPipeError:  # nobody reads along: no error
+            raise
         except (OSError, ValueError) as error:
             say(f"error: {error}", sys.stderr)
             return 2
@@ -113,12 +115,12 @@ def _learn(options, stops, known):
         opening.enrol(classifier, seen, *(without(part, "photos", replaced) for part in (old, aside)))
         opening.say_lost(wanted, classifier.classes_)
         opening.save(classifier, options.gallery)
-        say(f"{options.gallery}: {_size(classifier.gallery_)}; {len(seen):,} photos looked at")
+        say(f"{options.gallery}: {_size(classifier.gallery_)}; {counted(len(seen), 'photo')} looked at")
     return 1 if skipped else 0
 
 
 def _size(gallery):
-    return f"{len(gallery.people):,} {'person' if len(gallery.people) == 1 else 'people'}, {len(gallery):,} photos"
+    return f"{counted(len(gallery.people), 'person', 'people')}, {counted(len(gallery), 'photo')}"
 
 
 def _build(options, stops):
@@ -140,7 +142,7 @@ def _remove(options, stops):
         if saved is not None and (here := [name for name in people if name in there]):
             saved = remove(saved, here)
             saved.write(options.gallery)
-    place, left = (journal, f"{kept:,} photos") if saved is None else (options.gallery, _size(saved.gallery))
+    place, left = (journal, counted(kept, "photo")) if saved is None else (options.gallery, _size(saved.gallery))
     say(f"{place}: without {', '.join(people)}; {left} left")
     return 0
 

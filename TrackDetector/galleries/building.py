@@ -15,7 +15,7 @@ from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, printable, settings_mark, stamp
 from common.commands.run import say_kept
 from common.commands.stops import Stop
-from common.console import say
+from common.console import counted, say
 from common.files import whole_file
 from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
 from TrackDetector.galleries.doubts import is_no_name
@@ -64,7 +64,7 @@ def people_in(folder):
             notes += [f"{place}: no photo in it" for place in own]
     beside = [path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file() and not path.name.startswith(".")]
     if beside:
-        notes.append(f"{folder}: {len(beside)} photos lie in no person's folder, such as {min(beside).name}: nobody knows whose they are")
+        notes.append(f"{folder}: {counted(len(beside), 'photo')} in no person's folder, such as {min(beside).name}: nobody knows whose")
     return wanted, notes
 
 
