@@ -40,7 +40,7 @@ test-jax:       ## the model code on JAX
 test-oldest:    ## the oldest packages that requirements.in allows, on Python 3.11
 	@$(PYTHON) -m venv build/oldest
 	@build/oldest/bin/python -m pip install --quiet --require-hashes -r requirements-oldest.lock
-	@PYTHONPATH=. build/oldest/bin/python -m pytest
+	@PYTHONPATH=. build/oldest/bin/python -m pytest -n 2 --dist loadfile
 doctor:         ## look what is missing, and say what to do
 	@$(PYTHON) kit.py doctor
 student:        ## write build/student.zip, without the answers

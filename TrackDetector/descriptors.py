@@ -260,7 +260,7 @@ def _runner(model, layers):
             close = [n for n in names if name.lower() in n.lower() or n.lower() in name.lower()] or names[-6:]
             raise ValueError(f"the model has no layer {name!r}; perhaps {', '.join(close[:6])}. "
                              "All of them: descriptors.layer_names(model)") from None
-    return compiled(keras.Model(model.inputs, outputs))
+    return compiled(keras.Model(model.inputs[0], outputs))  # as a list Keras 3.9 would complain of it at every new length
 
 
 def get_layer_output(images, layer=None, model=None, batch_size=32):

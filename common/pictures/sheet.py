@@ -84,7 +84,12 @@ class Sheet:
     def pixels(self):
         """The figure as it is now: (H, W, 3) bytes."""
         if self._ground is None:
-            self._canvas.draw()  # leaves out what is animated
+            shown = [artist for artist in (*self._laid, *self._moving) if artist.get_visible()]
+            for artist in shown:  # what is animated is left out, but for pictures, before Matplotlib 3.10
+                artist.set_visible(False)
+            self._canvas.draw()
+            for artist in shown:
+                artist.set_visible(True)
             self._ground = self._canvas.copy_from_bbox(self.figure.bbox)
         for ax in self.figure.axes:
             ax.apply_aspect()  # a picture of another shape may have come
