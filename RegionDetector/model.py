@@ -192,6 +192,8 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
 
     def compiled():
         model.compile(optimizer=keras.optimizers.Adam(lr), loss=keras.losses.CategoricalCrossentropy(from_logits=logits), metrics=["accuracy"])
+        if model.built:  # else Keras makes its variables while it traces a step, and traces it once more
+            model.optimizer.build(model.trainable_variables)
 
     compiled()
     if lasting and (history := best_weights.fit_before_the_restart(model, checkpoint, name)):

@@ -10,6 +10,7 @@ os.environ.setdefault("KIT_SOURCE", "demo")  # the built-in data, whatever lies 
 
 import pytest
 from hypothesis import HealthCheck, settings
+from remembered import remembered_descriptors, remembered_maps  # noqa: F401, fixtures
 
 # how long an example takes says something about the machine and what else it does, and nothing about the code
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])

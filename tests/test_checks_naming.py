@@ -12,6 +12,8 @@ from TrackDetector.classifier import Classifier
 from TrackDetector.descriptors import get_layer_output
 from TrackDetector.exercises import TASK
 
+pytestmark = pytest.mark.usefixtures("remembered_descriptors")
+
 
 class Plain:
     """A student's classifier: one descriptor a face, the nearest neighbour."""

@@ -58,23 +58,24 @@ def new_labels(positive, negative):
 
 MINE_RIGHT = {"reference": hard_negatives.hard_negative, "step by step": mining(), "with Keras alone, patches from 0 to 1": plainly,
               "the last epoch, another order": mining(load=False, label=new_labels)}
+# where the patches themselves are wrong nothing need be learnt: they are looked at before the weights
 MINE_WRONG = {
-    "faces among the negatives": (mining(find=lambda faces, boxes, decision: np.argsort(-decision)), "mined patches show a face"),
-    "random windows": (mining(cut=lambda images, boxes: np.stack([images[0][60:92, 60:92]] * max(len(boxes), 1))), "not random windows"),
-    "rows and columns swapped": (mining(cut=lambda images, boxes: samples.cut(images, boxes[:, [0, 2, 1, 4, 3]])), "swapped"),
-    "out of the first photo": (mining(cut=lambda images, boxes: samples.cut(images, boxes * [0, 1, 1, 1, 1])), "mined"),
-    "first photo alone": (mining(find=lambda faces, boxes, decision: [k for k in samples.false_alarms(boxes, decision, faces) if boxes[k, 0] == 0]), "search all photos"),
+    "faces among the negatives": (mining(fit=None, find=lambda faces, boxes, decision: np.argsort(-decision)), "mined patches show a face"),
+    "random windows": (mining(fit=None, cut=lambda images, boxes: np.stack([images[0][60:92, 60:92]] * max(len(boxes), 1))), "not random windows"),
+    "rows and columns swapped": (mining(fit=None, cut=lambda images, boxes: samples.cut(images, boxes[:, [0, 2, 1, 4, 3]])), "swapped"),
+    "out of the first photo": (mining(fit=None, cut=lambda images, boxes: samples.cut(images, boxes * [0, 1, 1, 1, 1])), "mined"),
+    "first photo alone": (mining(fit=None, find=lambda faces, boxes, decision: [k for k in samples.false_alarms(boxes, decision, faces) if boxes[k, 0] == 0]), "search all photos"),
     "labelled as faces": (mining(label=lambda p, n: (samples.labelled(p, n)[0], np.eye(2)[[1] * len(p) + [0] * 300 + [1] * (len(n) - 300)])), "with the label [1, 0]"),
     "labels the other way round": (mining(label=lambda p, n: (samples.labelled(p, n)[0], 1 - samples.labelled(p, n)[1])), "label them [0, 1]"),
     "mined and not fitted": (mining(fit=None), "has the weights that it came with"),
     "faces forgotten": (mining(faces_of=lambda X, Y: X[:4] * 0), "fit with the faces"),
     "weights not copied": (mining(copy=lambda a, b: None), "copy_weights once more"),
     "the wrong way": (mining(copy=lambda a, b: a.set_weights([w.reshape(v.shape) for w, v in zip(b.get_weights(), a.get_weights())])), "weights that it came with"),
-    "nothing mined": (mining(find=lambda faces, boxes, decision: []), "nothing was mined"),
-    "no return": (mining(answer=lambda mined: None), "returned None"),
-    "one array": (mining(answer=lambda mined: np.concatenate(mined)), "one for each round"),
-    "boxes for patches": (mining(answer=lambda mined: [np.zeros((3, 5))] * 2), "mined patches of shape"),
-    "a history": (mining(answer=lambda mined: {"loss": [1.0]}), "expected a list"),
+    "nothing mined": (mining(fit=None, find=lambda faces, boxes, decision: []), "nothing was mined"),
+    "no return": (mining(fit=None, answer=lambda mined: None), "returned None"),
+    "one array": (mining(fit=None, answer=lambda mined: np.concatenate(mined)), "one for each round"),
+    "boxes for patches": (mining(fit=None, answer=lambda mined: [np.zeros((3, 5))] * 2), "mined patches of shape"),
+    "a history": (mining(fit=None, answer=lambda mined: {"loss": [1.0]}), "expected a list"),
 }
 
 

@@ -12,6 +12,8 @@ from common.photos import read_photo
 from TrackDetector import faces
 from TrackDetector.exercises import TASK
 
+pytestmark = pytest.mark.usefixtures("remembered_descriptors")
+
 # --- loaders ---
 
 

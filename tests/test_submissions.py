@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from dataclasses import replace
 
 import pytest
 from coursework import code_notebook, hand_in
@@ -122,8 +123,8 @@ def test_a_report_bears_any_name_and_any_message(tmp_path):
 # --- in the sandbox ---
 
 
-def graded(sandbox, *cells, name="get_threshold"):
-    return Grader(TASK, collect([]), sandbox).check(TASK.by_name[name], collect(cells))
+def graded(sandbox, *cells, name="get_threshold", **limits):
+    return Grader(TASK, collect([]), sandbox).check(replace(TASK.by_name[name], **limits), collect(cells))
 
 
 @posix
@@ -134,7 +135,7 @@ def test_variables_of_other_cells(sandbox):
     assert graded(sandbox, *made, uses).status == RIGHT
     assert graded(sandbox, *made, "get_threshold = Chooser().best").status == RIGHT
     assert "`chooser = open('chooser.npy')` raises FileNotFoundError" in graded(sandbox, "chooser = open('chooser.npy')", uses).message
-    slow = graded(sandbox, "def slow():\n    while True:\n        pass", "chooser = slow()", uses)
+    slow = graded(sandbox, "def slow():\n    while True:\n        pass", "chooser = slow()", uses, seconds=3)
     assert slow.status == WRONG and "could not be run" in slow.message and "as an argument" in slow.message
 
 
