@@ -1,6 +1,7 @@
 """The ten-fold run: it goes on where it stopped, keeps plans apart, and hands out what the evaluation reads."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.detection import network
 from RegionDetector.fddb import folds as folds_run
 from RegionDetector.fddb import plots, reading, report
 from RegionDetector.fddb.evaluation import evaluate
@@ -36,6 +38,11 @@ def made_up_fddb(folder, photos):
             lines += [name, "1", "20.0 15.0 1.5 40.0 30.0 1"]
         (folder / "FDDB-folds" / f"FDDB-fold-{fold:02d}-ellipseList.txt").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def the_truth(folder, fold):
+    """Detections that are the marked ellipses themselves."""
+    return {record.name: np.column_stack([record.ellipses[:, :5], np.ones(len(record.ellipses))]) for record in reading.read_folds(folder, fold)}
 
 
 @pytest.fixture
@@ -81,34 +88,62 @@ def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
     monkeypatch.delenv("FDDB_DIR", raising=False)
     assert folds_run.main(["--folds", "1", "--jobs", "1", "--out", str(tmp_path / "one"), "--fddb", str(small_fddb)]) == 0
     assert "1 of 10 folds" in capsys.readouterr().out
+    # that a fold is done was seen above; here the ten of them come to a table
+    monkeypatch.setattr(folds_run, "do_fold", lambda folder, out, fold, *_: report.write_detections(folds_run._detections(out, fold), the_truth(folder, fold)))
     assert folds_run.main(["--jobs", "1", "--out", str(tmp_path / "ten"), "--fddb", str(small_fddb)]) == 0
-    assert "HeadHunter" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "HeadHunter" in said and re.search(r"> this network, ten folds +1\.0000", said)
     for wrong, said in ((["--folds", "11", "--fddb", str(small_fddb)], "1 to 10"), ([], "where is FDDB"), (["--fddb", str(tmp_path / "no")], "no such folder")):
         assert folds_run.main([*wrong, "--out", str(tmp_path / "x")]) == 1
         assert said in capsys.readouterr().err
 
 
+def test_the_pyramid_network_does_a_fold(tmp_path, capsys):
+    """A short training; its weights and detections are kept, and weights that are none are told."""
+    folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
+    assert folds_run.run_folds(folder, out, [10], Plan(epochs=1)).faces == 8
+    assert "training: 100%" in capsys.readouterr().err
+    assert (out / "fold-10.weights.h5").exists()
+    (out / "fold-10-out.txt").unlink()
+    (out / "fold-10.weights.h5").write_bytes(b"no weights")
+    with pytest.raises(OSError, match="fold-10.weights.h5"):
+        folds_run.run_folds(folder, out, [10], Plan(epochs=1))
+
+
+SMALL = one_pass.Plan(steps=2, crops=2, widths=(4, 4, 4, 4, 4), neck=4)
+
+
 def test_the_one_pass_network_does_the_folds_too(tmp_path):
     """A short training on FDDB alone; its weights and detections are kept, and the plan is another one."""
     folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
-    plan = one_pass.Plan(steps=2, crops=2, widths=(4, 4, 4, 4, 4), neck=4)
-    assert folds_run.run_folds(folder, out, [10], plan).faces == 8
+    assert folds_run.run_folds(folder, out, [10], SMALL).faces == 8
     assert (out / "fold-10.npz").exists() and (out / "fold-10-out.txt").exists()
     assert json.loads((out / "plan.json").read_text())["steps"] == 2
     with pytest.raises(ValueError, match="another plan"):
         folds_run.run_folds(folder, out, [9], Plan(epochs=1))
 
 
-def test_folds_side_by_side(tmp_path, capsys):
+def without_training(*task):
+    """A fold in a process of its own, where nothing else is done: training is one epoch that takes no time."""
+    def fit(records, plan, callbacks, verbose):
+        [callback.on_epoch_end(0, None) for callback in callbacks]
+        return network.generate_detector(widths=plan.widths, neck=plan.neck, normalised=False)
+
+    one_pass.fit_on_fddb = fit
+    folds_run._in_process(*task)
+
+
+def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
-    folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
-    assert folds_run.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2).faces == 16
+    monkeypatch.setattr(folds_run, "_in_process", without_training)
+    out = tmp_path / "out"
+    assert folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2).faces == 4
     assert "training: 100%" in capsys.readouterr().err
-    assert len(list(out.glob("fold-*.weights.h5"))) == len(list(out.glob("fold-*-out.txt"))) == 2
+    assert len(list(out.glob("fold-*.npz"))) == len(list(out.glob("fold-*-out.txt"))) == 2
     (out / "fold-09-out.txt").unlink()
-    (out / "fold-09.weights.h5").write_bytes(b"no weights")
-    with pytest.raises(OSError, match="fold-09.weights.h5"):
-        folds_run.run_folds(folder, out, [9, 10], Plan(epochs=1), jobs=2)
+    (out / "fold-09.npz").write_bytes(b"no weights")
+    with pytest.raises(OSError, match="fold-09.npz"):
+        folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2)
 
 
 ELLIPSES = st.tuples(st.floats(5, 80), st.floats(0.3, 0.97), st.floats(-1.5, 1.5), st.floats(-20, 300), st.floats(-20, 300))

@@ -106,16 +106,16 @@ class Record:
         self.path, self.ellipses = path, np.array(ellipses, float).reshape(-1, 5)
 
 
-@pytest.fixture
-def spots(tmp_path):
+@pytest.fixture(scope="module")
+def spots(tmp_path_factory):
     """Photos with bright ellipses on dark noise, each with its own size, place and angle: faces for a toy."""
-    rng, records = np.random.default_rng(3), []
+    rng, records, folder = np.random.default_rng(3), [], tmp_path_factory.mktemp("spots")
     for number in range(66):
         photo = rng.integers(0, 60, (200, 240, 3)).astype(np.uint8)
         major = rng.uniform(14, 60)
         ellipse = [major, 0.75 * major, rng.uniform(1.2, 1.9), rng.uniform(60, 180), rng.uniform(60, 140)]
         cv2.ellipse(photo, ((ellipse[3] - 0.5, ellipse[4] - 0.5), (2 * major, 1.5 * major), np.degrees(ellipse[2])), (220, 180, 150), -1)
-        file = tmp_path / f"{number}.png"
+        file = folder / f"{number}.png"
         cv2.imwrite(str(file), photo)
         records.append(Record(file, ellipse))
     return records
@@ -145,11 +145,22 @@ def test_batches_repeat_with_the_seed_and_differ_without(spots):
     assert (Y[:8, ..., 0].sum(axis=(1, 2)) > 0).all()
 
 
-def test_a_toy_learns_finds_and_is_calibrated(spots):
-    from RegionDetector.pyramid.training import Plan, fit_pyramid_model, judged
+@pytest.fixture(scope="module")
+def toy(spots):
+    """A network that was trained, and a weak reference to the album that it was trained on."""
+    from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
-    plan = Plan(epochs=60, faces=8, lr=4e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
-    model = fit_pyramid_model(spots, plan, verbose=False)
+    albums, real = [], pyramid_samples.Album
+    plan = Plan(epochs=40, faces=8, lr=6e-3, hard_from=0.6, mined=5, widths=(4, 8, 16, 16))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pyramid_samples, "Album", lambda records: albums.append(weakref.ref(album := real(records))) or album)
+        return fit_pyramid_model(spots, plan, verbose=False), albums[0]
+
+
+def test_a_toy_learns_finds_and_is_calibrated(spots, toy):
+    from RegionDetector.pyramid.training import judged
+
+    model, _ = toy
     photo = cv2.imread(str(spots[1].path))
     boxes, logits = multiscale_detector(model, [photo], [photo.shape], progress=False)
     expected = ellipse_to_box(spots[1].ellipses)
@@ -160,15 +171,10 @@ def test_a_toy_learns_finds_and_is_calibrated(spots):
     assert right[probability > 0.5].mean() > 0.8, "what it is sure of is right"
 
 
-def test_training_ten_times_does_not_fill_the_memory(spots, monkeypatch):
-    from RegionDetector.pyramid import samples as pyramid_samples
-    from RegionDetector.pyramid.training import Plan, fit_pyramid_model
-
-    albums, real = [], pyramid_samples.Album
-    monkeypatch.setattr(pyramid_samples, "Album", lambda records: albums.append(weakref.ref(album := real(records))) or album)
-    model = fit_pyramid_model(spots, Plan(epochs=1, faces=8, widths=(4, 4, 4, 4)), verbose=False)
+def test_training_ten_times_does_not_fill_the_memory(toy):
+    model, album = toy
     gc.collect()
-    assert albums[0]() is None and model is not None, "the photos go when the training is over"
+    assert album() is None and model is not None, "the photos go when the training is over"
 
 
 def test_merging_keeps_one_of_many_and_neighbours_apart():

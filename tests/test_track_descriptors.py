@@ -13,16 +13,15 @@ from TrackDetector.networks.dlib_reference import dlib_descriptors, largest_diff
 
 @pytest.fixture(scope="module")
 def chips():
-    images = orl_faces()[0][::4]
+    images = orl_faces()[0][::9]  # of every person, and not always the same photo
     crops, found = preprocess_imgs([np.repeat(i[:, :, None], 3, 2) for i in images], size=150, progress=False)
-    assert found.sum() >= 98
+    assert found.sum() >= 43
     return crops
 
 
-def test_the_same_numbers_as_dlib_on_a_hundred_faces(chips):
-    assert len(chips) >= 100
+def test_the_same_numbers_as_dlib_on_faces_of_forty_people(chips):
     answers = descriptors.get_layer_output(chips)
-    assert answers.shape == (100, 128) and answers.dtype == np.float32
+    assert answers.shape == (45, 128) and answers.dtype == np.float32
     assert largest_difference_to_dlib(chips, answers) <= 1e-5
     # the yardstick is not blind: a shifted face is another descriptor
     assert largest_difference_to_dlib(np.roll(chips[:5], 9, axis=2), answers[:5]) > 1e-2

@@ -225,6 +225,7 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True, begin=None):
     finally:
         keras.config.set_dtype_policy(policy)
     model.compile(optimizer=optimizer(plan.steps, plan.lr), loss=detection_loss)
+    model.optimizer.build(model.trainable_variables)  # made within the first step, TensorFlow would trace the step twice
     model.fit(batches(album, plan), epochs=plan.epochs, callbacks=list(callbacks), verbose=2 if verbose else 0, shuffle=False)
     return network.folded(model)
 

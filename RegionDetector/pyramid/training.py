@@ -111,6 +111,7 @@ def fit_pyramid_model(records, plan=Plan(), callbacks=(), verbose=True):
     rate = keras.optimizers.schedules.CosineDecay(plan.lr / 20, steps - steps // 20, alpha=0.01, warmup_target=plan.lr, warmup_steps=steps // 20)
     # the mean over the last hundred steps or so is better than any of them
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=5.0, use_ema=True, ema_momentum=0.99)
+    optimizer.build(model.trainable_variables)  # made within the first step, TensorFlow would trace the step twice
     model.compile(optimizer=optimizer, loss=detection_loss)
     first = max(1, round(plan.hard_from * plan.epochs))
     model.fit(data, epochs=first, callbacks=list(callbacks), verbose=2 if verbose else 0)

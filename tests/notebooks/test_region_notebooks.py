@@ -14,7 +14,9 @@ from common.notebooks import MAIN, NotebookFailed, flat, run_notebook, write_pag
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {"EPOCHS": 4, "MINING_ROUNDS": 1, "MINING_EPOCHS": 1, "COPIES": 2}
-PHOTOS = {"train": 240, "val": 60, "test": 60}
+# what is found in real photos is worth a longer training; on the scenes it is enough to see that it learns
+PHOTOS = {"demo": {"train": 120, "val": 30, "test": 20}, "fddb": {"train": 240, "val": 60, "test": 60}}
+LEAST = {"demo": (0.75, 0.4), "fddb": (0.85, 0.6)}  # accuracy and area of the curve: far better than chance
 FACE_DETECTION = ROOT / "RegionDetector" / "Face_Detection.ipynb"
 
 
@@ -25,13 +27,13 @@ def pictures(notebook):
 @pytest.mark.notebook
 @pytest.mark.parametrize("data", ["demo", "fddb"])
 def test_face_detection_runs_and_writes_its_card(data, tmp_path, monkeypatch, request):
-    home = tmp_path / "data"
+    home, photos = tmp_path / "data", PHOTOS[data]
     if data == "fddb":
         fddb = request.getfixturevalue("fddb_folder")
         monkeypatch.setenv("FDDB_DIR", str(fddb))
-        lay_out_fddb(home, fddb, **PHOTOS)
+        lay_out_fddb(home, fddb, **photos)
     else:
-        lay_out_demo(home, **PHOTOS)
+        lay_out_demo(home, **photos)
     monkeypatch.setenv("KIT_BUILD", str(tmp_path))
     parameters = {**SHORT, "SOURCE": "demo" if data == "demo" else None, "DATA": str(home)}
     notebook = run_notebook(FACE_DETECTION, tmp_path / "out.ipynb", parameters)
@@ -40,11 +42,11 @@ def test_face_detection_runs_and_writes_its_card(data, tmp_path, monkeypatch, re
     card = json.loads((tmp_path / "face_detection.json").read_text())
     figures = dict(flat(card))
     assert card["data"] == ("built-in demo scenes" if data == "demo" else "FDDB")
-    assert {name: card["counts"][name]["images"] for name in PHOTOS} == PHOTOS
+    assert {name: card["counts"][name]["images"] for name in photos} == photos
     assert card["classifier"]["parameters"] == card["fcnn"]["parameters"] == 542_530 and card["fcnn"]["map_shape"] == [37, 37, 2]
     assert card["fcnn"]["max_abs_difference"] < 1e-4
-    # some short epochs are enough to be far better than chance, and cannot be perfect
-    assert card["classifier"]["val_accuracy"] > 0.85 and 0.6 < card["detector"]["test"]["auc_pr"] < 1
+    accuracy, area = LEAST[data]  # some short epochs cannot be perfect
+    assert card["classifier"]["val_accuracy"] > accuracy and area < card["detector"]["test"]["auc_pr"] < 1
     for place in ("detector.val", "detector.test", "hard_negatives.test"):
         assert all(f"{place}.{name}" in figures for name in ("auc_pr", "ap50", "ap", "threshold", "recall", "precision"))
     assert {"multiscale.test.ap50", "hard_negatives.mined", "seconds.total", "seconds.detection_per_image"} <= set(figures)
