@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-import common.device  # noqa: F401, before Keras, so that TensorFlow is loaded quietly
+from common.device import give_back_memory  # before Keras, so that TensorFlow is loaded quietly
 from common.files import temporary_folder
 
 SAMPLE_SHAPE = (32, 32, 3)
@@ -217,6 +217,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
         if not kept.logs:
             compiled()  # the optimizer may be half made
             kept.keep_this_moment(X_train[:1000], Y_train[:1000], X_val, Y_val)
+    give_back_memory()
     if kept.stale:
         kept.write(must=True)
     if lasting:

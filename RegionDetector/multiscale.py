@@ -6,6 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from common.boxes import covered, iou, non_maximum_suppression
+from common.device import give_back_memory
 from common.inference import compiled
 from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, face_answer
 from RegionDetector.pyramid import model as pyramid_model
@@ -74,6 +75,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
             boxes, values = _windows(fcnn_model, run, photo, box_shape, min_face or FACE, least)
         found.append(np.column_stack([np.full(len(boxes), index), boxes]))
         decisions.append(values)
+    give_back_memory()
     return np.concatenate(found), np.concatenate(decisions)
 
 

@@ -1,5 +1,6 @@
 """GPU or CPU: which one this runs on, and one seed for everything."""
 
+import ctypes
 import os
 import platform
 import random
@@ -91,6 +92,14 @@ def prepare():
                 tf.config.experimental.set_memory_growth(gpu, True)
             except RuntimeError:  # the GPU is in use already; its memory plan cannot change now
                 return
+
+
+def give_back_memory():
+    """Let the system have what the layers of a network needed while they computed: glibc keeps it otherwise, and ten notebooks share a hub."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another library or system, which has no such call
+        pass
 
 
 def cores():

@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from common.device import backend
+from common.device import backend, give_back_memory
 
 
 def digest_of(*arrays):
@@ -88,4 +88,6 @@ def in_batches(function, images, batch_size=32):
         batch = np.stack(list(images[start : start + batch_size]))
         filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
         answers.append(function(filled)[: len(batch)])
+    if len(answers) > 1:
+        give_back_memory()
     return np.concatenate(answers)
