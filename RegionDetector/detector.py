@@ -8,8 +8,8 @@ from common.inference import compiled, in_batches
 from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F401  (the curve is part of this task)
 
 WINDOW = np.array([32, 32])  # what one cell of the heat map looks at, in pixels
-BATCH = 16
-MANY = 3 * BATCH  # photos from which making a quicker twin of the network pays
+BATCH = 8
+MANY = 6 * BATCH  # photos from which making a quicker twin of the network pays
 NMS_IOU = 0.3
 NEIGHBOURHOOD = 3  # cells; two faces cheek to cheek are two peaks, and a second box on one face is what `NMS_IOU` is for
 

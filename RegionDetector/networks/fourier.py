@@ -47,10 +47,10 @@ class FourierConvolution(keras.layers.Layer):
         mirrored = np.where(np.arange(half) % (TILE // 2) == 0, 1, 2)  # times that a frequency of the half stands for
         self.rows = _float(np.concatenate([forward[:half].real, forward[:half].imag]))
         self.cols = _float(_complex(forward))
-        # 55 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy
+        # 55 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy, and so would zeros to begin with
         spectrum = _spectrum(kernel, half)
-        self.spectrum = self.add_weight(name="spectrum", shape=spectrum.shape, dtype="float32", initializer="zeros", trainable=False)
-        self.spectrum.assign(spectrum)
+        self.spectrum = self.add_weight(name="spectrum", shape=spectrum.shape, dtype="float32", trainable=False,
+                                        initializer=lambda shape, dtype: ops.convert_to_tensor(spectrum, dtype))
         self.cols_back = _float(_complex(back[: self.step[1]]))
         rows_back = back[: self.step[0], :half] * mirrored
         self.rows_back = _float(np.concatenate([rows_back.real, -rows_back.imag], axis=1))
