@@ -1,6 +1,7 @@
 """GPU or CPU: which one this runs on, and one seed for everything."""
 
 import ctypes
+import gc
 import os
 import platform
 import random
@@ -96,6 +97,7 @@ def prepare():
 
 def give_back_memory():
     """Let the system have what the layers of a network needed while they computed: glibc keeps it otherwise, and ten notebooks share a hub."""
+    gc.collect()  # Keras' models are rings of references, and Python has time
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):  # another library or system, which has no such call
