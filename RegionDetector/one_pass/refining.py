@@ -184,7 +184,8 @@ def batches(album, which, plan, hard=None):
     def make(number):
         rng = np.random.default_rng([plan.seed, number])
         none = int(NONE * plan.crops) if len(wrong) else 0
-        crops, target = zip(*(crop(album, which, k, rng) for k in [*rng.choice(right, plan.crops - none), *rng.choice(wrong, none, p=chance / chance.sum() if none else None)]))
+        drawn = [*rng.choice(right, plan.crops - none), *rng.choice(wrong, none, p=chance / chance.sum() if none else None)]
+        crops, target = zip(*(crop(album, which, k, rng) for k in drawn))
         return np.stack(crops).astype(np.float32), np.stack(target)[:, None]
 
     return in_rounds(plan.steps, make)
@@ -230,6 +231,7 @@ def fit_refiner(album, which, plan=RefinerPlan(), callbacks=(), verbose=True, be
     keras.utils.set_random_seed(plan.seed)
     model = begin or refinement.generate_refiner()
     model.compile(optimizer=optimizer(plan.steps, plan.lr), loss=refiner_loss(plan.points))
+    model.optimizer.build(model.trainable_variables)  # made within the first step, TensorFlow would trace the step twice
     hard = likeness(begin, album, which) if begin else None
     model.fit(batches(album, which, plan, hard), epochs=rounds(plan.steps), callbacks=list(callbacks), verbose=2 if verbose else 0, shuffle=False)
     return begin or network.folded(model, refinement.of_channels)
