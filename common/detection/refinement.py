@@ -24,7 +24,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "refiner.npz"
 GROUND = 128  # grey beyond the photo
 BATCH = 32
 ZOOMS = (0.88, 1.14)  # sides of the crops that are looked at
-SHARE = 0.7  # weight of these looks in the points; the one pass has the rest: what the two have wrong has little to do with each other
+SHARE = 0.8  # weight of these looks in the points; the one pass has the rest: what the two have wrong has little to do with each other
 
 
 def generate_refiner(widths=WIDTHS, normalised=True):
