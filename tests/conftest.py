@@ -7,9 +7,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("KIT_CHECK_SECONDS", "900")  # whatever else this computer does
 os.environ.setdefault("KIT_SOURCE", "demo")  # the built-in data, whatever lies in data/ of a clone that has been used
-if "PYTEST_XDIST_WORKER" in os.environ:  # there are as many as cores: threads would only wait for one another
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
