@@ -144,8 +144,7 @@ def _work(options, stops):
     settings = {"min_face": options.min_face, "threshold": options.threshold, "box": options.box, "turns": TURNS[options.turns],
                 "detector": options.detector, "weights": options.weights and str(options.weights.resolve())}
     try:
-        if not found.files:
-            raise ValueError(f"no photo ({', '.join(sorted(PHOTO_SUFFIXES))}) in {', '.join(map(str, options.photos))}")
+        found.expect_any("photo", PHOTO_SUFFIXES)
         check_outputs(options, [file for file, _ in found.files])
         if options.detector != "kit" or options.weights:
             faces.detector(options.detector, settings["weights"])

@@ -93,9 +93,8 @@ def test_memory_goes_back_to_the_system():
     ring.itself, gone = ring, weakref.ref(ring)
     del ring
     parts = [np.ones(12_000) for _ in range(2000)]  # 100 KB each: too small for pages of their own
-    last = parts.pop()
+    before, last = psutil.Process().memory_info().rss, parts.pop()
     del parts
-    before = psutil.Process().memory_info().rss
     give_back_memory()
     assert gone() is None and last[0] == 1
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):

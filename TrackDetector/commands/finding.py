@@ -137,8 +137,7 @@ def main(arguments=None):
             found = find_inputs(options.archive, PHOTO_SUFFIXES, DRAWN)
             prepare_outputs({"--out": options.out}, None, [options.photo, *(file for file, _ in found.files)])
             found.say("photo")
-            if not found.files:
-                raise ValueError(f"no photo ({', '.join(sorted(PHOTO_SUFFIXES))}) in {', '.join(map(str, options.archive))}")
+            found.expect_any("photo", PHOTO_SUFFIXES)
             prepare()
             from TrackDetector.classifier import Classifier
 

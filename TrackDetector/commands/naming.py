@@ -124,8 +124,7 @@ def _work(options, stops):
     found = find_inputs(options.files, kinds, (answering.NAMED, answering.BLURRED))
     found.say("photo or film")
     try:
-        if options.files and not found.files:
-            raise ValueError(f"no photo or film ({', '.join(sorted(kinds))}) in {', '.join(map(str, options.files))}")
+        found.expect_any("photo or film", kinds)
         check_outputs(options, _read(options, found), **{"--save-gallery": options.save_gallery})
         prepare_outputs({}, options.subtitles, _read(options, found), "--subtitles")
         if not os.path.exists(options.gallery):

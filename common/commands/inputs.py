@@ -36,6 +36,11 @@ class Inputs:
     again: int = 0
     empty: list = field(default_factory=list)
 
+    def expect_any(self, kind, suffixes):
+        """Raise ValueError if all that was named are folders with nothing to look at; see `say` and `find_inputs`."""
+        if self.empty and not self.files:
+            raise ValueError(f"no {kind} ({', '.join(sorted(suffixes))}) in {', '.join(map(str, self.empty))}")
+
     def say(self, kind):
         """Tell on standard error what was left out; `kind` is "photo", or "photo or video"."""
         for folder in self.empty:
