@@ -110,22 +110,33 @@ def test_the_pyramid_network_does_a_fold(tmp_path, capsys):
         folds_run.run_folds(folder, out, [10], Plan(epochs=1))
 
 
-SMALL = one_pass.Plan(steps=2, crops=2, widths=(4, 4, 4, 4, 4), neck=4)
+SMALL = folds_run.HalvesPlan(steps=2, crops=2, widths=(4, 4, 4, 4, 4), neck=4, more=1)
 
 
-def test_the_one_pass_network_does_the_folds_too(tmp_path):
-    """A short training on FDDB alone; its weights and detections are kept, and the plan is another one."""
-    folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
-    assert folds_run.run_folds(folder, out, [10], SMALL).faces == 8
-    assert (out / "fold-10.npz").exists() and (out / "fold-10-out.txt").exists()
+def test_the_one_pass_network_does_the_folds_too(tmp_path, monkeypatch):
+    """A short training on FDDB alone; its weights and detections are kept, the plan is another one, and no fold is ever trained on when it is the test."""
+    folder, out, seen, fit = made_up_fddb(tmp_path / "fddb", 13), tmp_path / "out", [], one_pass.fit_on_fddb
+
+    def spied(records, plan, callbacks, verbose, begin=None):
+        seen.append((sorted({record.fold for record in records}), plan.steps, begin is not None))
+        return fit(records, plan, callbacks, verbose, begin)
+
+    monkeypatch.setattr(one_pass, "fit_on_fddb", spied)
+    assert folds_run.run_folds(folder, out, [10], SMALL).faces == 13
+    assert seen == [([1, 2, 3, 4, 5], 2, False), ([1, 2, 3, 4, 5, 6, 7, 8, 9], 1, True)]
+    assert (out / "half-1.npz").exists() and (out / "fold-10.npz").exists() and (out / "fold-10-out.txt").exists()
     assert json.loads((out / "plan.json").read_text())["steps"] == 2
+    monkeypatch.setattr(one_pass, "fit_on_fddb", lambda records, plan, callbacks, verbose, begin=None: seen.append([record.fold for record in records]) or begin
+                        or network.generate_detector(widths=plan.widths, neck=plan.neck, normalised=False))
+    folds_run.run_folds(folder, out, [1, 9, 10], SMALL)
+    assert [sorted(set(folds)) for folds in seen[2:]] == [[6, 7, 8, 9, 10], [1, 2, 3, 4, 5, 6, 7, 8, 10], [2, 3, 4, 5, 6, 7, 8, 9, 10]]
     with pytest.raises(ValueError, match="another plan"):
         folds_run.run_folds(folder, out, [9], Plan(epochs=1))
 
 
 def without_training(*task):
     """A fold in a process of its own, where nothing else is done: training is one epoch that takes no time."""
-    def fit(records, plan, callbacks, verbose):
+    def fit(records, plan, callbacks, verbose, begin=None):
         [callback.on_epoch_end(0, None) for callback in callbacks]
         return network.generate_detector(widths=plan.widths, neck=plan.neck, normalised=False)
 
