@@ -52,7 +52,7 @@ def trained(monkeypatch):
 
     def fit(records, plan, callbacks, verbose):
         calls.append({record.name for record in records})
-        return generate_pyramid_model(normalised=False)
+        return generate_pyramid_model(widths=plan.widths, normalised=False)
 
     monkeypatch.setattr(folds_run, "fit_pyramid_model", fit)
     return calls
@@ -100,20 +100,20 @@ def test_the_command(small_fddb, tmp_path, trained, capsys, monkeypatch):
 
 def test_the_pyramid_network_does_a_fold(tmp_path, capsys):
     """A short training; its weights and detections are kept, and weights that are none are told."""
-    folder, out = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out"
-    assert folds_run.run_folds(folder, out, [10], Plan(epochs=1)).faces == 8
+    folder, out, plan = made_up_fddb(tmp_path / "fddb", 8), tmp_path / "out", Plan(epochs=1, widths=(4, 4, 4, 4))
+    assert folds_run.run_folds(folder, out, [10], plan).faces == 8
     assert "training: 100%" in capsys.readouterr().err
     assert (out / "fold-10.weights.h5").exists()
     (out / "fold-10-out.txt").unlink()
     (out / "fold-10.weights.h5").write_bytes(b"no weights")
     with pytest.raises(OSError, match="fold-10.weights.h5"):
-        folds_run.run_folds(folder, out, [10], Plan(epochs=1))
+        folds_run.run_folds(folder, out, [10], plan)
 
 
 SMALL = folds_run.HalvesPlan(steps=2, crops=2, widths=(4, 4, 4, 4, 4), neck=4, more=1)
 
 
-def test_the_one_pass_network_does_the_folds_too(tmp_path, monkeypatch):
+def test_the_one_pass_network_does_the_folds_too(tmp_path, monkeypatch, simple_steps):
     """A short training on FDDB alone; its weights and detections are kept, the plan is another one, and no fold is ever trained on when it is the test."""
     folder, out, seen, fit = made_up_fddb(tmp_path / "fddb", 13), tmp_path / "out", [], one_pass.fit_on_fddb
 
@@ -148,6 +148,8 @@ def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
     monkeypatch.setattr(folds_run, "_in_process", without_training)
     out = tmp_path / "out"
+    out.mkdir()
+    network.save_small(network.generate_detector(widths=SMALL.widths, neck=SMALL.neck, normalised=False), out / "half-1.npz")
     assert folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2).faces == 4
     assert "training: 100%" in capsys.readouterr().err
     assert len(list(out.glob("fold-*.npz"))) == len(list(out.glob("fold-*-out.txt"))) == 2

@@ -207,7 +207,7 @@ def test_a_small_network_learns(album):
     assert len(found) and np.isfinite(found.heads).all()
 
 
-def test_training_can_go_on_from_a_folded_network(album):
+def test_training_can_go_on_from_a_folded_network(album, simple_steps):
     """With batch normalisation again it answers the same, folded once more it is the same, and a step changes it."""
     import keras
 

@@ -195,8 +195,13 @@ def test_a_small_training_learns(album):
     photo = album.levels[0][0]
     found = refinement.refining(compiled(model))(photo, disks(photo, 0))
     assert len(found) and np.isfinite(found.logits).all() and np.isfinite(found.points).all()
+
+
+def test_training_can_go_on(album, simple_steps):
+    """From weights that are there: what comes out has their shapes, and other numbers."""
+    model = refinement.generate_refiner((4, 4, 4, 4, 4, 4), normalised=False)
     before = [weight.copy() for weight in model.get_weights()]
-    again = refining.fit_refiner(album, which, refining.RefinerPlan(steps=2, crops=4, lr=1e-3), verbose=False, begin=model)
+    again = refining.fit_refiner(album, refining.candidates(disks, album), refining.RefinerPlan(steps=2, crops=4, lr=1e-2), verbose=False, begin=model)
     assert [w.shape for w in again.get_weights()] == [w.shape for w in before] and not np.allclose(again.get_weights()[0], before[0])
 
 

@@ -164,7 +164,7 @@ def do_fold(folder, out, fold, plan, tick):
             network.save_small(one_pass.fit_on_fddb(others, plan.closer, [_ticking(tick)], False, begin), weights)
         else:
             save_whole(fit_pyramid_model(others, plan, [_ticking(tick)], verbose=False), weights)
-    found = find_in(network.load_detector(weights) if ours else load_pretrained(weights), reading.read_folds(folder, fold))
+    found = find_in(network.load_detector(weights) if ours else load_pretrained(weights, plan.widths), reading.read_folds(folder, fold))
     report.write_detections(_detections(out, fold), found)
 
 

@@ -89,13 +89,15 @@ def folded(model):
     return plain
 
 
-def load_pretrained(file):
+def load_pretrained(file, widths=WIDTHS):
     """The network with weights that ``make fddb`` has left, say ``build/fddb/fold-10.weights.h5``.
 
     Parameters
     ----------
     file : path
         ``.weights.h5``: arrays only, nothing in it is run.
+    widths : tuple of int
+        See `generate_pyramid_model`.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def load_pretrained(file):
     OSError
         If the file is missing, damaged or of another network.
     """
-    model = generate_pyramid_model(normalised=False)
+    model = generate_pyramid_model(widths=widths, normalised=False)
     try:
         model.load_weights(file)
     except Exception as error:

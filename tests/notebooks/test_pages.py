@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common import notebooks
 from common.notebooks import MAIN, ROOT, run_notebook, save_pictures, told, write_page
 from common.pages.writing import printed
 from common.pictures import explorers
@@ -145,3 +146,22 @@ def test_who_waits_sees_the_first_pictures_while_the_rest_runs(tmp_path, capsys)
     assert executed.cells[5].outputs[0]["text"] == "1 picture, 0 of what follows\n"
     said = capsys.readouterr().out
     assert said.count("its first pictures") == 1 and said.index("Second") < said.index("its first pictures") < said.index("Third")
+
+
+def test_a_run_is_known_by_what_it_was_made_of(tmp_path, monkeypatch):
+    """Tests look at the run of `make run` only if nothing has changed since."""
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    (tmp_path / "requirements.lock").write_text("a==1")
+    for room in ("common", "RegionDetector", "TrackDetector"):
+        (tmp_path / room / "deeper").mkdir(parents=True)
+        (tmp_path / room / "deeper" / "module.py").write_text("x = 1")
+    names = [notebooks.sources(), notebooks.sources()]
+    (tmp_path / "TrackDetector" / "deeper" / "module.py").write_text("x = 2")
+    names.append(notebooks.sources())
+    (tmp_path / "requirements.lock").write_text("a==2")
+    names.append(notebooks.sources())
+    (tmp_path / "common" / "weights.npz").write_bytes(b"x")
+    names.append(notebooks.sources())
+    (tmp_path / "common" / "weights.npz").rename(tmp_path / "common" / "others.npz")
+    names.append(notebooks.sources())
+    assert names[0] == names[1] and len(set(names)) == 5

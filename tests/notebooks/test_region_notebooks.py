@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from executed import by_make_run
 from few_photos import lay_out_demo, lay_out_fddb
 
 from common import device
@@ -25,13 +26,13 @@ def pictures(notebook):
 
 
 @pytest.mark.notebook
-@pytest.mark.parametrize("data", ["demo", "fddb"])
-def test_face_detection_runs_and_writes_its_card(data, tmp_path, monkeypatch, request):
+def test_face_detection_runs_and_writes_its_card(tmp_path, monkeypatch, fddb_if_there):
+    """On real photos where they are at hand, else on the built-in scenes, on which `make run` runs the whole of it."""
+    data = "fddb" if fddb_if_there else "demo"
     home, photos = tmp_path / "data", PHOTOS[data]
     if data == "fddb":
-        fddb = request.getfixturevalue("fddb_folder")
-        monkeypatch.setenv("FDDB_DIR", str(fddb))
-        lay_out_fddb(home, fddb, **photos)
+        monkeypatch.setenv("FDDB_DIR", str(fddb_if_there))
+        lay_out_fddb(home, fddb_if_there, **photos)
     else:
         lay_out_demo(home, **photos)
     monkeypatch.setenv("KIT_BUILD", str(tmp_path))
@@ -52,6 +53,18 @@ def test_face_detection_runs_and_writes_its_card(data, tmp_path, monkeypatch, re
     assert {"multiscale.test.ap50", "hard_negatives.mined", "seconds.total", "seconds.detection_per_image"} <= set(figures)
     write_page(notebook, tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8").count("data:image/webp") >= 20
+
+
+@pytest.mark.notebook
+def test_on_the_built_in_scenes_it_reaches_what_the_page_says():
+    """The whole of it, as `make run` ran it."""
+    done = by_make_run("RegionDetector/Face_Detection.ipynb", "built-in demo scenes")
+    if done is None:
+        pytest.skip("make run has not run these sources on the built-in scenes")
+    notebook, card = done
+    assert not any(cell.outputs for cell in notebook.cells if cell.source.startswith("catch_up("))
+    assert card["classifier"]["val_accuracy"] > 0.97 and card["detector"]["val"]["recall"] >= 0.85
+    assert card["detector"]["test"]["auc_pr"] > 0.95 and card["hard_negatives"]["test"]["auc_pr"] > card["detector"]["test"]["auc_pr"]
 
 
 def test_the_first_weights_do_not_depend_on_what_ran_before():

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from executed import by_make_run
+
+from common.notebooks import run_notebook
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "TrackDetector" / "Face_Recognition_task.ipynb"
 
@@ -30,21 +33,25 @@ def test_it_calls_the_course_by_its_names(notebook):
         assert name in code, name
 
 
-@pytest.mark.notebook
-def test_it_runs_on_the_built_in_people(notebook, tmp_path, monkeypatch):
-    from nbclient import NotebookClient
-
+@pytest.fixture
+def run(notebook, tmp_path, monkeypatch):
+    """The executed notebook and its card: the run of `make run`, or one of our own."""
+    if done := by_make_run("TrackDetector/Face_Recognition_task.ipynb", "the built-in ORL faces"):
+        return done
     for name in ("FACE_RECOGNITION_DIR", "MY_PEOPLE", "MY_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KIT_SOURCE", "demo")
     monkeypatch.setenv("KIT_SEED", "0")
     monkeypatch.setenv("KIT_DATA", str(tmp_path / "Face_Recognition_data"))
     monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
-    monkeypatch.delenv("MPLBACKEND", raising=False)  # the pictures shall be shown in the notebook
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
-    client.execute()
-    assert not any(cell.outputs for cell in client.nb.cells if cell.source.startswith("catch_up("))  # nothing was missing
-    card = json.loads((tmp_path / "build" / "face_recognition.json").read_text(encoding="utf-8"))
+    executed = run_notebook(NOTEBOOK, tmp_path / "out.ipynb")
+    return executed, json.loads((tmp_path / "build" / "face_recognition.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.notebook
+def test_it_runs_on_the_built_in_people(run):
+    executed, card = run
+    assert not any(cell.outputs for cell in executed.cells if cell.source.startswith("catch_up("))  # nothing was missing
     assert {"task", "data", "device", "keras_backend", "images", "videos", "strangers", "descriptor", "seconds"} <= set(card)
     assert card["images"]["people"] == card["videos"]["people"] == card["videos"]["clips"] == 30
     assert (card["images"]["train"], card["images"]["test"]) == (90, 210)
@@ -53,8 +60,8 @@ def test_it_runs_on_the_built_in_people(notebook, tmp_path, monkeypatch):
     assert card["strangers"]["correct_accept"] >= 0.95 and card["strangers"]["false_accept"] <= 0.1 and card["strangers"]["n"] == 50
     assert card["descriptor"]["max_abs_difference_to_dlib"] <= 1e-5 and card["descriptor"]["dimension"] == 128
     assert set(card["seconds"]) == {"detection", "descriptors", "knn", "total"} and min(card["seconds"].values()) > 0
-    pictures = [o for cell in client.nb.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    pictures = [o for cell in executed.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
     assert len(pictures) >= 14
-    assert not any("simulated" in str(o) for cell in client.nb.cells if cell.id == "load-images" for o in cell.outputs if o.output_type == "error")
-    said = "".join(o.text for cell in client.nb.cells for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stdout")
+    assert not any("simulated" in str(o) for cell in executed.cells if cell.id == "load-images" for o in cell.outputs if o.output_type == "error")
+    said = "".join(o.text for cell in executed.cells for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stdout")
     assert "built-in ORL faces" in said and "simulated" in said
