@@ -20,7 +20,7 @@ SPLITS = {"train": 918, "val": 306, "test": 307}
 
 @pytest.fixture(scope="module")
 def made():
-    return {split: list(demo_scenes.scenes(split)) for split in SPLITS}
+    return {split: list(islice(demo_scenes.scenes(split), 310)) for split in SPLITS}
 
 
 def first(split, seed, count=6):
@@ -28,13 +28,14 @@ def first(split, seed, count=6):
 
 
 def test_as_many_scenes_as_the_course_has_photos(made):
-    assert {split: len(made[split]) for split in SPLITS} == SPLITS
+    assert {split: len(demo_scenes._maker(split, 0)[1]) for split in SPLITS} == SPLITS
+    assert [len(made[split]) for split in SPLITS] == [310, 306, 307]
 
 
 def test_one_to_three_faces_in_every_scene(made):
     for split in SPLITS:
         counts = np.bincount([len(scene.faces) for scene in made[split]], minlength=4)
-        assert counts[0] == 0 and len(counts) == 4 and (counts[1:] > 0.05 * SPLITS[split]).all()
+        assert counts[0] == 0 and len(counts) == 4 and (counts[1:] > 0.05 * len(made[split])).all()
 
 
 def test_boxes_lie_inside_the_photo_and_measure_24_to_40_pixels(made):
@@ -66,7 +67,7 @@ def test_the_photo_lies_top_left_and_the_rest_is_black(made):
 
 def test_photos_differ_in_shape_and_some_fill_the_canvas(made):
     shapes = np.array([scene.shape[:2] for scene in made["train"]])
-    assert len(np.unique(shapes, axis=0)) > 300
+    assert len(np.unique(shapes, axis=0)) > 200
     assert 0.15 < (shapes.max(axis=1) == 176).mean() < 0.7
     assert 0.2 < (shapes[:, 0] > shapes[:, 1]).mean() < 0.8
 
@@ -87,7 +88,7 @@ def test_load_dataset_gives_what_it_promises(made, tmp_path):
 
 def test_there_are_decoys_in_every_split(made):
     for split in SPLITS:
-        assert sum(len(scene.decoys) for scene in made[split]) > 0.3 * SPLITS[split]
+        assert sum(len(scene.decoys) for scene in made[split]) > 0.3 * len(made[split])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():

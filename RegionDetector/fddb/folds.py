@@ -31,7 +31,6 @@ from RegionDetector.pyramid.model import load_pretrained
 from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
 
-
 @dataclass(frozen=True)
 class HalvesPlan(one_pass.Plan):
     """How to train the one-pass network ten times in half the time: `steps` on either half of the folds, then `more` on nine folds.
@@ -176,7 +175,7 @@ def _ticking(tick):
 
 
 def _do(jobs, tasks, bar):
-    """Each task, (function, arguments...): here, one after the other, or several at a time, each in a process with one thread for its arithmetic."""
+    """Each task, (function, its arguments but `tick`): here, one after the other, or several at a time, each in a process with one thread for its arithmetic."""
     if jobs == 1 or not tasks:
         for work, *task in tasks:
             work(*task, bar.update)
