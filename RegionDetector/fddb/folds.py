@@ -2,8 +2,7 @@
 
 ``python -m RegionDetector.fddb.folds`` (``make fddb``) goes on where it stopped: a fold whose weights are there is not
 trained again, one whose detections are there is not looked through again. As many folds at a time as there are cores, up to
-four. ``--network one-pass`` does it with the network that the kit carries, trained on FDDB alone as well, in place of the pyramid's:
-first on either half of the folds, then for each fold, from the half that it is not in, on the nine others.
+four. ``--network one-pass`` does it with the network that the kit carries, trained on FDDB alone as well, in place of the pyramid's.
 """
 
 import argparse
@@ -13,7 +12,7 @@ import os
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -30,23 +29,7 @@ from RegionDetector.one_pass import training as one_pass
 from RegionDetector.pyramid.model import load_pretrained
 from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
-
-@dataclass(frozen=True)
-class HalvesPlan(one_pass.Plan):
-    """How to train the one-pass network ten times in half the time: `steps` on either half of the folds, then `more` on nine folds.
-
-    The network for a fold begins with that of the half that the fold is not in, so that it has never seen it.
-    """
-
-    more: int = 400
-
-    @property
-    def closer(self):
-        """The plan on nine folds: as the first, with smaller steps."""
-        return one_pass.Plan(self.more, self.crops, 0.6 * self.lr, self.seed, self.widths, self.neck, self.bfloat16)
-
-
-PLANS = {"pyramid": Plan, "one-pass": HalvesPlan}
+PLANS = {"pyramid": Plan, "one-pass": one_pass.Plan}
 LEAST = -5.0  # logit; fainter answers would only lengthen the tail of the curve
 MIN_FACE = 13.0  # pixels; FDDB marks faces from 20 pixels on, and some that are smaller
 
@@ -97,7 +80,7 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     out : path
         Where ``fold-01-out.txt`` (detections), ``fold-01.weights.h5`` and ``results.json`` go.
     folds : iterable of int
-    plan : Plan or HalvesPlan
+    plan : Plan
     jobs : int
         Folds at a time, each in a process of its own on one core: a small network leaves more cores idle. About 2 GB each.
         With 1, one after the other in this process, on all cores.
@@ -117,12 +100,8 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     _same_plan(out / "plan.json", plan)
     left = [fold for fold in reversed(folds) if not _detections(out, fold).exists()]
     train = [fold for fold in left if not _weights(out, fold, plan).exists()]
-    halves, epochs = [], plan.epochs
-    if isinstance(plan, HalvesPlan):
-        halves, epochs = [half for half in (0, 1) if any(_other_half(fold) == half for fold in train) and not _half(out, half).exists()], plan.closer.epochs
-    with tqdm(total=len(halves) * plan.epochs + len(train) * epochs, unit="epoch", smoothing=0.1, desc="training", disable=not left) as bar:
-        _do(jobs, [(do_half, folder, out, half, plan) for half in halves], bar)
-        _do(jobs, [(do_fold, folder, out, fold, plan) for fold in left], bar)
+    with tqdm(total=len(train) * plan.epochs, unit="epoch", smoothing=0.1, desc="training", disable=not left) as bar:
+        _do_folds(jobs, [(folder, out, fold, plan) for fold in left], bar)
     records = [record for fold in folds for record in reading.read_folds(folder, fold)]
     detections = report.read_detections([_detections(out, fold) for fold in folds])
     curve = evaluate(records, detections, progress=True)
@@ -131,36 +110,20 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
 
 
 def _weights(out, fold, plan):
-    return out / f"fold-{fold:02d}{'.npz' if isinstance(plan, HalvesPlan) else '.weights.h5'}"
-
-
-def _half(out, half):
-    return out / f"half-{half + 1}.npz"
-
-
-def _other_half(fold):
-    """The half, 0 for folds 1 to 5 and 1 for folds 6 to 10, that a fold is not in."""
-    return int(fold <= 5)
+    return out / f"fold-{fold:02d}{'.npz' if isinstance(plan, one_pass.Plan) else '.weights.h5'}"
 
 
 def _detections(out, fold):
     return out / f"fold-{fold:02d}-out.txt"
 
 
-def do_half(folder, out, half, plan, tick):
-    """Train the one-pass network on half of the folds; `tick()` after every epoch."""
-    records = [record for fold in reading.FOLDS if _other_half(fold) != half for record in reading.read_folds(folder, fold)]
-    network.save_small(one_pass.fit_on_fddb(records, plan, [_ticking(tick)], verbose=False), _half(out, half))
-
-
 def do_fold(folder, out, fold, plan, tick):
     """Train without one fold, unless its weights are there, and look for the faces in it; `tick()` after every epoch."""
-    weights, ours = _weights(out, fold, plan), isinstance(plan, HalvesPlan)
+    weights, ours = _weights(out, fold, plan), isinstance(plan, one_pass.Plan)
     if not weights.exists():
         others = [record for other in reading.FOLDS if other != fold for record in reading.read_folds(folder, other)]
         if ours:
-            begin = network.load_detector(_half(out, _other_half(fold)))
-            network.save_small(one_pass.fit_on_fddb(others, plan.closer, [_ticking(tick)], False, begin), weights)
+            network.save_small(one_pass.fit_on_fddb(others, plan, [_ticking(tick)], verbose=False), weights)
         else:
             save_whole(fit_pyramid_model(others, plan, [_ticking(tick)], verbose=False), weights)
     found = find_in(network.load_detector(weights) if ours else load_pretrained(weights, plan.widths), reading.read_folds(folder, fold))
@@ -174,11 +137,11 @@ def _ticking(tick):
     return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tick())
 
 
-def _do(jobs, tasks, bar):
-    """Each task, (function, its arguments but `tick`): here, one after the other, or several at a time, each in a process with one thread for its arithmetic."""
-    if jobs == 1 or not tasks:
-        for work, *task in tasks:
-            work(*task, bar.update)
+def _do_folds(jobs, tasks, bar):
+    """`do_fold` for each task: here, one after the other, or several at a time, each in a process with one thread for its arithmetic."""
+    if jobs == 1:
+        for task in tasks:
+            do_fold(*task, bar.update)
         return
     context = multiprocessing.get_context("spawn")  # a copy of a process in which TensorFlow runs already would hang
     ticks = context.SimpleQueue()
@@ -199,15 +162,15 @@ def _do(jobs, tasks, bar):
 
 
 def _start_process(ticks):
-    """What a process of `_do` does first, before TensorFlow is loaded in it."""
+    """What a process of `_do_folds` does first, before TensorFlow is loaded in it."""
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3")
     cv2.setNumThreads(1)
     _in_process.ticks = ticks
 
 
-def _in_process(work, *task):
-    """A task in a process of `_do`."""
-    work(*task, tick=lambda: _in_process.ticks.put(1))
+def _in_process(*task):
+    """`do_fold` in a process of `_do_folds`."""
+    do_fold(*task, tick=lambda: _in_process.ticks.put(1))
 
 
 def summary(records, detections, curve, plan, false_alarms=1000):
@@ -279,8 +242,7 @@ def main(arguments=None):
     parser.add_argument("--folds", type=int, default=10, help="how many folds to do, from the tenth backwards: 1 to 10")
     parser.add_argument("--jobs", type=int, help="folds at a time, one core each (with 1: all cores); default: one a core, up to four; with a GPU one")
     parser.add_argument("--network", choices=PLANS, default="pyramid", help="the pyramid network of the benchmark notebook (default), or that which the kit carries")
-    parser.add_argument("--epochs", type=int, help=f"default: {Plan.epochs}; with one-pass an epoch is {one_pass.ROUND} batches, {HalvesPlan().epochs} for each half of the folds by default, and "
-                        f"{HalvesPlan().closer.epochs} more for each fold")
+    parser.add_argument("--epochs", type=int, help=f"default: {Plan.epochs}; with one-pass an epoch is {one_pass.ROUND} batches, {one_pass.Plan().epochs} by default")
     parser.add_argument("--bfloat16", action="store_true", help="with one-pass: compute with 16 bits, on processors that can")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     options = parser.parse_args(arguments)

@@ -1,8 +1,6 @@
 """Training the detector of `common.detection.network`: on FDDB alone for the ten folds; with a teacher and more photos for the weights that the kit carries."""
 
 from dataclasses import dataclass
-from itertools import compress
-from zlib import crc32
 
 import numpy as np
 
@@ -232,13 +230,13 @@ def fit_detector(album, plan=Plan(), callbacks=(), verbose=True, begin=None):
     return network.folded(model)
 
 
-def fit_on_fddb(records, plan=Plan(), callbacks=(), verbose=True, begin=None):
-    """Train on photos of FDDB and nothing else but photos without people; calibrate on one of 32, which is kept back: of a photo always the same.
+def fit_on_fddb(records, plan=Plan(), callbacks=(), verbose=True):
+    """Train on photos of FDDB and nothing else but photos without people; calibrate on every 32nd of them, which is kept back.
 
     Parameters
     ----------
     records : sequence of RegionDetector.fddb.reading.FddbPhoto
-    plan, callbacks, verbose, begin
+    plan, callbacks, verbose
         See `fit_detector`.
 
     Returns
@@ -253,10 +251,11 @@ def fit_on_fddb(records, plan=Plan(), callbacks=(), verbose=True, begin=None):
     """
     if len(records) < 2 * HELD_OUT:
         raise ValueError(f"{len(records)} photos are too few to train on and to calibrate with; expected at least {2 * HELD_OUT}")
-    apart = [crc32(record.name.encode()) % HELD_OUT == plan.seed % HELD_OUT for record in records]
-    held_out = list(compress(records, apart))
-    album = samples.Album([(read_photo(record.path), labelled(record.ellipses)) for record, away in zip(records, apart) if not away], samples.without_people())
-    model = fit_detector(album, plan, callbacks, verbose, begin)
+    order = np.random.default_rng(plan.seed).permutation(len(records))
+    held_out = [records[k] for k in order[::HELD_OUT]]
+    album = samples.Album([(read_photo(records[k].path), labelled(records[k].ellipses)) for k in np.setdiff1d(order, order[::HELD_OUT])],
+                          samples.without_people())
+    model = fit_detector(album, plan, callbacks, verbose)
     for _ in range(CALIBRATIONS):
         calibrate(model, *judged(network.looking(compiled(model)), held_out))
     return model
