@@ -28,7 +28,7 @@ SHARE = 0.8  # weight of these looks in the points; the one pass has the rest: w
 
 
 def generate_refiner(widths=WIDTHS, normalised=True):
-    """The network, 0.17 million parameters.
+    """The network, 0.14 million parameters.
 
     Parameters
     ----------
