@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from common.device import give_back_memory
 from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, heat_maps
 from RegionDetector.model import copy_weights, fit, get_checkpoint
 from RegionDetector.samples import cut, false_alarms
@@ -89,6 +88,5 @@ def hard_negative(
             history = fit(base_model, datagen, X, Y, X_val, Y_val, epochs=epochs, lr=lr, seed=seed + turn + 1, verbose=verbose)
             base_model.load_weights(get_checkpoint(history))
             del X, Y  # the next round's are made before these would be given up
-            give_back_memory()
     copy_weights(base_model, fcnn_model)
     return mined

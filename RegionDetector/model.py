@@ -261,14 +261,10 @@ def batches(datagen, X, Y, seed=0):
     """
     import tensorflow as tf
 
-    patches, answers = np.asarray(X), tf.constant(Y, dtype="float32")
-
-    def taken(numbers):
-        return patches[numbers].astype(np.float32)
+    patches, answers = tf.constant(X), tf.constant(Y, dtype="float32")
 
     def change(numbers):
-        # by NumPy: as a constant, TensorFlow would keep a second copy of them all, and a third while it makes it
-        x = tf.ensure_shape(tf.numpy_function(taken, [numbers], tf.float32), (None, *patches.shape[1:]))
+        x = tf.cast(tf.gather(patches, numbers), tf.float32)
         # layer by layer: as a whole, Keras would call them on its own backend, which cannot look into TensorFlow's data
         for layer in getattr(datagen, "layers", [datagen] if datagen is not None else []):
             x = layer(x, training=True)
