@@ -17,19 +17,17 @@ from remembered import remembered_descriptors, remembered_maps  # noqa: F401, fi
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kit")
 
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
 
 
 def pytest_collection_finish(session):
-    """Python that runs many files looks for garbage less often, and not in what was imported: that took a fifth of the time."""
+    """Python that runs many files looks for garbage less often, and not in what was imported: that took a fifth of the time of some."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         from common import device
 
         device.prepare()
         gc.set_threshold(100_000, 50, 1000)
-
-
-ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +47,7 @@ def fddb_folder(fddb_if_there):
 
 @pytest.fixture
 def simple_steps(monkeypatch):
-    """Networks of all sizes by plain gradient descent, where it is enough that a step is made: AdamW with all that is asked of it takes six seconds to begin."""
+    """The one pass and its second stage are trained by plain gradient descent, where it is enough that a step is made: AdamW with all that is asked of it takes six seconds to begin."""
     import keras
 
     from RegionDetector.one_pass import refining, training

@@ -18,7 +18,7 @@ def _network(model, what):
 
 
 def _answer(model, images, what, compiled=False):
-    """A model's answers to some images; `compiled`: by `predict`, as the notebook's cells get them. One call layer by layer takes a tenth of the time."""
+    """A model's answers to some images; `compiled`: by `predict`, as the notebook's cells get them. A single call spares the compiling."""
     import keras
 
     images = np.asarray(images, np.float32)
