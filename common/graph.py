@@ -9,6 +9,7 @@ from matplotlib import patches, patheffects
 from matplotlib import pyplot as plt
 
 from common.boxes import as_boxes
+from common.pictures.image_grid import image_grid
 from common.pictures.words import described
 from common.scores import auc, best_match
 
@@ -22,15 +23,6 @@ def picture(image):
     if image.dtype == np.uint8:
         return image
     return np.clip(image / (255 if image.max(initial=0) > 1.5 else 1), 0, 1)
-
-
-def _grid(n_cols, n_rows, width=2.6, height=2.6, title=None):
-    figure, axes = plt.subplots(n_rows, n_cols, figsize=(width * n_cols, height * n_rows), squeeze=False, layout="constrained")
-    for ax in axes.flat:
-        ax.set_axis_off()
-    if title:
-        figure.suptitle(title)
-    return figure, axes
 
 
 def _pick(count, wanted, seed):
@@ -48,7 +40,7 @@ def visualize_samples(data, n_cols=10, n_rows=2, title=None, seed=0):
     seed : int
         Which ones; the same seed shows the same patches.
     """
-    figure, axes = _grid(n_cols, n_rows, 1.0, 1.05, title)
+    figure, axes = image_grid(n_rows, n_cols, 1.0, 1.0, title)
     chosen = _pick(len(data), n_cols * n_rows, seed)
     for ax, i in zip(axes.flat, chosen):
         ax.imshow(picture(data[i]))
@@ -127,7 +119,7 @@ def visualize_bboxes(
     if matching:
         matched, false_negative, _ = best_match(pred, true, confidence, iou_threshold)
         hits, missed = {p for _, p in matched}, set(false_negative)
-    figure, axes = _grid(n_cols, n_rows, title=title)
+    figure, axes = image_grid(n_rows, n_cols, 2.6, 2.6, title)
     for ax, i in zip(axes.flat, chosen):
         image = picture(images[i])
         ax.imshow(image if shapes is None else image[: shapes[i][0], : shapes[i][1]])
@@ -183,7 +175,7 @@ def visualize_worst(images, pred_bboxes, true_bboxes, decision_function, shapes,
     rows = [(invented, pred, *FALSE_ALARM, f"surest of {len(invented)} false alarms"), (hits, pred, *HIT, f"least sure of {len(hits)} hits"),
             (missed, true, None, None, f"{len(missed)} missed faces")]  # fmt: skip
     rows = [row for row in rows if row[0]]
-    figure, axes = _grid(n_cols, max(len(rows), 1), 1.25, 1.4, title)
+    figure, axes = image_grid(max(len(rows), 1), n_cols, 1.25, 1.6, title, above=9, below=8)
     for line, (which, boxes, color, style, name) in zip(axes, rows):
         line[0].set_title(name, fontsize=9, loc="left")
         for ax, k in zip(line, which[:n_cols]):
@@ -194,7 +186,7 @@ def visualize_worst(images, pred_bboxes, true_bboxes, decision_function, shapes,
                 draw_missed(ax, [box - corner])
                 continue
             draw_boxes(ax, [box - corner], color, style)
-            ax.text(0.5, -0.02, f"{decision[k]:.1f}", transform=ax.transAxes, ha="center", va="top", fontsize=8, color="black")
+            ax.set_xlabel(f"{decision[k]:.1f}", fontsize=8)
     if not rows:
         figure.text(0.5, 0.5, "no box was kept, and no face missed", ha="center")
     described(figure, f"Cut-outs of mistakes{': ' + title if title else ''}. In rows: {'; '.join(row[-1] for row in rows) or 'none'}.")
@@ -217,7 +209,12 @@ def visualize_heatmap(images, heatmap, n_cols=5, n_rows=1, others=None, names=("
     """
     kinds = [heatmap, *(others or [])]
     rows = 1 + len(kinds)
-    figure, axes = _grid(n_cols, rows * n_rows, 2.2, 2.2, title)
+    # colour bars want Axes of their own
+    figure, axes = plt.subplots(rows * n_rows, n_cols, figsize=(2.2 * n_cols, 2.2 * rows * n_rows), squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    if title:
+        figure.suptitle(title)
     for i in range(min(n_cols * n_rows, len(images))):
         block, col = divmod(i, n_cols)
         axes[block * rows, col].imshow(picture(images[i]))

@@ -165,53 +165,77 @@ class Box:
     box, landmarks, found = np.array([5, 5, 25, 15.0]), np.full((5, 2), 10.0), True
 
 
-def pictures(figure):
+def drawn(figure):
     import matplotlib.pyplot as plt
 
     figure.canvas.draw()
     plt.close(figure)
-    return [ax for ax in figure.axes if ax.images]
+    return figure.axes[0]
 
 
 def titles(figure):
-    return [ax.get_title() for ax in pictures(figure)]
+    return [text.get_text() for text in drawn(figure).texts]
 
 
 def test_people_with_their_names():
-    assert titles(people_plots.visualize({"1": PHOTO, "2": PHOTO}, {"1": "Ann", "2": "Bob_Long"})) == ["Ann", "Bob Long"]
-    assert len(pictures(people_plots.visualize([PHOTO] * 50, most=10))) == 10
+    assert titles(people_plots.visualize({"1": PHOTO, "2": PHOTO}, {"1": "Ann", "2": "Bob_$Long$"})) == ["Ann", "Bob $Long$"]
+    assert len(drawn(people_plots.visualize([PHOTO] * 50, most=10)).images) == 10
 
 
 def test_found_faces_have_a_box_and_stay_inside_the_photo():
-    axes = pictures(people_plots.visualize_faces([PHOTO, PHOTO], [[Box, Box], []], ["two", "none"]))
-    assert [len(ax.patches) for ax in axes] == [2, 0] and axes[0].get_xlim() == (-0.5, 19.5)
+    figure = people_plots.visualize_faces([PHOTO, PHOTO], [[Box, Box], []], ["two", "none"])
+    ax = drawn(figure)
+    photo = ax.images[0].get_window_extent()
+    for box in ax.patches:
+        np.testing.assert_allclose(box.get_clip_box().extents, photo.extents, atol=1e-6)
+        corners = box.get_transform().transform(box.get_path().vertices)
+        # rows 5 to 25, columns 5 to 15 of a photo of 30 x 20 pixels, the middle of the first one at 0
+        np.testing.assert_allclose(corners.min(axis=0), [photo.x0 + 5.5 / 20 * photo.width, photo.y1 - 25.5 / 30 * photo.height])
+    assert len(ax.patches) == 2
 
 
 def test_before_and_after():
-    assert len(pictures(people_plots.visualize_alignment([PHOTO] * 3, [PHOTO] * 3, np.zeros((5, 2))))) == 6
+    ax = drawn(people_plots.visualize_alignment([PHOTO] * 3, [PHOTO] * 3, np.zeros((5, 2))))
+    assert len(ax.images) == 6
+    for points, crop in zip(ax.collections, ax.images[1::2]):  # the middle of the first pixel of each crop below
+        extent = crop.get_window_extent()
+        at = points.get_offset_transform().transform(points.get_offsets())
+        np.testing.assert_allclose(at, np.tile([extent.x0 + extent.width / 40, extent.y1 - extent.height / 60], (5, 1)))
 
 
 def test_right_and_wrong_neighbours_differ_by_sign_and_by_colour():
-    axes = pictures(people_plots.visualize_neighbors([[(PHOTO, "Ann", 0), (PHOTO, "Ann", 0.25), (PHOTO, "Bob", 0.5)], [(PHOTO, "Bob", 0)]]))
-    assert [ax.get_title() for ax in axes] == ["Ann", "✓ Ann\n0.25", "✗ Bob\n0.50", "Bob"]
-    assert [ax.title.get_color() for ax in axes[1:3]] == [people_plots.SAME, people_plots.OTHER]
+    texts = drawn(people_plots.visualize_neighbors([[(PHOTO, "Ann", 0), (PHOTO, "Ann", 0.25), (PHOTO, "Bob", 0.5)], [(PHOTO, "Bob", 0)]])).texts
+    assert [text.get_text() for text in texts] == ["Ann", "✓ Ann\n0.25", "✗ Bob\n0.50", "Bob"]
+    assert [text.get_color() for text in texts[1:3]] == [people_plots.SAME, people_plots.OTHER]
 
 
 def test_a_film_strip_shows_every_vote():
     votes = [(0, "Ann", 0.2), (2, "Bob", 0.4)]
     figure = people_plots.visualize_film([([PHOTO] * 3, votes, "Ann", "Ann"), ([PHOTO], [], "Bob", "Ann")])
-    assert titles(figure) == ["✓ Ann\n0.20", "no face", "✗ Bob\n0.40", "no face"]
-    assert "it is Ann" in figure.axes[3].get_ylabel() and "right" in figure.axes[0].get_ylabel()
+    assert titles(figure) == ["✓ Ann\n0.20", "no face", "✗ Bob\n0.40", "Ann\n(right)", "no face", "Bob\n(it is Ann)"]
+    assert len(figure.axes[0].patches) == 4, "frames"
+
+
+def test_pictures_of_all_shapes_lie_in_their_places_and_no_words_lie_on_them():
+    shapes = [(20, 20), (4, 90), (70, 3), (1, 1), (33, 34)]
+    figure = people_plots.visualize([np.zeros((*shape, 3), np.uint8) for shape in shapes], ["Ann Bob Carl"] * 5, columns=3, title="A title")
+    ax = drawn(figure)
+    pictures = [image.get_window_extent() for image in ax.images]
+    for shape, one in zip(shapes, pictures):
+        assert one.height / one.width == pytest.approx(shape[0] / shape[1])
+        assert figure.bbox.x0 <= one.x0 < one.x1 <= figure.bbox.x1 and figure.bbox.y0 <= one.y0 < one.y1 <= figure.bbox.y1
+        assert sum(one.overlaps(other) for other in pictures) == 1
+        assert not any(one.overlaps(text.get_window_extent()) for text in (*ax.texts, *figure.texts))
 
 
 def test_a_confusion_of_many_people_shows_those_with_mistakes():
     counts = np.diag(np.full(30, 5))
     counts[3, 7] = 1
     figure = people_plots.plot_confusion([f"p{i}" for i in range(30)], counts)
-    (ax,) = pictures(figure)
+    ax = drawn(figure)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["p3", "p7"]
     assert "all 150 answers" in people_plots.plot_confusion([f"p{i}" for i in range(30)], np.diag(np.full(30, 5))).axes[0].texts[0].get_text()
-    assert len(pictures(people_plots.plot_confusion(["a", "b"], np.eye(2, dtype=int)))) == 1
+    assert len(drawn(people_plots.plot_confusion(["a", "b"], np.eye(2, dtype=int))).images) == 1
 
 
 def test_curves_and_maps():
@@ -219,8 +243,7 @@ def test_curves_and_maps():
     figures = [people_plots.plot_distances(rng.random(50), 1 + rng.random(80), 0.9), people_plots.plot_choice([1, 3], {"a": [0.9, 1.0], "b": [0.8, 0.7]}),
                people_plots.plot_accept_curve([0, 0.5, 1], [0.2, 0.9, 1.0], (0.5, 0.9)), people_plots.visualize_descriptors(rng.random((20, 5)), ["a", "b"] * 10)]
     for figure in figures:
-        pictures(figure)
-        assert figure.axes[0].get_title()
+        assert drawn(figure).get_title()
     labels = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
     assert labels[-1] == "threshold 0.900" or "threshold 0.900" in labels
     assert {text.get_text() for text in figures[3].axes[0].texts} == {"a", "b"}

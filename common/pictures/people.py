@@ -8,22 +8,15 @@ Photos are RGB uint8, boxes [min_row, min_col, max_row, max_col], landmarks (row
 
 import numpy as np
 
+from common.pictures.image_grid import image_grid
 from common.pictures.words import described
 
 SAME, OTHER, MARK = "#00795A", "#C24E00", "#0065A8"  # a little darker than Okabe and Ito have them: they colour text
 
 
-def _grid(count, columns, size, title="", shape=1.0):
-    import matplotlib.pyplot as plt
-
+def _grid(count, columns, size, title="", shape=1.0, **margins):
     columns = max(1, min(columns, count))
-    rows = max(1, -(-count // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * size, rows * size * shape), squeeze=False, layout="constrained")
-    for ax in axes.flat:
-        ax.axis("off")
-    if title:
-        figure.suptitle(title, parse_math=False)  # a name may hold dollar signs
-    return figure, axes
+    return image_grid(max(1, -(-count // columns)), columns, size, size * shape, title, **margins)
 
 
 def _photo(ax, image, title="", colour="black", size=9):
@@ -57,7 +50,7 @@ def visualize(images, labels=None, columns=8, most=24, title=""):
     title : str
     """
     keys = list(images)[:most] if isinstance(images, dict) else range(min(most, len(images)))
-    figure, axes = _grid(len(keys), columns, 1.4, title, shape=1.15)
+    figure, axes = _grid(len(keys), columns, 1.4, title, shape=1.15, above=0 if labels is None else 8)
     for ax, key in zip(axes.flat, keys):
         _photo(ax, images[key], "" if labels is None else short(labels[key]), size=8)
     names = [] if labels is None else list(dict.fromkeys(short(labels[key]) for key in keys))
@@ -76,17 +69,14 @@ def visualize_faces(images, faces, titles=None, columns=6, title=""):
     """
     from matplotlib.patches import Rectangle
 
-    figure, axes = _grid(len(images), columns, 1.9, title, shape=1.1)
+    figure, axes = _grid(len(images), columns, 1.9, title, shape=1.1, above=0 if titles is None else 9)
     for i, (ax, image, found) in enumerate(zip(axes.flat, images, faces)):
         _photo(ax, image, titles[i] if titles is not None else "")
         for j, face in enumerate(found):
             top, left, bottom, right = face.box
             colour = (SAME if j == 0 else MARK) if face.found else OTHER
-            ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, lw=1.8, ec=colour,
-                                   ls="-" if face.found else "--"))
+            ax.add_artist(Rectangle((left, top), right - left, bottom - top, fill=False, lw=1.8, ec=colour, ls="-" if face.found else "--"))
             ax.scatter(*np.asarray(face.landmarks).T[::-1], s=9, color="yellow", edgecolors="black", linewidths=0.4)
-        ax.set_xlim(-0.5, image.shape[1] - 0.5)
-        ax.set_ylim(image.shape[0] - 0.5, -0.5)
     every = [face for found in faces for face in found]
     return described(figure, f"{len(images)} photos{': ' + title if title else ''}. Drawn are {len(every)} boxes with five landmarks each; "
                              f"{sum(not face.found for face in every)} of the boxes are a guess.")
@@ -119,7 +109,7 @@ def visualize_neighbors(rows, title="", columns=None):
         Picture, name and distance; the first of a row is the face asked about (its distance is not shown).
     """
     width = columns or max(len(row) for row in rows)
-    figure, axes = _grid(len(rows) * width, width, 1.4, title, shape=1.2)
+    figure, axes = _grid(len(rows) * width, width, 1.4, title, shape=1.2, above=2 * 8)
     for line, row in zip(axes, rows):
         for ax, (image, name, distance) in zip(line, row):
             asked = ax is line[0]
@@ -261,7 +251,7 @@ def visualize_film(clips, title="", columns=10):
     """
     width = min(columns, max(len(frames) for frames, *_ in clips))
     tallest = max(frame.shape[0] / frame.shape[1] for frames, *_ in clips for frame in frames[:1])
-    figure, axes = _grid(len(clips) * width, width, 1.25, title, shape=tallest + 0.36)
+    figure, axes = _grid(len(clips) * width, width, 1.25, title, shape=tallest + 0.3, above=2 * 7, left=0.45)
     for line, (frames, votes, answer, truth) in zip(axes, clips):
         votes = {number: (name, distance) for number, name, distance in votes}
         for ax, t in zip(line, np.unique(np.linspace(0, len(frames) - 1, min(width, len(frames))).round().astype(int))):
@@ -269,10 +259,7 @@ def visualize_film(clips, title="", columns=10):
             colour = "#888888" if name is None else SAME if name == truth else OTHER
             sign = "" if name is None else "✓ " if name == truth else "✗ "
             _photo(ax, frames[t], "no face" if name is None else f"{sign}{short(name, 11)}\n{distance:.2f}", colour, size=7)
-            ax.axis("on")
-            ax.set(xticks=[], yticks=[])
-            for side in ax.spines.values():
-                side.set(color=colour, linewidth=2)
+            ax.set_frame(colour)
         right = "right" if answer == truth else f"it is {short(truth)}"
         line[0].set_ylabel(f"{short(answer, 14)}\n({right})", fontsize=8, color=SAME if answer == truth else OTHER, parse_math=False)
     told = [f"{short(truth)} is called {short(answer)}, {sum(name == truth for _, name, _ in votes)} of {len(votes)} votes are right" for _, votes, answer, truth in clips]
