@@ -47,7 +47,7 @@ class FourierConvolution(keras.layers.Layer):
         mirrored = np.where(np.arange(half) % (TILE // 2) == 0, 1, 2)  # times that a frequency of the half stands for
         self.rows = _float(np.concatenate([forward[:half].real, forward[:half].imag]))
         self.cols = _float(_complex(forward))
-        # 55 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy, and so would zeros to begin with
+        # 28 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy, and so would zeros to begin with
         spectrum = _spectrum(kernel, half)
         self.spectrum = self.add_weight(name="spectrum", shape=spectrum.shape, dtype="float32", trainable=False,
                                         initializer=lambda shape, dtype: ops.convert_to_tensor(spectrum, dtype))
@@ -71,8 +71,9 @@ class FourierConvolution(keras.layers.Layer):
         x = ops.reshape(ops.transpose(x, (2, 0, 3, 1, 4, 5)), (half, count * down * across, 2 * TILE, channels))
         x = ops.reshape(ops.matmul(self.cols, x), (half, count * down * across, 2, TILE, channels))
         # there, a convolution is one product of matrices for each frequency
-        x = ops.reshape(ops.transpose(x, (0, 3, 1, 2, 4)), (half, TILE, count * down * across, 2 * channels))
-        x = ops.reshape(ops.matmul(x, self.spectrum), (half, TILE, count * down, across, 2, filters))
+        x = ops.reshape(ops.transpose(x, (0, 3, 1, 2, 4)), (half, TILE, count * down * across * 2, channels))
+        x = ops.reshape(ops.matmul(x, self.spectrum), (half, TILE, count * down, across, 2, 2, filters))
+        x = ops.stack([x[..., 0, 0, :] - x[..., 1, 1, :], x[..., 0, 1, :] + x[..., 1, 0, :]], axis=4)
         # and back, without the part of each tile that the next one answers for
         x = ops.reshape(ops.transpose(x, (2, 0, 3, 4, 1, 5)), (count * down, half, across, 2 * TILE, filters))
         x = ops.reshape(ops.matmul(self.cols_back, x), (count * down, half, across, 2, step_col, filters))
@@ -90,13 +91,13 @@ def _float(values):
 
 
 def _spectrum(kernel, half):
-    """The conjugate of a kernel's two-dimensional transform, (half, TILE, 2 C, 2 F); column by column, as the whole in complex numbers takes 400 MB."""
+    """The conjugate of a kernel's two-dimensional transform, real and imaginary parts side by side, (half, TILE, C, 2 F); column by column, as the whole in complex numbers takes 400 MB."""
     channels, filters = kernel.shape[2:]
-    spectrum = np.empty((half, TILE, 2 * channels, 2 * filters), np.float32)
+    spectrum = np.empty((half, TILE, channels, 2 * filters), np.float32)
     for col in range(TILE):
         across = np.tensordot(np.exp(-2j * np.pi * col / TILE * np.arange(kernel.shape[1])), kernel, (0, 1))
         part = np.conj(np.fft.fft(across, TILE, axis=0))[:half]
-        spectrum[:, col] = _complex(np.swapaxes(part, -1, -2)).swapaxes(-1, -2)
+        spectrum[:, col] = np.concatenate([part.real, part.imag], axis=-1)
     return spectrum
 
 
