@@ -111,13 +111,13 @@ def test_nobody_is_in_two_splits():
 
 def test_only_the_people_of_a_split_are_pasted(monkeypatch):
     seen = {}
-    cut_out = demo_scenes.cut_out_heads
+    heads = demo_scenes.Heads
 
     def spy(faces):
         seen[split] = {face.tobytes() for face in faces}
-        return cut_out(faces[:3])
+        return heads(faces)
 
-    monkeypatch.setattr(demo_scenes, "cut_out_heads", spy)
+    monkeypatch.setattr(demo_scenes, "Heads", spy)
     for split in SPLITS:
         first(split, 0, 1)
     assert {split: len(seen[split]) for split in SPLITS} == {"train": 240, "val": 80, "test": 80}

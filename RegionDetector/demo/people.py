@@ -18,50 +18,71 @@ DECOY_SHARES = (0.55, 0.35, 0.06, 0.04)
 Head = namedtuple("Head", "grey alpha inner center size")
 
 
-def cut_out_heads(faces):
-    """Find the head in every ORL picture: its soft mask, its place and its size.
+class Heads:
+    """The heads of ORL pictures, each cut out when it is first asked for: a few scenes need a few heads, and threads cut them out side by side.
+
+    Parameters
+    ----------
+    faces : ndarray of uint8, shape (N, 112, 92)
+    """
+
+    def __init__(self, faces):
+        self._faces, self._made = faces, [None] * len(faces)
+
+    def __len__(self):
+        return len(self._faces)
+
+    def __getitem__(self, number):
+        if self._made[number] is None:
+            self._made[number] = cut_out_head(self._faces[number])
+        return self._made[number]
+
+
+def cut_out_head(face):
+    """Find the head in an ORL picture: its soft mask, its place and its size.
 
     The skin is found with GrabCut (Rother et al. 2004) on half the resolution; an oval adds the hair,
     which GrabCut takes for background. Jaws keep their own outline, because the oval counts only above.
 
     Parameters
     ----------
-    faces : ndarray of uint8, shape (N, 112, 92)
+    face : ndarray of uint8, shape (112, 92)
 
     Returns
     -------
-    list of Head
+    Head
     """
-    rows, cols = np.mgrid[: faces.shape[1] // 2, : faces.shape[2] // 2]
+    labels, models = _guess(face.shape), np.zeros((2, 1, 65))
+    small = cv2.cvtColor(cv2.resize(face, labels.shape[::-1], interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    cv2.setRNGSeed(0)  # GrabCut starts from k-means, which draws from OpenCV's own generator
+    cv2.grabCut(small, labels, None, models[0], models[1], 3, cv2.GC_INIT_WITH_MASK)
+    skin = cv2.resize((labels & 1).astype(np.float32), face.shape[::-1])
+    # the pictures cut many a head off at the hair: ten more rows of it give the oval its dome
+    rows, cols = np.mgrid[-10 : face.shape[0], : face.shape[1]].astype(np.float32)
+    skin = cv2.GaussianBlur(cv2.copyMakeBorder(skin, 10, 0, 0, 0, cv2.BORDER_CONSTANT), (0, 0), 2.5)
+    grey = cv2.copyMakeBorder(face.astype(np.float32), 10, 0, 0, 0, cv2.BORDER_REPLICATE)
+    inside = np.flatnonzero(skin[40:105].mean(0) > 0.4)
+    middle = (inside[0] + inside[-1]) / 2
+    box_width = np.clip(inside[-1] - inside[0] + 6, 72, 86)
+    across = (cols - middle) / (box_width / 2 + 1)
+    oval = np.abs(across) ** 2.6 + np.abs((rows - 57) / 63) ** 2.6
+    hair = np.clip((1 - oval) * 4, 0, 1) * np.clip((62 - rows) / 16, 0, 1)
+    frame = np.clip((rows[-1, 0] - 2 - rows) / 8, 0, 1) * np.clip((45.5 - np.abs(cols - 45.5)) / 4, 0, 1)
+    alpha = np.maximum(skin, hair) * frame
+    inner = np.clip((0.88 - np.hypot(across, (rows - 58) / 54)) * 7, 0, 1)
+    # the wall beside the hair becomes hair
+    grey = _even_out(grey, skin) * (1 - 0.6 * np.clip(hair - skin, 0, 1))
+    return Head(grey, alpha, inner, (71.0, middle), (90.0, box_width))
+
+
+def _guess(shape):
+    """Where GrabCut begins to look for skin, on half the resolution of a picture."""
+    rows, cols = np.mgrid[: shape[0] // 2, : shape[1] // 2]
     radius = np.hypot((cols - 22.5) / 23, (rows - 29) / 30)
     guess = np.where(radius < 0.95, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     guess[radius < 0.6] = cv2.GC_FGD
     guess[:2], guess[:, :2], guess[:, -2:] = (cv2.GC_BGD,) * 3
-    # the pictures cut many a head off at the hair: ten more rows of it give the oval its dome
-    rows, cols = np.mgrid[-10 : faces.shape[1], : faces.shape[2]].astype(np.float32)
-    heads = []
-    for face in faces:
-        small = cv2.resize(face, guess.shape[::-1], interpolation=cv2.INTER_AREA)
-        labels, models = guess.copy(), np.zeros((2, 1, 65))
-        cv2.setRNGSeed(0)  # GrabCut starts from k-means, which draws from OpenCV's own generator
-        small = cv2.cvtColor(small, cv2.COLOR_GRAY2BGR)
-        cv2.grabCut(small, labels, None, models[0], models[1], 3, cv2.GC_INIT_WITH_MASK)
-        skin = cv2.resize((labels & 1).astype(np.float32), face.shape[::-1])
-        skin = cv2.GaussianBlur(cv2.copyMakeBorder(skin, 10, 0, 0, 0, cv2.BORDER_CONSTANT), (0, 0), 2.5)
-        grey = cv2.copyMakeBorder(face.astype(np.float32), 10, 0, 0, 0, cv2.BORDER_REPLICATE)
-        inside = np.flatnonzero(skin[40:105].mean(0) > 0.4)
-        middle = (inside[0] + inside[-1]) / 2
-        box_width = np.clip(inside[-1] - inside[0] + 6, 72, 86)
-        across = (cols - middle) / (box_width / 2 + 1)
-        oval = np.abs(across) ** 2.6 + np.abs((rows - 57) / 63) ** 2.6
-        hair = np.clip((1 - oval) * 4, 0, 1) * np.clip((62 - rows) / 16, 0, 1)
-        frame = np.clip((rows[-1, 0] - 2 - rows) / 8, 0, 1) * np.clip((45.5 - np.abs(cols - 45.5)) / 4, 0, 1)
-        alpha = np.maximum(skin, hair) * frame
-        inner = np.clip((0.88 - np.hypot(across, (rows - 58) / 54)) * 7, 0, 1)
-        # the wall beside the hair becomes hair
-        grey = _even_out(grey, skin) * (1 - 0.6 * np.clip(hair - skin, 0, 1))
-        heads.append(Head(grey, alpha, inner, (71.0, middle), (90.0, box_width)))
-    return heads
+    return guess
 
 
 def _even_out(grey, mask):

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from common.device import cores
 from common.orl import orl_faces
-from RegionDetector.demo.people import add_body, add_head, cut_out_heads, faceless, skin_colors
+from RegionDetector.demo.people import Heads, add_body, add_head, faceless, skin_colors
 
 CANVAS = 176
 COUNTS = {"train": 918, "val": 306, "test": 307}
@@ -214,7 +214,7 @@ def _maker(split, seed):
     if split not in COUNTS:
         raise ValueError(f"Expected one of {', '.join(COUNTS)} as split of the demo scenes, got {split!r}.")
     images, person = orl_faces()
-    heads = cut_out_heads(images[np.isin(person, people_of(split))])
+    heads = Heads(images[np.isin(person, people_of(split))])
     parts = photo_parts(split)
     start = np.random.SeedSequence([seed, list(COUNTS).index(split)])
     return lambda stream: _make_scene(np.random.default_rng(stream), heads, parts), start.spawn(COUNTS[split])
