@@ -56,7 +56,7 @@ def simple_steps(monkeypatch):
         monkeypatch.setattr(module, "optimizer", lambda steps, lr: keras.optimizers.SGD(lr))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
     """A sandbox for submissions, with a copy of the kit."""
     from common.grading.sandbox import Sandbox

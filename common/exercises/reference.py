@@ -20,11 +20,17 @@ def load(path):
 
 
 @lru_cache(maxsize=64)
+def _tree(module):
+    """A module's statements, and their lines."""
+    text = inspect.getsource(importlib.import_module(module))
+    return ast.parse(text).body, text.split("\n")
+
+
+@lru_cache(maxsize=64)
 def _definitions(module):
     """What a module defines at its top: name to (its lines, names that they use)."""
-    text = inspect.getsource(importlib.import_module(module))
-    lines, found = text.split("\n"), {}
-    for node in ast.parse(text).body:
+    (body, lines), found = _tree(module), {}
+    for node in body:
         names = [node.name] if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else (
             [n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)] if isinstance(node, ast.Assign) else [])
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
@@ -33,10 +39,10 @@ def _definitions(module):
     return found
 
 
+@lru_cache(maxsize=64)
 def _imported(module):
     """Names that a module imports: name to (module, name there)."""
-    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
-    return {a.asname or a.name: (node.module, a.name) for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    return {a.asname or a.name: (node.module, a.name) for node in _tree(module)[0] if isinstance(node, ast.ImportFrom) for a in node.names}
 
 
 def _used(answer, modules):
@@ -77,7 +83,7 @@ def _imports(modules, text):
     hidden = answer_names()
     lines = []
     for module in modules:
-        for node in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+        for node in _tree(module)[0]:
             if isinstance(node, ast.Import):
                 wanted = [a for a in node.names if (a.asname or a.name.partition(".")[0]) in used]
                 lines += [ast.unparse(ast.Import(wanted))] if wanted else []
