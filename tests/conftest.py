@@ -30,6 +30,14 @@ def pytest_collection_finish(session):
         gc.set_threshold(100_000, 50, 1000)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Nor in what earlier files left behind, which Keras and TensorFlow never let go."""
+    if "PYTEST_XDIST_WORKER" in os.environ and nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def fddb_if_there():
     """The real FDDB's folder, or None."""
