@@ -42,11 +42,36 @@ def home(tmp_path_factory):
     return home
 
 
+def programs(folder, **scripts):
+    """The environment of a computer that has these programs, and nothing else but what scripts need."""
+    folder.mkdir()
+    for name in ("bash", "sh", "dirname", "env", "cat", "chmod"):
+        (folder / name).symlink_to(shutil.which(name))
+    for name, text in scripts.items():
+        (folder / name.replace("_", ".", 1).replace("apt.get", "apt-get")).write_text(f"#!/bin/sh\n{text}\n")
+    for path in folder.iterdir():
+        path.is_symlink() or path.chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+PYTHON = f'exec {sys.executable} "$@"'
+
+
 @posix
-def test_set_up_takes_the_lock(home):
-    """With the environment there already, it is left as it is; the script runs to its end."""
-    subprocess.run([home / "source" / "setup.sh"], check=True, cwd="/", timeout=120)
+def test_set_up_takes_the_lock_and_the_first_python_that_can(home, tmp_path):
+    """With the environment there already, it is left as it is; the script runs to its end, and installs nothing where a Python will do."""
+    env = programs(tmp_path / "bin", python3_13="exit 127", python3_12='case "$*" in *ensurepip*) exit 1;; esac', python3_11=PYTHON, apt_get=f"touch {tmp_path}/asked")
+    subprocess.run([home / "source" / "setup.sh"], check=True, cwd="/", timeout=120, env=env)
+    assert not (tmp_path / "asked").exists()
     assert not any("__pycache__" in p.parts for p in map(Path, zipfile.ZipFile(home / "a.zip").namelist()))
+
+
+@posix
+def test_where_no_python_will_do_one_is_installed(home, tmp_path):
+    lacking = f"case \"$*\" in *python3.12*) exit 100;; *python3.11*) echo '#!/bin/sh' > {tmp_path}/bin/python3.11; echo '{PYTHON}' >> {tmp_path}/bin/python3.11; chmod 755 {tmp_path}/bin/python3.11;; esac"
+    env = programs(tmp_path / "bin", apt_get=f"echo \"$@\" >> {tmp_path}/asked; {lacking}")
+    subprocess.run([home / "source" / "setup.sh"], check=True, cwd="/", timeout=120, env=env)
+    assert (tmp_path / "asked").read_text().splitlines() == ["update", "install -y python3.12 python3.12-venv", "install -y python3.11 python3.11-venv"]
 
 
 @posix

@@ -24,10 +24,10 @@ _SETUP = """#!/usr/bin/env bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 python=""
-for version in 3.13 3.12 3.11; do
-    if command -v "python$version" > /dev/null; then python="python$version"; break; fi
+for version in 3.13 3.12 3.11; do  # one that is found need not run, nor have what makes an environment
+    if "python$version" -c "import venv, ensurepip" 2> /dev/null; then python="python$version"; break; fi
 done
-if [ -z "$python" ] || ! "$python" -c "import venv, ensurepip" 2> /dev/null; then
+if [ -z "$python" ]; then
     apt-get update
     for version in 3.12 3.11 3.13; do
         if apt-get install -y "python$version" "python$version-venv"; then python="python$version"; break; fi
