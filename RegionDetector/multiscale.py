@@ -75,7 +75,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
             boxes, values = _windows(fcnn_model, run, photo, box_shape, min_face or FACE, least)
         found.append(np.column_stack([np.full(len(boxes), index), boxes]))
         decisions.append(values)
-    give_back_memory(rings=False)
+    give_back_memory()
     return np.concatenate(found), np.concatenate(decisions)
 
 

@@ -104,16 +104,9 @@ def _leave_what_is_there():
     gc.freeze()
 
 
-def give_back_memory(rings=True):
-    """Let the system have what the layers of a network needed while they computed: glibc keeps it otherwise, and ten notebooks share a hub.
-
-    Parameters
-    ----------
-    rings : bool
-        Look for rings of references first, which Keras' models are, and Python would take its time; False where no model has gone.
-    """
-    if rings:
-        gc.collect()
+def give_back_memory():
+    """Let the system have what the layers of a network needed while they computed: glibc keeps it otherwise, and ten notebooks share a hub."""
+    gc.collect()  # Keras' models are rings of references, and Python has time
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):  # another library or system, which has no such call

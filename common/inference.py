@@ -89,5 +89,5 @@ def in_batches(function, images, batch_size=32):
         filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
         answers.append(function(filled)[: len(batch)])
     if len(answers) > 1:
-        give_back_memory(rings=False)
+        give_back_memory()
     return np.concatenate(answers)

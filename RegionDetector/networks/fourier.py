@@ -47,11 +47,12 @@ class FourierConvolution(keras.layers.Layer):
         mirrored = np.where(np.arange(half) % (TILE // 2) == 0, 1, 2)  # times that a frequency of the half stands for
         self.rows = _float(np.concatenate([forward[:half].real, forward[:half].imag]))
         self.cols = _float(_complex(forward))
-        # 28 MB: as a weight they are there once; as a constant, each step of the graph's making would hold a copy, and so would zeros to begin with
-        spectrum = _spectrum(kernel, half)
-        self.spectrum = self.add_weight(name="spectrum", shape=spectrum.shape, dtype="float32", trainable=False,
-                                        initializer=lambda shape, dtype: ops.convert_to_tensor(spectrum, dtype))
-        self.cols_back = _float(_complex(back[: self.step[1]]))
+        # 14 MB each: as weights they are there once; as constants, each step of the graph's making would hold a copy, and so would zeros to begin with
+        self.real, self.imaginary = (
+            self.add_weight(name=name, shape=part.shape, dtype="float32", trainable=False, initializer=lambda shape, dtype, part=part: ops.convert_to_tensor(part, dtype))
+            for name, part in zip(("real", "imaginary"), _spectrum(kernel, half))
+        )
+        self.cols_back = np.split(_float(_complex(back[: self.step[1]])), 2, axis=1)
         rows_back = back[: self.step[0], :half] * mirrored
         self.rows_back = _float(np.concatenate([rows_back.real, -rows_back.imag], axis=1))
 
@@ -71,12 +72,12 @@ class FourierConvolution(keras.layers.Layer):
         x = ops.reshape(ops.transpose(x, (2, 0, 3, 1, 4, 5)), (half, count * down * across, 2 * TILE, channels))
         x = ops.reshape(ops.matmul(self.cols, x), (half, count * down * across, 2, TILE, channels))
         # there, a convolution is one product of matrices for each frequency
-        x = ops.reshape(ops.transpose(x, (0, 3, 1, 2, 4)), (half, TILE, count * down * across * 2, channels))
-        x = ops.reshape(ops.matmul(x, self.spectrum), (half, TILE, count * down, across, 2, 2, filters))
-        x = ops.stack([x[..., 0, 0, :] - x[..., 1, 1, :], x[..., 0, 1, :] + x[..., 1, 0, :]], axis=4)
+        real, imaginary = (ops.transpose(x[:, :, part], (0, 2, 1, 3)) for part in (0, 1))
+        both = (ops.matmul(real, self.real) - ops.matmul(imaginary, self.imaginary), ops.matmul(real, self.imaginary) + ops.matmul(imaginary, self.real))
         # and back, without the part of each tile that the next one answers for
-        x = ops.reshape(ops.transpose(x, (2, 0, 3, 4, 1, 5)), (count * down, half, across, 2 * TILE, filters))
-        x = ops.reshape(ops.matmul(self.cols_back, x), (count * down, half, across, 2, step_col, filters))
+        both = (ops.transpose(ops.reshape(part, (half, TILE, count * down, across, filters)), (2, 0, 3, 1, 4)) for part in both)
+        x = sum(ops.matmul(back, part) for back, part in zip(self.cols_back, both))
+        x = ops.reshape(x, (count * down, half, across, 2, step_col, filters))
         x = ops.reshape(ops.transpose(x, (0, 3, 1, 2, 4, 5)), (count * down, 2 * half, across * step_col * filters))
         x = ops.reshape(ops.matmul(self.rows_back, x), (count, down * step_row, across * step_col, filters))
         return self.activation(x[:, :out_height, :out_width] + self.bias)
@@ -91,14 +92,13 @@ def _float(values):
 
 
 def _spectrum(kernel, half):
-    """The conjugate of a kernel's two-dimensional transform, real and imaginary parts side by side, (half, TILE, C, 2 F); column by column, as the whole in complex numbers takes 400 MB."""
-    channels, filters = kernel.shape[2:]
-    spectrum = np.empty((half, TILE, channels, 2 * filters), np.float32)
+    """The conjugate of a kernel's two-dimensional transform, real and imaginary parts, each (half, TILE, C, F); column by column, as the whole in complex numbers takes 400 MB."""
+    parts = np.empty((2, half, TILE, *kernel.shape[2:]), np.float32)
     for col in range(TILE):
         across = np.tensordot(np.exp(-2j * np.pi * col / TILE * np.arange(kernel.shape[1])), kernel, (0, 1))
         part = np.conj(np.fft.fft(across, TILE, axis=0))[:half]
-        spectrum[:, col] = np.concatenate([part.real, part.imag], axis=-1)
-    return spectrum
+        parts[:, :, col] = part.real, part.imag
+    return parts
 
 
 def _complex(matrix):
