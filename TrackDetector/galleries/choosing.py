@@ -11,7 +11,7 @@ from TrackDetector.gallery import DIGEST, Gallery
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.strangers import nearest_of_others
 
-ANOTHERS = 0.75  # a photo that is unlike its person's others, and nearer to somebody else's by so much, in parts, shows that person
+OF_ANOTHER = 0.75  # a photo that is unlike its person's others, and nearer to somebody else's by so much, in parts, shows that person
 CLEAR = 0.85  # the face taken must be so much nearer to the person's other photos than the second best, in parts
 
 
@@ -157,7 +157,7 @@ def _unlike(gallery, old, dlibs):
             if len(rows) == 2:  # which of the two? the one that shows somebody else, if one does
                 worst = int(np.argmin([look_like[row][0] for row in rows]))
             away, name = look_like[rows[worst]]
-            somebody = away <= ANOTHERS * own[worst]
+            somebody = away <= OF_ANOTHER * own[worst]
             if len(rows) == 2 and (not somebody or rows[worst] < old):
                 doubts.append(unlike_doubt(gallery, rows[0], own[0], usual))
                 break
