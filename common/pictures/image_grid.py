@@ -15,10 +15,12 @@ class Place:
         Its unit is the inch, from the upper left corner.
     top, left, bottom, right : float
         Where the picture may be, in inches.
+    above, below : float
+        Inches for the words above and below it.
     """
 
-    def __init__(self, ax, top, left, bottom, right):
-        self.ax, self.limits, self.shape = ax, (top, left, bottom, right), None
+    def __init__(self, ax, top, left, bottom, right, above, below):
+        self.ax, self.limits, self.shape, self.words = ax, (top, left, bottom, right), None, (above, below)
 
     def imshow(self, image):
         """Show a picture, as large as there is room for; the AxesImage."""
@@ -31,7 +33,15 @@ class Place:
         self.shape = height, width
         self.pixels = Affine2D().translate(0.5, 0.5).scale(scale).translate(left, top) + self.ax.transData
         self.edge = Rectangle((left, top), scale * width, scale * height, fill=False, transform=self.ax.transData)
+        self._widen_axes(top - self.words[0], left, top + scale * height + self.words[1], left + scale * width)
         return self.ax.imshow(image, extent=(left, left + scale * width, top + scale * height, top))
+
+    def _widen_axes(self, top, left, bottom, right):
+        """Let the Axes show this too, and nothing that stays empty."""
+        if self.ax.images:
+            (low, high), (foot, head) = self.ax.get_xlim(), self.ax.get_ylim()
+            top, left, bottom, right = min(top, head), min(left, low), max(bottom, foot), max(right, high)
+        self.ax.set(xlim=(left, right), ylim=(bottom, top))
 
     def get_ylim(self):
         """The picture's rows, as an Axes has them."""
@@ -99,12 +109,11 @@ def image_grid(n_rows, n_cols, width, height, title="", above=0, below=0, left=0
     wide, high = left + n_cols * width, n_rows * height
     figure, ax = plt.subplots(figsize=(wide, high + (0.35 if title else 0)), layout="constrained")
     ax.set_axis_off()
-    ax.set(xlim=(0, wide), ylim=(high, 0), aspect="equal")
-    ax.set_autoscale_on(False)
+    ax.set(xlim=(0, wide), ylim=(high, 0), aspect="equal", autoscale_on=False)
     places = np.empty((n_rows, n_cols), object)
     for row, col in np.ndindex(places.shape):
         top, begin = row * height, left + col * width
-        places[row, col] = Place(ax, top + above * LINE + GAP, begin + GAP / 2, top + height - below * LINE, begin + width - GAP / 2)
+        places[row, col] = Place(ax, top + above * LINE + GAP, begin + GAP / 2, top + height - below * LINE, begin + width - GAP / 2, above * LINE, below * LINE)
     if title:
         figure.suptitle(title, parse_math=False)  # a name may hold dollar signs
     return figure, places
