@@ -226,6 +226,7 @@ def test_pictures_of_all_shapes_lie_in_their_places_and_no_words_lie_on_them():
         assert figure.bbox.x0 <= one.x0 < one.x1 <= figure.bbox.x1 and figure.bbox.y0 <= one.y0 < one.y1 <= figure.bbox.y1
         assert sum(one.overlaps(other) for other in pictures) == 1
         assert not any(one.overlaps(text.get_window_extent()) for text in (*ax.texts, *figure.texts))
+    assert all(0 < text.get_window_extent().y0 - one.y1 < 0.1 * figure.dpi for text, one in zip(ax.texts, pictures)), "a name stands right above its picture"
     alone = drawn(people_plots.visualize([np.zeros((4, 90, 3), np.uint8)], title="A title"))
     np.testing.assert_allclose(alone.get_window_extent().extents, alone.images[0].get_window_extent().extents, atol=1e-6)
 

@@ -30,7 +30,7 @@ class Place:
         (top, left, bottom, right), (height, width) = self.limits, np.shape(image)[:2]
         scale = min((bottom - top) / height, (right - left) / width)
         top, left = (top + bottom - scale * height) / 2, (left + right - scale * width) / 2
-        self.shape = height, width
+        self.shape, self.limits = (height, width), (top, self.limits[1], top + scale * height, right)
         self.pixels = Affine2D().translate(0.5, 0.5).scale(scale).translate(left, top) + self.ax.transData
         self.edge = Rectangle((left, top), scale * width, scale * height, fill=False, transform=self.ax.transData)
         self._widen_axes(top - self.words[0], left, top + scale * height + self.words[1], left + scale * width)
@@ -63,7 +63,7 @@ class Place:
         return self.ax.scatter(x, y, transform=self.pixels, **how)
 
     def set_title(self, text, loc="center", **how):
-        """Words above the picture; several lines grow upwards."""
+        """Words above the picture, or above its place if it is not there yet; several lines grow upwards."""
         top, left, _, right = self.limits
         at = (left + right) / 2 if loc == "center" else left
         return self.ax.text(at, top - GAP / 2, text, ha=loc, va="bottom", linespacing=1.1, **how)
