@@ -149,7 +149,7 @@ def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     assert len(list(out.glob("fold-*.npz"))) == len(list(out.glob("fold-*-out.txt"))) == 2
     (out / "fold-09-out.txt").unlink()
     (out / "fold-09.npz").write_bytes(b"no weights")
-    with pytest.raises(OSError, match="fold-09.npz"):  # one fold is left: one process
+    with pytest.raises(OSError, match="fold-09.npz"):
         folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2)
 
 
