@@ -11,7 +11,7 @@ from common.inference import compiled
 from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, face_answer
 from RegionDetector.pyramid import model as pyramid_model
 from RegionDetector.pyramid.rescoring import look_again
-from RegionDetector.pyramid.scales import FACE, on_one_canvas, pyramid_scales
+from RegionDetector.pyramid.scales import FACE, in_two, on_one_canvas, pyramid_scales
 
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
@@ -83,19 +83,19 @@ def _windows(fcnn_model, run, photo, box_shape, min_face, least):
     """The course's way: a box of one size around every peak of every level's heat map."""
     boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
     scales = pyramid_scales(photo.shape, min_face)
-    if scales:
-        canvas, levels = on_one_canvas(photo, scales)
-        answers = face_answer(run(canvas[None].astype(np.float32)))
-        stride = cell_stride(canvas.shape, answers.shape[1:], fcnn_model)
+    canvas, levels = on_one_canvas(photo, scales) if scales else (None, [])
+    for part, levels in in_two(canvas, levels):
+        answers = face_answer(run(part[None].astype(np.float32)))
+        stride = cell_stride(part.shape, answers.shape[1:], fcnn_model)
         for row, col, height, width in levels:
             # all windows that begin in the level and have their middle there
             first = np.ceil((row, col) / stride).astype(int)
             lead = first * stride - (row, col)
             rows, cols = np.maximum(((height, width) - lead - WINDOW // 2) // stride + 1, 0).astype(int)
-            part = answers[:, first[0] :, first[1] :][:, :rows, :cols]
-            if not part.size:  # no window of a network with large steps begins here
+            cells = answers[:, first[0] :, first[1] :][:, :rows, :cols]
+            if not cells.size:  # no window of a network with large steps begins here
                 continue
-            level, value = boxes_from_maps(part, stride, [(height, width) - lead], box_shape)
+            level, value = boxes_from_maps(cells, stride, [(height, width) - lead], box_shape)
             level = level[:, 1:] + np.tile(lead, 2)
             boxes.append(np.clip(level * np.tile(np.array(photo.shape[:2]) / (height, width), 2), 0, np.tile(photo.shape[:2], 2)))
             values.append(value)

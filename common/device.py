@@ -6,11 +6,14 @@ import os
 import platform
 import random
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 
 # TensorFlow reads it when it is loaded, and complains else of GPUs that are not there; who wants to hear that sets 0
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+CGROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may take
 
 
 def seed_everything(seed):
@@ -111,6 +114,18 @@ def give_back_memory():
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):  # another library or system, which has no such call
         pass
+
+
+def free_memory():
+    """Bytes that programs may still take: what the system has available, and no more than a container's limit leaves."""
+    import psutil
+
+    left = psutil.virtual_memory().available
+    for folder, limit, used in (CGROUP, "memory.max", "anon"), (CGROUP / "memory", "memory.limit_in_bytes", "total_rss"):
+        with suppress(OSError, ValueError, KeyError):  # another system, another version of control groups, or no limit
+            counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            left = min(left, int((folder / limit).read_text()) - int(counts[used]))
+    return max(left, 0)
 
 
 def cores():

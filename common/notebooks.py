@@ -10,11 +10,14 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from common import device
 from common.console import prepare_outputs, print_any_name
 from common.pages.writing import write_page
 
@@ -23,6 +26,7 @@ MAIN = {
     "RegionDetector/Face_Detection.ipynb": "face_detection.json",
     "TrackDetector/Face_Recognition_task.ipynb": "face_recognition.json",
 }
+MEMORY = 2e9  # bytes that one of them needs at most, and some room
 
 
 class NotebookFailed(RuntimeError):
@@ -174,10 +178,86 @@ def told(page, home, pause=60):
     return tell
 
 
-def main(arguments=None):
-    """Run the main notebooks that exist; end with 1 if one of them stopped."""
+def run_all(notebooks, build, pictures=None):
+    """Run notebooks one after the other, and write what each leaves: itself as it was run, its page, its pictures, its card.
+
+    Returns
+    -------
+    pages : list of Path
+    failed : list of str
+        The notebooks that stopped.
+    """
     import nbformat
 
+    failed, pages = [], []
+    for name in notebooks:
+        path, start = ROOT / name, time.perf_counter()
+        print(f"\n{name}", flush=True)
+        executed, made_of = build / path.name, sources()
+        try:
+            notebook = run_notebook(path, executed, on_heading=told(executed.with_suffix(".html"), path.parent))
+        except NotebookFailed as error:
+            failed.append(name)
+            print(f"{error}\nThe notebook up to there: {executed}", file=sys.stderr)
+            continue
+        write_page(notebook, executed.with_suffix(".html"), home=path.parent)
+        if pictures:
+            print("  pictures:", *save_pictures(notebook, pictures))
+        pages.append(executed.with_suffix(".html"))
+        print(f"  took {time.perf_counter() - start:.0f} s")
+        card = build / MAIN.get(name, "")
+        if card.is_file():
+            results = json.loads(card.read_text(encoding="utf-8"))
+            for key, value in flat(results):
+                print(f"    {key:40} {value}")
+            # the tests look at this run, where it is of the same sources, and need not run the notebook again
+            notebook.metadata["face_detectors"] = {"sources": made_of, "card": results}
+            nbformat.write(notebook, executed)
+    return pages, failed
+
+
+def side_by_side(notebooks, arguments):
+    """Run each notebook in a Python of its own, all at the same time; what they say is shown as it comes, behind the notebook's name.
+
+    Parameters
+    ----------
+    notebooks : list of str
+    arguments : list of str
+        Of ``python -m common.notebooks``, but for the notebooks.
+
+    Returns
+    -------
+    int
+        0 if all ran to their end.
+    """
+    print("\nside by side:", *notebooks, flush=True)
+    running = [subprocess.Popen([sys.executable, "-m", "common.notebooks", name, *arguments], stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="backslashreplace",
+                                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}) for name in notebooks]  # fmt: skip
+
+    def show(name, lines):
+        for line in lines:
+            if line.strip():
+                print(f"{Path(name).stem:22}{line.rstrip()}", flush=True)
+
+    threads = [threading.Thread(target=show, args=(name, each.stdout)) for name, each in zip(notebooks, running)]
+    try:
+        for thread in threads:
+            thread.start()
+        return max(each.wait() for each in running)
+    except KeyboardInterrupt:  # it has reached each of them too, and they end their kernels
+        for each in running:
+            with suppress(subprocess.TimeoutExpired):
+                each.wait(20)
+        return 130
+    finally:
+        for each in running:
+            each.terminate()
+        for thread in threads:
+            thread.join()
+
+
+def main(arguments=None):
+    """Run the main notebooks that exist; end with 1 if one of them stopped."""
     parser = argparse.ArgumentParser(prog="python -m common.notebooks", description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", default=[name for name in MAIN if (ROOT / name).is_file()])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
@@ -191,31 +271,11 @@ def main(arguments=None):
         prepare_outputs({"--build": options.build / "page.html"})
     except ValueError as error:
         sys.exit(str(error))
-    failed, made = [], []
-    for name in options.notebooks:
-        path, start = ROOT / name, time.perf_counter()
-        print(f"\n{name}", flush=True)
-        executed, made_of = options.build / path.name, sources()
-        try:
-            notebook = run_notebook(path, executed, on_heading=told(executed.with_suffix(".html"), path.parent))
-        except NotebookFailed as error:
-            failed.append(name)
-            print(f"{error}\nThe notebook up to there: {executed}", file=sys.stderr)
-            continue
-        write_page(notebook, executed.with_suffix(".html"), home=path.parent)
-        if options.pictures:
-            print("  pictures:", *save_pictures(notebook, options.pictures))
-        made.append(executed.with_suffix(".html"))
-        print(f"  took {time.perf_counter() - start:.0f} s")
-        card = options.build / MAIN.get(name, "")
-        if card.is_file():
-            results = json.loads(card.read_text(encoding="utf-8"))
-            for key, value in flat(results):
-                print(f"    {key:40} {value}")
-            # the tests look at this run, where it is of the same sources, and need not run the notebook again
-            notebook.metadata["face_detectors"] = {"sources": made_of, "card": results}
-            nbformat.write(notebook, executed)
-    print("\nOpen in a browser:", *(f"  {page}" for page in made), sep="\n")
+    if len(options.notebooks) > 1 and device.cores() > 1 and device.free_memory() > MEMORY * len(options.notebooks):
+        # one notebook leaves the second core idle for much of its time
+        return side_by_side(options.notebooks, [f"--build={options.build}", *([f"--pictures={options.pictures}"] if options.pictures else [])])
+    pages, failed = run_all(options.notebooks, options.build, options.pictures)
+    print("\nOpen in a browser:", *(f"  {page}" for page in pages), sep="\n")
     return 1 if failed else 0
 
 

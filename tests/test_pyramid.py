@@ -37,6 +37,22 @@ def test_levels_lie_apart_inside_the_canvas(height, width, min_face, step):
     assert len(canvas) % 16 == canvas.shape[1] % 16 == 0
 
 
+@settings(max_examples=60, deadline=None)
+@given(SIDES, SIDES, st.floats(10, 60), st.floats(1.1, 2))
+def test_in_two_parts_each_window_sees_what_it_sees_on_the_whole_canvas(height, width, min_face, step):
+    scales = pyramid_scales.pyramid_scales((height, width), min_face, step)
+    if not scales:
+        return
+    canvas, levels = pyramid_scales.on_one_canvas(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8), scales)
+    parts = list(pyramid_scales.in_two(canvas, levels))
+    assert [len(there) for _, there in parts] == ([1, len(levels) - 1] if len(levels) > 1 else [1])
+    for (part, (row, col, rows, cols)), (y, x, *size) in zip([(part, level) for part, there in parts for level in there], levels):
+        assert [rows, cols] == size and col % 16 == 0
+        # windows of 32 pixels whose middle lies in the level, and what the convolutions of such a window see beside it
+        want, seen = canvas[max(y - 4, 0) : y + rows + 20, max(x - 4, 0) : x + cols + 20], part[max(row - 4, 0) : row + rows + 20, max(col - 4, 0) : col + cols + 20]
+        np.testing.assert_array_equal(seen, want)
+
+
 def test_a_huge_photo_keeps_memory_bounded():
     with pytest.warns(UserWarning, match="only faces from [0-9]+ pixels"):
         scales = pyramid_scales.pyramid_scales((10_000, 10_000), 20)

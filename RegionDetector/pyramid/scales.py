@@ -106,6 +106,18 @@ def on_one_canvas(photo, scales):
     return canvas, [(*corner, *size) for corner, size in zip(corners, sizes)]
 
 
+def in_two(canvas, levels):
+    """A canvas of `on_one_canvas` in two parts, the finest level and the others, each (part of the canvas, its levels as they lie on the part).
+
+    A network that looks at one after the other needs half the memory. Each part has 16 columns of the other, so that windows of
+    up to 32 pixels which reach beyond a level see the same there as on the whole canvas.
+    """
+    cut = levels[1][1] if len(levels) > 1 else 0
+    for start, stop, part in ((0, cut + GAP if cut else None, levels[:1]), (max(cut - GAP, 0), None, levels[1:])):
+        if part:
+            yield canvas[:, start:stop], [(row, col - start, *size) for row, col, *size in part]
+
+
 def halves(photo, least=64):
     """A photo, half of it, and so on while both sides have `least` pixels: list of ndarray of uint8, (H, W, 3)."""
     levels = [photo]

@@ -2,14 +2,20 @@
 
 import base64
 import io
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
-from common import notebooks
+from common import device, notebooks
 from common.notebooks import MAIN, ROOT, run_notebook, save_pictures, told, write_page
 from common.pages.writing import printed
 from common.pictures import explorers
@@ -146,6 +152,80 @@ def test_who_waits_sees_the_first_pictures_while_the_rest_runs(tmp_path, capsys)
     assert executed.cells[5].outputs[0]["text"] == "1 picture, 0 of what follows\n"
     said = capsys.readouterr().out
     assert said.count("its first pictures") == 1 and said.index("Second") < said.index("its first pictures") < said.index("Third")
+
+
+def both(folder, *sources):
+    """Notebooks a, b, ... with one cell each, and the arguments that run them."""
+    paths = [str(folder / f"{name}.ipynb") for name, _ in zip("ab", sources)]
+    for path, source in zip(paths, sources):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## Here"), nbformat.v4.new_code_cell(source)]), path)
+    return [*paths, "--build", str(folder / "build")]
+
+
+MEET = """import pathlib, time
+pathlib.Path({0!r}, {1!r}).touch()
+for _ in range(300):
+    if pathlib.Path({0!r}, {2!r}).exists(): break
+    time.sleep(0.1)
+else: raise RuntimeError("waited in vain")"""
+
+
+@pytest.mark.parametrize("memory, together", [(1e12, True), (3e9, False)])
+def test_two_notebooks_run_side_by_side_where_there_is_room(tmp_path, capfd, monkeypatch, memory, together):
+    """Each waits for the other; one after the other, the first would wait in vain."""
+    monkeypatch.setattr(notebooks.device, "cores", lambda: 2)
+    monkeypatch.setattr(notebooks.device, "free_memory", lambda: memory)
+    meet = MEET if together else MEET.replace("300", "3")
+    code = notebooks.main(both(tmp_path, meet.format(str(tmp_path), "one", "two"), meet.format(str(tmp_path), "two", "one")))
+    said, complaints = capfd.readouterr()
+    if together:
+        assert code == 0 and {"a                       Here", "b                       Here"} < set(said.splitlines())
+    else:
+        assert code == 1 and "side by side" not in said and said.index("a.ipynb") < said.index("b.ipynb") and complaints.count("waited in vain") >= 1
+    assert (tmp_path / "build" / "a.ipynb").exists() and (tmp_path / "build" / "b.html").exists()
+
+
+def test_one_that_stops_does_not_stop_its_neighbour(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(notebooks.device, "cores", lambda: 2)
+    monkeypatch.setattr(notebooks.device, "free_memory", lambda: 1e12)
+    assert notebooks.main(both(tmp_path, "1 / 0", "import time; time.sleep(1); print('to the end')")) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err and "to the end" in (tmp_path / "build" / "b.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl+C is another thing on Windows")
+def test_ctrl_c_ends_both_and_their_kernels(tmp_path):
+    start = ("import sys; from common import device, notebooks; device.cores, device.free_memory = lambda: 2, lambda: 1e12\n"
+             "sys.exit(notebooks.main(sys.argv[1:]))")
+    source = "import pathlib, time; pathlib.Path({0!r}, {1!r}).touch(); time.sleep(300)"
+    run = subprocess.Popen([sys.executable, "-c", start, *both(tmp_path, source.format(str(tmp_path), "one"), source.format(str(tmp_path), "two"))], cwd=ROOT,
+                           env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)  # fmt: skip
+    for _ in range(600):
+        if (tmp_path / "one").exists() and (tmp_path / "two").exists():
+            break
+        time.sleep(0.1)
+    family = psutil.Process(run.pid).children(recursive=True)
+    assert len(family) >= 4, "two Pythons and two kernels"
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(60) == 130
+    assert not psutil.wait_procs(family, timeout=20)[1]
+
+
+def test_free_memory_minds_the_limit_of_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "CGROUP", tmp_path)
+    free = device.free_memory()
+    assert free > 1e8
+    (tmp_path / "memory.stat").write_text("anon 30000000\nfile 900000000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert device.free_memory() > 1e8, "no limit"
+    (tmp_path / "memory.max").write_text("100000000\n")
+    assert device.free_memory() == 70_000_000, "files that are only remembered make room"
+    (tmp_path / "memory.max").write_text("20000000\n")
+    assert device.free_memory() == 0
+    (tmp_path / "memory.max").unlink()
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.stat").write_text("cache 5\ntotal_rss 20000000\n")
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("50000000\n")
+    assert device.free_memory() == 30_000_000
 
 
 def test_a_run_is_known_by_what_it_was_made_of(tmp_path, monkeypatch):
