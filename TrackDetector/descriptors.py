@@ -316,7 +316,7 @@ def _layer_name(model, layer):
 
 
 def _run_batch(run, batch, batch_size):
-    # every new size is compiled anew, so small batches are filled up to a power of two
+    # JAX compiles every new size anew, so small batches are filled up to a power of two
     size = min(int(batch_size), 1 << (len(batch) - 1).bit_length())
     filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)]).astype(np.float32)
     answers = run(filled)

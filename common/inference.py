@@ -30,7 +30,7 @@ def compiled(model):
     Returns
     -------
     callable
-        Takes an array (N, ...) and returns an array or a list of arrays. A new N or image size
+        Takes an array (N, ...) and returns an array or a list of arrays. On JAX a new N or image size
         compiles anew, so feed batches of equal size.
     """
     import keras
@@ -44,9 +44,14 @@ def compiled(model):
     if name == "tensorflow":
         import tensorflow as tf
 
-        # a network for images of any size is compiled for any size, not for each anew; a class of somebody's own does not say for which
-        inputs = getattr(model, "inputs", None)
-        run = tf.function(lambda x: model(x, training=False), reduce_retracing=not inputs or None in inputs[0].shape[1:])
+        # compiled once, for any number of images, and for any size where the network takes any; a class of somebody's own does not say what it takes
+        takes = [tf.TensorSpec([None, *each.shape[1:]], each.dtype) for each in getattr(model, "inputs", None) or []]
+        call = tf.function(lambda x: model(x, training=False), input_signature=takes or None, reduce_retracing=not takes)
+
+        def run(x):
+            if takes and not takes[0].shape.is_compatible_with(x.shape):
+                return model(x, training=False)  # Keras says what is wrong
+            return call(tf.cast(x, takes[0].dtype) if takes else x)
     elif name == "jax":
         import jax
 
@@ -66,7 +71,7 @@ def compiled(model):
 def in_batches(function, images, batch_size=32):
     """Call `function` on equal batches and put the answers together.
 
-    The last batch is filled up with copies of its last image, so that no second size is compiled.
+    The last batch is filled up with copies of its last image, so that JAX compiles no second size.
 
     Parameters
     ----------

@@ -255,6 +255,29 @@ def test_batches_of_any_count_come_back_whole_and_in_order():
         in_batches(compiled(model), [], 3)
 
 
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the others compile for each size")
+@pytest.mark.parametrize("shape", [(8, 8, 3), (None, None, 3)])
+def test_a_network_is_compiled_once_for_any_number_of_images(shape):
+    """Compiling takes a hundred times as long as looking at one face."""
+    calls = []
+
+    class Counted(layers.Layer):
+        def call(self, x):
+            calls.append(x.shape)
+            return x * 2
+
+    model = keras.Sequential([keras.Input(shape), Counted(), layers.GlobalAveragePooling2D()])
+    calls.clear()
+    run = compiled(model)
+    for count, side in ((1, 8), (2, 8), (7, 8), *([(1, 9)] if None in shape else [])):
+        x = images((side, side, 3), count)
+        np.testing.assert_allclose(run(x), 2 * x.mean(axis=(1, 2)), rtol=1e-4)
+        np.testing.assert_allclose(run((x % 7).astype(np.uint8)), 2 * (x % 7).astype(np.uint8).mean(axis=(1, 2)), rtol=1e-4)
+    assert len(calls) == 1
+    x = images((10, 6, 3), 2)  # Keras takes it, also where another size was said
+    np.testing.assert_allclose(run(x), 2 * x.mean(axis=(1, 2)), rtol=1e-4)
+
+
 def relu(x):
     """Has the name of one of Keras' own, and is another."""
     return keras.ops.maximum(x, 0.1 * x)
