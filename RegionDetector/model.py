@@ -192,8 +192,11 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
 
     def compiled():
         model.compile(optimizer=keras.optimizers.Adam(lr), loss=keras.losses.CategoricalCrossentropy(from_logits=logits), metrics=["accuracy"])
-        if model.built:  # else Keras makes its variables while it traces a step, and traces it once more
+        if model.built:  # else Keras makes the variables of optimizer and metrics while TensorFlow traces a step, which is traced once more then
             model.optimizer.build(model.trainable_variables)
+            some = keras.ops.convert_to_tensor(Y_val[:1], dtype="float32")
+            model.compute_metrics(None, some, some)
+            model.reset_metrics()
 
     compiled()
     if lasting and (history := best_weights.fit_before_the_restart(model, checkpoint, name)):
@@ -263,6 +266,7 @@ def batches(datagen, X, Y, seed=0):
 
     patches, answers = tf.constant(X), tf.constant(Y, dtype="float32")
 
+    @tf.autograph.experimental.do_not_convert  # it has no loop to unroll
     def change(numbers):
         x = tf.cast(tf.gather(patches, numbers), tf.float32)
         # layer by layer: as a whole, Keras would call them on its own backend, which cannot look into TensorFlow's data

@@ -46,7 +46,7 @@ def compiled(model):
 
         # compiled once, for any number of images, and for any size where the network takes any; a class of somebody's own does not say what it takes
         takes = [tf.TensorSpec([None, *each.shape[1:]], each.dtype) for each in getattr(model, "inputs", None) or []]
-        call = tf.function(lambda x: model(x, training=False), input_signature=takes or None, reduce_retracing=not takes)
+        call = tf.function(lambda x: model(x, training=False), input_signature=takes or None, reduce_retracing=not takes, autograph=False)
 
         def run(x):
             if takes and not takes[0].shape.is_compatible_with(x.shape):

@@ -81,6 +81,7 @@ def _fooled():
         keras.utils.set_random_seed(seed)
         classifier = _twins()[0]
         classifier.compile(optimizer=keras.optimizers.Adam(1e-3), loss="categorical_crossentropy")
+        classifier.optimizer.build(classifier.trainable_variables)  # made within the first step, TensorFlow would trace the step twice
         for _ in range(30):  # no longer than it needs: who is very sure is slow to learn better
             classifier.fit(X, Y, batch_size=32, verbose=0)
             if (np.abs(np.asarray(classifier(X)) - Y) < 0.2).all():
