@@ -102,9 +102,11 @@ def set_up():
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
         subprocess.run(
-            [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *where, "--require-hashes", "-r", str(LOCK)],
+            [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-compile", *where, "--require-hashes", "-r", str(LOCK)],
             check=True,
         )
+        # pip would do it with one core; a file that cannot be compiled is one that nobody can import
+        subprocess.run([str(venv_python()), "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", str(VENV)])
     except (subprocess.CalledProcessError, OSError) as error:
         check_room()
         why = ("a package is missing in the wheelhouse, which must have been filled on the same system with the same Python" if where else

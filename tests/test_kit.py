@@ -70,12 +70,12 @@ def test_the_lock_is_installed_with_hashes_once_and_again_when_it_changes(nothin
     monkeypatch.setattr(kit, "LOCK", tmp_path / "lock")
     kit.LOCK.write_text("a==1")
     kit.set_up()
-    assert len(nothing_installed) == 2 and "--require-hashes" in nothing_installed[1]
+    assert len(nothing_installed) == 3 and "--require-hashes" in nothing_installed[1]
     kit.set_up()
-    assert len(nothing_installed) == 2
+    assert len(nothing_installed) == 3
     kit.LOCK.write_text("a==2")
     kit.set_up()
-    assert len(nothing_installed) == 4
+    assert len(nothing_installed) == 6
 
 
 def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothing_installed, monkeypatch):
@@ -87,7 +87,7 @@ def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothin
         with pytest.raises(SystemExit, match="package index"):
             kit.set_up()
     kit.set_up()
-    assert len(nothing_installed) == 2
+    assert len(nothing_installed) == 3
 
 
 def test_the_command_runs_on_its_own():
@@ -103,9 +103,10 @@ def copy(tmp_path):
     clone.mkdir()
     with zipfile.ZipFile(shelf / "tiny-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny.py", "answer = 42\n")
+        wheel.writestr("of_another_python.py", "print 42\n")
         wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
         wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\ntiny-1.0.dist-info/METADATA,,\ntiny-1.0.dist-info/WHEEL,,\ntiny-1.0.dist-info/RECORD,,\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\nof_another_python.py,,\ntiny-1.0.dist-info/METADATA,,\ntiny-1.0.dist-info/WHEEL,,\ntiny-1.0.dist-info/RECORD,,\n")
     digest = hashlib.sha256((shelf / "tiny-1.0-py3-none-any.whl").read_bytes()).hexdigest()
     (clone / "requirements.lock").write_text(f"tiny==1.0 \\\n    --hash=sha256:{digest}\n")
     shutil.copyfile(ROOT / "kit.py", clone / "kit.py")
@@ -124,6 +125,7 @@ def test_packages_from_a_folder_without_a_network(copy):
     assert done.returncode == 0, done.stdout + done.stderr
     python = clone / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     assert subprocess.run([python, "-c", "import tiny; print(tiny.answer)"], capture_output=True, text=True).stdout == "42\n"
+    assert len(list((clone / ".venv").rglob("tiny.*.pyc"))) == 1, "compiled beforehand: no command writes into the environment, or waits for it"
     assert call(clone, "setup").returncode == 0, "set up already: neither folder nor network is asked"
 
 
