@@ -25,6 +25,9 @@ from mask_drawings import KINDS, masked
 ANGLES = (0, 15, 30, 45, 60, 90, 180)
 BINS = 10
 WEB = 1400  # pixels of the longer side of a photo that was made smaller
+# parts of a head: top, left, bottom, right; FDDB's heads reach from the hair to the chin, the eyes lie a little below the middle
+COVERS = {"nothing": (0, 0, 0, 0), "mouth and chin": (0.72, 0, 1, 1), "nose, mouth and chin": (0.58, 0, 1, 1), "eyes": (0.43, 0, 0.62, 1),
+          "forehead and eyes": (0, 0, 0.62, 1), "left half": (0, 0, 1, 0.5), "right half": (0, 0.5, 1, 1)}  # fmt: skip
 AGREE = 0.1  # of the distance of the eyes: YuNet and dlib mean the same place
 
 
@@ -119,6 +122,34 @@ def on_fddb(look, records, photos, threshold):
             "faces_by_size": {"pixels": size.round(1).tolist(), "found": seen.tolist(), "brightness": np.round(bright, 1).tolist()}}
 
 
+def covered(photo, faces, part, rng):
+    """A photo with a part of each face, boxes (N, 4), under a patch of one plain colour, another for each."""
+    photo = photo.copy()
+    for box in faces:
+        corner, sides = box[:2], box[2:] - box[:2]
+        top, left, bottom, right = np.round(np.concatenate([corner + sides * part[:2], corner + sides * part[2:]])).astype(int)
+        photo[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = rng.integers(20, 236, 3)
+    return photo
+
+
+def found_covered(look, records, photos, threshold):
+    """How many of FDDB's heads are found when a part of each is covered: dict of part to [found, all]."""
+    from common.boxes import clip, ellipse_to_box
+    from common.detection import search
+    from common.scores import best_match
+
+    told = {}
+    for name, part in COVERS.items():
+        seen, total, rng = 0, 0, np.random.default_rng(0)
+        for record, photo in zip(records, photos):
+            faces = ellipse_to_box(record.ellipses)
+            found = search.search(look, covered(photo, faces, part, rng), 20, float(np.log(threshold / (1 - threshold))), turns=False)
+            boxes, truth = (np.column_stack([np.zeros(len(b)), clip(b, photo.shape)]) for b in (found.boxes(), faces))
+            seen, total = seen + len(truth) - len(best_match(boxes, truth, found.logits, 0.5)[1]), total + len(truth)
+        told[name] = [int(seen), int(total)]
+    return told
+
+
 def points_error(look, teacher, photos, least):
     """Mean distance of the five points from YuNet's, in distances of the eyes, for faces on whose eyes YuNet and dlib agree.
 
@@ -178,6 +209,8 @@ def main(arguments=None):
         before = on_fddb(replace(look, refine=refinement.refining(compiled(refinement.load_refiner(options.before)))), records, photos, threshold)
         report["fddb"] |= {f"{name} before": before[name] for name in ("ece", "reliability")}
     print({name: value for name, value in report["fddb"].items() if name != "faces_by_size"}, flush=True)
+    report["covered"] = found_covered(look, records, photos, threshold)
+    print("covered", report["covered"], flush=True)
     report["points"] = points_error(look, teacher, photos, least)
     print("five points", report["points"], flush=True)
     people = stills(options.people, teacher, options.count)

@@ -107,6 +107,21 @@ def plot_turned_and_masked(cases):
     return described(figure, f"Left, the share of faces found when they are turned, with turns {min(shares.values()):.0%} or more at each angle. Right, with the lower half covered: {told}.")
 
 
+def plot_covered(cases):
+    """Share of FDDB's faces found when a part of each is covered; lines show where the true share may lie (95 %, Wilson)."""
+    figure, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    for place, (found, count) in enumerate(cases["covered"].values()):
+        known = binomtest(found, count).proportion_ci(method="wilson")
+        ax.barh(place, found / count, color=BLUE)
+        ax.plot([known.low, known.high], [place, place], color="black")
+        ax.text(0.01, place, f"{found} of {count}", va="center", color="white")
+    ax.set_yticks(range(len(cases["covered"])), list(cases["covered"]))
+    ax.set(xlim=(0, 1), xlabel="share found, at the command's threshold", ylabel="what is covered")
+    ax.invert_yaxis()
+    told = ", ".join(f"{part} {found / count:.0%}" for part, (found, count) in cases["covered"].items())
+    return described(figure, f"Bars: the share of the faces of FDDB's fold 10 that are found when a part of each is covered: {told}.")
+
+
 def plot_reliability(cases):
     """Of boxes with so much probability, how many are faces; on the line, the probability means what it says."""
     figure, ax = plt.subplots(figsize=(5, 4.4), layout="constrained")
