@@ -94,6 +94,10 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
         client.execute(env=environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookFailed(f"{path.name} stopped: {error}") from error
+    except AssertionError:  # at Ctrl+C nbclient ends the kernel, and at its own end it finds none to end
+        if client.km is not None:
+            raise
+        raise KeyboardInterrupt from None
     finally:
         out.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, out)
@@ -274,7 +278,11 @@ def main(arguments=None):
     if len(options.notebooks) > 1 and device.cores() > 1 and device.free_memory() > MEMORY * len(options.notebooks):
         # one notebook leaves the second core idle for much of its time
         return side_by_side(options.notebooks, [f"--build={options.build}", *([f"--pictures={options.pictures}"] if options.pictures else [])])
-    pages, failed = run_all(options.notebooks, options.build, options.pictures)
+    try:
+        pages, failed = run_all(options.notebooks, options.build, options.pictures)
+    except KeyboardInterrupt:
+        print(f"Stopped. What had run until then is in {options.build}.", file=sys.stderr)
+        return 130
     print("\nOpen in a browser:", *(f"  {page}" for page in pages), sep="\n")
     return 1 if failed else 0
 

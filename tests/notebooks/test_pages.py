@@ -198,7 +198,7 @@ def test_ctrl_c_ends_both_and_their_kernels(tmp_path):
              "sys.exit(notebooks.main(sys.argv[1:]))")
     source = "import pathlib, time; pathlib.Path({0!r}, {1!r}).touch(); time.sleep(300)"
     run = subprocess.Popen([sys.executable, "-c", start, *both(tmp_path, source.format(str(tmp_path), "one"), source.format(str(tmp_path), "two"))], cwd=ROOT,
-                           env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)  # fmt: skip
+                           env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True, stderr=subprocess.PIPE, text=True)  # fmt: skip
     for _ in range(600):
         if (tmp_path / "one").exists() and (tmp_path / "two").exists():
             break
@@ -208,6 +208,9 @@ def test_ctrl_c_ends_both_and_their_kernels(tmp_path):
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(60) == 130
     assert not psutil.wait_procs(family, timeout=20)[1]
+    said = run.stderr.read()
+    assert said.count("Stopped. What had run until then is in") == 2 and "nbclient" not in said, said  # what a kernel itself complains of is its own
+    assert (tmp_path / "build" / "a.ipynb").exists() and (tmp_path / "build" / "b.ipynb").exists()
 
 
 def test_free_memory_minds_the_limit_of_a_container(tmp_path, monkeypatch):
