@@ -247,7 +247,7 @@ def side_by_side(notebooks, arguments):
     try:
         for thread in threads:
             thread.start()
-        return max(each.wait() for each in running)
+        codes = [each.wait() for each in running]
     except KeyboardInterrupt:  # it has reached each of them too, and they end their kernels
         for each in running:
             with suppress(subprocess.TimeoutExpired):
@@ -258,6 +258,10 @@ def side_by_side(notebooks, arguments):
             each.terminate()
         for thread in threads:
             thread.join()
+    for name, code in zip(notebooks, codes):
+        if code < 0:
+            print(f"{name} was ended by the system (signal {-code}): perhaps it had not enough memory; run it alone: python -m common.notebooks {name}", file=sys.stderr)
+    return 1 if any(codes) else 0
 
 
 def main(arguments=None):

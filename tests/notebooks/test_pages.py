@@ -185,11 +185,15 @@ def test_two_notebooks_run_side_by_side_where_there_is_room(tmp_path, capfd, mon
     assert (tmp_path / "build" / "a.ipynb").exists() and (tmp_path / "build" / "b.html").exists()
 
 
-def test_one_that_stops_does_not_stop_its_neighbour(tmp_path, capfd, monkeypatch):
+@pytest.mark.parametrize("source, said", [
+    ("1 / 0", "ZeroDivisionError"),
+    pytest.param("import os; os.kill(os.getppid(), 9)", "a.ipynb was ended by the system (signal 9)", marks=pytest.mark.skipif(os.name == "nt", reason="POSIX")),
+])
+def test_one_that_stops_does_not_stop_its_neighbour(tmp_path, capfd, monkeypatch, source, said):
     monkeypatch.setattr(notebooks.device, "cores", lambda: 2)
     monkeypatch.setattr(notebooks.device, "free_memory", lambda: 1e12)
-    assert notebooks.main(both(tmp_path, "1 / 0", "import time; time.sleep(1); print('to the end')")) == 1
-    assert "ZeroDivisionError" in capfd.readouterr().err and "to the end" in (tmp_path / "build" / "b.html").read_text(encoding="utf-8")
+    assert notebooks.main(both(tmp_path, source, "import time; time.sleep(1); print('to the end')")) == 1
+    assert said in capfd.readouterr().err and "to the end" in (tmp_path / "build" / "b.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C is another thing on Windows")
