@@ -26,7 +26,7 @@ MAIN = {
     "RegionDetector/Face_Detection.ipynb": "face_detection.json",
     "TrackDetector/Face_Recognition_task.ipynb": "face_recognition.json",
 }
-MEMORY = 2e9  # bytes that one of them needs at most, and some room
+MEMORY, CORES = 2e9, 2  # that one of them needs, in bytes with some room; on two cores, both together took as long as one after the other
 
 
 class NotebookFailed(RuntimeError):
@@ -279,8 +279,8 @@ def main(arguments=None):
         prepare_outputs({"--build": options.build / "page.html"})
     except ValueError as error:
         sys.exit(str(error))
-    if len(options.notebooks) > 1 and device.cores() > 1 and device.free_memory() > MEMORY * len(options.notebooks):
-        # one notebook leaves the second core idle for much of its time
+    count = len(options.notebooks)
+    if count > 1 and device.cores() >= CORES * count and device.free_memory() > MEMORY * count:
         return side_by_side(options.notebooks, [f"--build={options.build}", *([f"--pictures={options.pictures}"] if options.pictures else [])])
     try:
         pages, failed = run_all(options.notebooks, options.build, options.pictures)

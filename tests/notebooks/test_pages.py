@@ -170,10 +170,10 @@ for _ in range(300):
 else: raise RuntimeError("waited in vain")"""
 
 
-@pytest.mark.parametrize("memory, together", [(1e12, True), (3e9, False)])
-def test_two_notebooks_run_side_by_side_where_there_is_room(tmp_path, capfd, monkeypatch, memory, together):
+@pytest.mark.parametrize("memory, cores, together", [(1e12, 4, True), (3e9, 4, False), (1e12, 2, False)])
+def test_two_notebooks_run_side_by_side_where_there_is_room(tmp_path, capfd, monkeypatch, memory, cores, together):
     """Each waits for the other; one after the other, the first would wait in vain."""
-    monkeypatch.setattr(notebooks.device, "cores", lambda: 2)
+    monkeypatch.setattr(notebooks.device, "cores", lambda: cores)
     monkeypatch.setattr(notebooks.device, "free_memory", lambda: memory)
     meet = MEET if together else MEET.replace("300", "3")
     code = notebooks.main(both(tmp_path, meet.format(str(tmp_path), "one", "two"), meet.format(str(tmp_path), "two", "one")))
@@ -190,7 +190,7 @@ def test_two_notebooks_run_side_by_side_where_there_is_room(tmp_path, capfd, mon
     pytest.param("import os; os.kill(os.getppid(), 9)", "a.ipynb was ended by the system (signal 9)", marks=pytest.mark.skipif(os.name == "nt", reason="POSIX")),
 ])
 def test_one_that_stops_does_not_stop_its_neighbour(tmp_path, capfd, monkeypatch, source, said):
-    monkeypatch.setattr(notebooks.device, "cores", lambda: 2)
+    monkeypatch.setattr(notebooks.device, "cores", lambda: 4)
     monkeypatch.setattr(notebooks.device, "free_memory", lambda: 1e12)
     assert notebooks.main(both(tmp_path, source, "import time; time.sleep(1); print('to the end')")) == 1
     assert said in capfd.readouterr().err and "to the end" in (tmp_path / "build" / "b.html").read_text(encoding="utf-8")
@@ -198,7 +198,7 @@ def test_one_that_stops_does_not_stop_its_neighbour(tmp_path, capfd, monkeypatch
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C is another thing on Windows")
 def test_ctrl_c_ends_both_and_their_kernels(tmp_path):
-    start = ("import sys; from common import device, notebooks; device.cores, device.free_memory = lambda: 2, lambda: 1e12\n"
+    start = ("import sys; from common import device, notebooks; device.cores, device.free_memory = lambda: 4, lambda: 1e12\n"
              "sys.exit(notebooks.main(sys.argv[1:]))")
     source = "import pathlib, time; pathlib.Path({0!r}, {1!r}).touch(); time.sleep(300)"
     run = subprocess.Popen([sys.executable, "-c", start, *both(tmp_path, source.format(str(tmp_path), "one"), source.format(str(tmp_path), "two"))], cwd=ROOT,
