@@ -83,8 +83,7 @@ def _windows(fcnn_model, run, photo, box_shape, min_face, least):
     """The course's way: a box of one size around every peak of every level's heat map."""
     boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
     scales = pyramid_scales(photo.shape, min_face)
-    canvas, levels = on_one_canvas(photo, scales) if scales else (None, [])
-    for part, levels in in_two(canvas, levels):
+    for part, levels in in_two(*on_one_canvas(photo, scales)) if scales else ():
         answers = face_answer(run(part[None].astype(np.float32)))
         stride = cell_stride(part.shape, answers.shape[1:], fcnn_model)
         for row, col, height, width in levels:

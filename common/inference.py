@@ -50,7 +50,7 @@ def compiled(model):
 
         def run(x):
             if takes and not takes[0].shape.is_compatible_with(x.shape):
-                return model(x, training=False)  # Keras says what is wrong
+                return model(x, training=False)  # Keras takes it after all, or says what is wrong
             return call(tf.cast(x, takes[0].dtype) if takes else x)
     elif name == "jax":
         import jax

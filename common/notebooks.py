@@ -26,7 +26,8 @@ MAIN = {
     "RegionDetector/Face_Detection.ipynb": "face_detection.json",
     "TrackDetector/Face_Recognition_task.ipynb": "face_recognition.json",
 }
-MEMORY, CORES = 2e9, 2  # that one of them needs, in bytes with some room; on two cores, both together took as long as one after the other
+MEMORY = 2e9  # bytes for each that runs beside another, with some room
+CORES = 2  # for each: on two cores, both together took as long as one after the other
 
 
 class NotebookFailed(RuntimeError):
