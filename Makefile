@@ -4,9 +4,9 @@ TASK ?= RegionDetector
 SUBMISSIONS ?= submissions
 FOLDS ?= 10
 NETWORK ?= pyramid
-UV ?= uv pip compile
+UV ?= .venv/bin/uv pip compile
 LOCK = --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
-EXTRAS = requirements-cluster requirements-hub tests/browser/requirements-browser tests/prose/requirements-prose
+EXTRAS = requirements-setup requirements-cluster requirements-hub tests/browser/requirements-browser tests/prose/requirements-prose
 
 .PHONY: run pictures lab test test-slow test-browser test-prose test-hub test-jax test-oldest lint wheelhouse doctor student grade fddb detector lock clean
 
@@ -51,7 +51,8 @@ fddb:           ## ten times: train on nine folds of FDDB, find the faces of the
 	@$(PYTHON) kit.py fddb --folds $(FOLDS) --network $(NETWORK)
 detector:       ## train the detector that the kit carries: make detector TRAIN="--teacher YUNET.onnx --photos FOLDER"
 	@$(PYTHON) kit.py detector --out build/faces.npz $(TRAIN)
-lock:           ## write every lock anew from its table (needs uv); for newer packages: make lock UV="uv pip compile --upgrade"
+lock:           ## write every lock anew from its table; for newer packages: make lock UV=".venv/bin/uv pip compile --upgrade"
+	@$(PYTHON) kit.py setup
 	$(UV) $(LOCK) --universal requirements.in -o requirements.lock
 	set -e; for extra in $(EXTRAS); do $(UV) $(LOCK) --universal -c requirements.lock $$extra.in -o $$extra.lock; done
 	set -e; for extra in jax gpu; do $(UV) $(LOCK) --python-platform linux -c requirements.lock requirements-$$extra.in -o requirements-$$extra.lock; done

@@ -5,6 +5,7 @@ Needs nothing but Python 3.11 or newer: it makes the environment ``.venv`` from 
 """
 
 import argparse
+import ast
 import hashlib
 import os
 import shutil
@@ -16,9 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+SETUP = ROOT / "requirements-setup.lock"
 STAMP = VENV / "installed-lock.sha256"
 OLDEST, NEWEST = (3, 11), (3, 13)
 GIGABYTES = 4
+# settings of pip's that uv knows by other names and does not read, and what stands between several values
+SETTINGS = {"index-url": ("UV_DEFAULT_INDEX", ""), "extra-index-url": ("UV_INDEX", " "), "find-links": ("UV_FIND_LINKS", ","),
+            "trusted-host": ("UV_INSECURE_HOST", " "), "cert": ("SSL_CERT_FILE", ""), "proxy": ("ALL_PROXY", "")}  # fmt: skip
 COMMANDS = {
     "run": ["-m", "common.notebooks"],
     "lab": ["-m", "jupyterlab", "--ip=127.0.0.1"],
@@ -89,6 +94,42 @@ def venv_python():
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def settings_of_pip():
+    """The index, mirror, certificate and proxy that pip was told of, as environment variables for uv: what works for the one is to work for the other."""
+    said = subprocess.run([str(venv_python()), "-m", "pip", "config", "list"], capture_output=True, text=True).stdout or ""
+    found = {}
+    for line in sorted(said.splitlines(), key=lambda line: line.startswith(":env:")):  # pip lets the environment win
+        name, _, value = line.partition("=")
+        if name.rpartition(".")[2] in SETTINGS:
+            variable, between = SETTINGS[name.rpartition(".")[2]]
+            found[variable] = between.join(ast.literal_eval(value).split())
+    return {name: value for name, value in found.items() if value}
+
+
+def install(where):
+    """What requirements.lock pins goes into the environment: by uv, which takes half of pip's time, and by pip where uv is not to be had or does not get through.
+
+    Parameters
+    ----------
+    where : list of str
+        Options of both; see `wheelhouse`.
+    """
+    python = str(venv_python())
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-compile", *where, "--require-hashes", "-r"]
+    uv = [str(venv_python().with_name("uv")), "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *where, "--require-hashes", "-r", str(LOCK)]
+    if SETUP.is_file():
+        try:
+            subprocess.run([*pip, str(SETUP)], check=True)
+            # pip knows no order among indexes either: the hashes say which file it must be
+            subprocess.run(uv, check=True, env={"UV_INDEX_STRATEGY": "unsafe-best-match", **settings_of_pip(), **os.environ})
+            return
+        except (subprocess.CalledProcessError, OSError, ValueError, SyntaxError):
+            print("uv could not install the packages; pip tries now.", flush=True)
+    subprocess.run([*pip, str(LOCK)], check=True)
+    # pip would do it with one core; a file that cannot be compiled is one that nobody can import
+    subprocess.run([python, "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", str(VENV)])
+
+
 def set_up():
     """Make ``.venv`` from requirements.lock, unless it is there and from this lock."""
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
@@ -101,24 +142,19 @@ def set_up():
     print("Setting up .venv from requirements.lock; the first time this takes some minutes.", flush=True)
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        subprocess.run(
-            [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-compile", *where, "--require-hashes", "-r", str(LOCK)],
-            check=True,
-        )
-        # pip would do it with one core; a file that cannot be compiled is one that nobody can import
-        subprocess.run([str(venv_python()), "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", str(VENV)])
+        install(where)
     except (subprocess.CalledProcessError, OSError) as error:
         check_room()
         why = ("a package is missing in the wheelhouse, which must have been filled on the same system with the same Python" if where else
                "there is no way to the package index (network, proxy; without a network: see WHEELHOUSE in kit.py), or the disk is full")  # fmt: skip
-        stop(f"The environment could not be made: {error}.\nWhat pip said above tells why; most often {why}. Start the same command again once that is mended.")
+        stop(f"The environment could not be made: {error}.\nWhat is said above tells why; most often {why}. Start the same command again once that is mended.")
     STAMP.write_text(wanted)
 
 
 def fill_wheelhouse(folder, *locks):
     """Download what the lock (and others, such as requirements-hub.lock) pins for this system and this Python."""
     check_python()
-    wanted = [argument for lock in (LOCK, *locks) for argument in ("-r", str(lock))]
+    wanted = [argument for lock in (LOCK, *filter(Path.is_file, [SETUP]), *locks) for argument in ("-r", str(lock))]
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run([sys.executable, "-m", "venv", scratch], check=True)
         pip = [str(Path(scratch, venv_python().relative_to(VENV))), "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]

@@ -15,7 +15,7 @@ from packaging.version import Version
 from common.pins import canonical, requirements
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ["requirements.lock", "requirements-jax.lock", "requirements-gpu.lock", "requirements-oldest.lock", "requirements-cluster.lock", "requirements-hub.lock", "tests/browser/requirements-browser.lock",
+LOCKS = ["requirements.lock", "requirements-setup.lock", "requirements-jax.lock", "requirements-gpu.lock", "requirements-oldest.lock", "requirements-cluster.lock", "requirements-hub.lock", "tests/browser/requirements-browser.lock",
          "tests/prose/requirements-prose.lock", "tests/hub/requirements-hub-test.lock"]
 CONDA_NAMES = {"opencv-python-headless": "opencv", "dlib-bin": "dlib", "face-recognition-models": "face_recognition_models", "jupyter-client": "jupyter_client"}
 # one build of TensorFlow for all systems is only to be had from PyPI, and these two must fit it
@@ -72,7 +72,7 @@ def test_the_lock_holds_the_table():
         assert any(requirement.specifier.contains(version) for version in locked[requirement.name]), requirement
 
 
-@pytest.mark.parametrize("extra", ["requirements-jax", "requirements-gpu", "requirements-cluster", "requirements-hub", "tests/browser/requirements-browser", "tests/prose/requirements-prose", "tests/hub/requirements-hub-test"])
+@pytest.mark.parametrize("extra", ["requirements-setup", "requirements-jax", "requirements-gpu", "requirements-cluster", "requirements-hub", "tests/browser/requirements-browser", "tests/prose/requirements-prose", "tests/hub/requirements-hub-test"])
 def test_what_comes_on_top_fits_the_lock(extra):
     locked, more = pins("requirements.lock"), pins(f"{extra}.lock")
     assert all(versions <= locked[name] for name, versions in more.items() if name in locked), "make lock, then the extras"
@@ -91,7 +91,7 @@ def test_the_oldest_set_is_the_lowest_of_each_range():
         else:
             lowest = min(Version(each.version) for each in requirement.specifier)
             # the same to two places: a range may begin at a release that was withdrawn, and its first repair is meant
-            assert Version(version).release[:2] == (*lowest.release, 0)[:2], f"{requirement}: the oldest set has {version}: make lock UV='uv pip compile --upgrade-package {requirement.name}'"
+            assert Version(version).release[:2] == (*lowest.release, 0)[:2], f"{requirement}: the oldest set has {version}: make lock UV='.venv/bin/uv pip compile --upgrade-package {requirement.name}'"
 
 
 @pytest.mark.parametrize("system, machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")])

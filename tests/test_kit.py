@@ -70,12 +70,14 @@ def test_the_lock_is_installed_with_hashes_once_and_again_when_it_changes(nothin
     monkeypatch.setattr(kit, "LOCK", tmp_path / "lock")
     kit.LOCK.write_text("a==1")
     kit.set_up()
-    assert len(nothing_installed) == 3 and "--require-hashes" in nothing_installed[1]
+    once = [command for command in nothing_installed if "install" in command]
+    assert [command[-1] for command in once] == [str(kit.SETUP), str(kit.LOCK)] and all("--require-hashes" in command for command in once)
+    calls = len(nothing_installed)
     kit.set_up()
-    assert len(nothing_installed) == 3
+    assert len(nothing_installed) == calls
     kit.LOCK.write_text("a==2")
     kit.set_up()
-    assert len(nothing_installed) == 6
+    assert len(nothing_installed) == 2 * calls
 
 
 def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothing_installed, monkeypatch):
@@ -87,7 +89,31 @@ def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothin
         with pytest.raises(SystemExit, match="package index"):
             kit.set_up()
     kit.set_up()
-    assert len(nothing_installed) == 3
+    assert nothing_installed and kit.STAMP.is_file()
+
+
+@pytest.mark.parametrize("said, expected", [
+    ("", {}),
+    ("global.index-url='https://mirror/simple'\nglobal.timeout='60'\n", {"UV_DEFAULT_INDEX": "https://mirror/simple"}),
+    (":env:.index-url='https://mine'\nglobal.index-url='https://all'\n", {"UV_DEFAULT_INDEX": "https://mine"}),
+    ("install.extra-index-url='file:///a\\nfile:///b'\nuser.find-links='/x /y'\nglobal.cert='/c.pem'\n",
+     {"UV_INDEX": "file:///a file:///b", "UV_FIND_LINKS": "/x,/y", "SSL_CERT_FILE": "/c.pem"}),
+    ("global.proxy='http://proxy:3128'\nglobal.trusted-host='a\\nb'\nglobal.index-url=''\n", {"ALL_PROXY": "http://proxy:3128", "UV_INSECURE_HOST": "a b"}),
+])  # fmt: skip
+def test_uv_is_told_what_pip_was_told(monkeypatch, said, expected):
+    monkeypatch.setattr(kit.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, said))
+    assert kit.settings_of_pip() == expected
+
+
+def test_what_pip_lists_is_what_was_set(tmp_path, monkeypatch):
+    """By the real pip: what its list looks like is pip's business."""
+    (tmp_path / "pip.conf").write_text("[global]\nextra-index-url =\n    https://one/simple\n    https://two/simple\nfind-links = /x\n")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/y")
+    monkeypatch.setattr(kit, "venv_python", lambda: Path(sys.executable))
+    assert kit.settings_of_pip().items() >= {"UV_INDEX": "https://one/simple https://two/simple", "UV_FIND_LINKS": "/y"}.items()
 
 
 def test_the_command_runs_on_its_own():
@@ -113,6 +139,19 @@ def copy(tmp_path):
     return clone, shelf
 
 
+def put_on_shelf(clone, shelf, program):
+    """A package "uv" whose command is a program of ours, and the lock that pins it."""
+    wheel = shelf / "uv-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        script = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        script.external_attr = 0o100755 << 16
+        file.writestr(script, f"#!python\n{program}\n")
+        file.writestr("uv-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
+        file.writestr("uv-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("uv-1.0.dist-info/RECORD", "uv-1.0.data/scripts/uv,,\nuv-1.0.dist-info/METADATA,,\nuv-1.0.dist-info/WHEEL,,\nuv-1.0.dist-info/RECORD,,\n")
+    (clone / "requirements-setup.lock").write_text(f"uv==1.0 \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+
+
 def call(clone, *arguments, **environment):
     # an index that nobody answers at: what is installed can only come from the shelf
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
@@ -127,6 +166,34 @@ def test_packages_from_a_folder_without_a_network(copy):
     assert subprocess.run([python, "-c", "import tiny; print(tiny.answer)"], capture_output=True, text=True).stdout == "42\n"
     assert len(list((clone / ".venv").rglob("tiny.*.pyc"))) == 1, "compiled beforehand: no command writes into the environment, or waits for it"
     assert call(clone, "setup").returncode == 0, "set up already: neither folder nor network is asked"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script is no program there")
+@pytest.mark.parametrize("program, said", [("raise SystemExit('no way')", "no way"), ("import sys, os; os.execv(REAL, [REAL, *sys.argv[1:]])", "")], ids=["uv fails", "uv"])
+def test_uv_installs_and_pip_where_uv_cannot(copy, program, said):
+    clone, shelf = copy
+    real = Path(sys.executable).with_name("uv")
+    if "REAL" in program and not real.is_file():
+        pytest.skip("uv is not installed")
+    put_on_shelf(clone, shelf, program.replace("REAL", repr(str(real))))
+    done = call(clone, "setup", WHEELHOUSE=str(shelf))
+    assert done.returncode == 0 and said in done.stderr, done.stdout + done.stderr
+    assert ("pip tries now" in done.stdout) == bool(said)
+    assert subprocess.run([clone / ".venv" / "bin" / "python", "-c", "import tiny; print(tiny.answer)"], capture_output=True, text=True).stdout == "42\n"
+    assert len(list((clone / ".venv").rglob("tiny.*.pyc"))) == 1
+    installer = next((clone / ".venv").rglob("tiny-1.0.dist-info/INSTALLER")).read_text().strip()
+    assert installer == ("pip" if said else "uv")
+
+
+def test_uv_refuses_a_package_with_another_hash(copy):
+    clone, shelf = copy
+    real = Path(sys.executable).with_name("uv")
+    if os.name == "nt" or not real.is_file():
+        pytest.skip("uv is not installed")
+    put_on_shelf(clone, shelf, f"import sys, os; os.execv({str(real)!r}, [{str(real)!r}, *sys.argv[1:]])")
+    (clone / "requirements.lock").write_text("tiny==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    done = call(clone, "setup", WHEELHOUSE=str(shelf))
+    assert done.returncode and "pip tries now" in done.stdout and not list((clone / ".venv").rglob("tiny.py"))
 
 
 def test_a_folder_that_lacks_a_package_and_one_that_has_none_are_told_apart(copy):
@@ -146,7 +213,7 @@ def test_a_clone_that_cannot_be_written_says_so_and_not_that_there_is_no_network
         home.chmod(0o755)
         clone.chmod(0o555)
         # root may write everywhere, and Python may lie where nobody else can read it: so imported first, and nobody then
-        program = ("import argparse, ensurepip, hashlib, os, pkgutil, random, runpy, shutil, subprocess, sys, tempfile, venv\n"
+        program = ("import argparse, ast, ensurepip, hashlib, os, pkgutil, random, runpy, shutil, subprocess, sys, tempfile, venv\n"
                    "os.getuid() or os.setuid(65534)\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
         done = subprocess.run([sys.executable, "-c", program, str(clone / "kit.py"), "run"], capture_output=True, text=True)
         assert done.returncode and f"{clone} cannot be written (Permission denied)" in done.stderr, done.stderr
