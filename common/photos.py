@@ -18,6 +18,9 @@ ORIENTATION = 0x0112  # EXIF's number for how the camera was held
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
+MOST = 256  # megapixels: phones take 200. Pillow refuses what has twice its number of pixels
+if Image.MAX_IMAGE_PIXELS:
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MOST * 10**6 // 2)
 STRIP = 512  # rows
 BLOCKS = 16  # rows of a JPEG that are decoded together, at most
 
@@ -65,19 +68,22 @@ def read_photo(path):
 
 def _upright(image, path):
     """A photo that Pillow has opened, as 8-bit RGB the right way up."""
-    deep = image.mode in ("RGB", "RGBA") and "16" in str(image.tile[0][3] if image.tile else "")
+    said = image.tile[0][3] if image.tile else ""
+    deep = image.mode in ("RGB", "RGBA") and ";16" in str(said[0] if isinstance(said, tuple) and said else said)
     if deep:  # Pillow would keep the upper eight bits
-        turn = TURNS.get(_orientation(image))
+        turn = None if image.format == "TIFF" else TURNS.get(_orientation(image))  # OpenCV turns a TIFF itself, too
         image = Image.fromarray(_by_opencv(path))
     else:
         image.load()  # which turns a TIFF
         turn = TURNS.get(_orientation(image))
     greatest, unsigned = _greatest(image), image.mode == "I" and _unsigned(image)
+    negative = image.mode.startswith("I") and _note(image, 262) == 0  # white is zero, which Pillow heeds in eight bits only
     if turn is not None:
         image = image.transpose(turn)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
-        return np.repeat(_eight_bits(values.view(np.uint32) if unsigned else values, greatest)[..., None], 3, axis=2)
+        grey = _eight_bits(values.view(np.uint32) if unsigned else values, greatest)
+        return np.repeat((255 - grey if negative else grey)[..., None], 3, axis=2)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -101,7 +107,7 @@ def _mended(path, reason):
             if start.startswith(b"\xff\xd8\xff") and "truncated" in reason:
                 file.seek(0)
                 return _cut_short(file.read(), path)
-        if start in (b"II*\0", b"MM\0*"):
+        if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return _by_opencv(path)
     return None
 
@@ -153,7 +159,8 @@ def _by_opencv(path):
     data = np.fromfile(path, np.uint8)
     if data[:2].tobytes() in (b"II", b"MM"):
         with io.BytesIO(data.tobytes()) as file:
-            notes = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            head = file.read(8)
+            notes = TiffImagePlugin.ImageFileDirectory_v2(head + file.read(8) if 43 in head[2:4] else head)  # that of a BigTIFF is longer
             file.seek(notes.next)
             notes.load(file)
         if notes.get(256, 0) * notes.get(257, 0) > Image.MAX_IMAGE_PIXELS * 2:  # as Pillow does
@@ -245,23 +252,28 @@ def _opened(path):
                 image = Image.open(file, formats=_formats())
             with image:
                 yield image
+    except Image.DecompressionBombError:
+        raise PhotoError(f"{path}: has more than {MOST} megapixels: make it smaller, or leave it out") from None
     except Exception as error:
         reason = re.sub(r"<_io\.\w+ name=(.*)>", r"\1", str(error)).replace(str(path), path.name) or type(error).__name__
         raise PhotoError(f"{path}: cannot be read as a photo ({' '.join(reason.split())}): replace it with a whole JPEG or PNG, or leave it out") from None
 
 
+def _note(image, number, default=None):
+    """The greatest value of a TIFF's note of a number; None where it has none, and for what is no TIFF."""
+    with suppress(AttributeError, LookupError, TypeError, ValueError):
+        return float(np.max(image.tag_v2.get(number, default)))
+    return None
+
+
 def _unsigned(image):
     """Whether the whole numbers of a TIFF, which Pillow takes for signed, are not (SampleFormat)."""
-    with suppress(AttributeError, LookupError, TypeError, ValueError):
-        return np.max(image.tag_v2.get(339, 1)) == 1
-    return False
+    return _note(image, 339, 1) == 1
 
 
 def _greatest(image):
     """White, as a grey TIFF may say (MaxSampleValue); else None."""
-    with suppress(AttributeError, LookupError, TypeError, ValueError):
-        return float(np.max(image.tag_v2[281]))
-    return None
+    return _note(image, 281)
 
 
 def _eight_bits(values, greatest=None):

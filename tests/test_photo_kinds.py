@@ -1,6 +1,7 @@
 """Photos as phones, scanners and measuring cameras make them: HEIC, 10 to 16 bits, floats, and a JPEG that lacks its end."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from common.photos import PhotoError, photo_shape, read_photo
+from common.photos import TURNS, PhotoError, photo_shape, read_photo
 
 PHOTO = np.ascontiguousarray(astronaut()[:300, :400])
 GREY = PHOTO[:, :, 0]
@@ -43,6 +44,56 @@ def test_more_than_eight_bits(tmp_path, bits, suffix, truth):
     deep = np.rint(truth / 255 * (2**bits - 1)).astype(np.uint16)
     cv2.imwrite(str(tmp_path / f"a{suffix}"), deep[..., ::-1] if deep.ndim == 3 else deep)
     assert truth.max() == 255 and far(tmp_path / f"a{suffix}", truth) < 0.6
+
+
+def tiff(values, orientation=1, big=False, white=1):
+    """The bytes of an uncompressed TIFF of 16 bits, (H, W, 3) or (H, W): nobody else writes all kinds."""
+    colours, raw = values.shape[2] if values.ndim == 3 else 1, values.astype("<u2").tobytes()
+    begin, fits, number, place = (16, 8, "<Q", "Q") if big else (8, 4, "<H", "I")
+    depth = np.full(colours, 16, "<u2").tobytes()
+    directory = begin + len(raw) + len(depth)
+    bits = depth if len(depth) <= fits else struct.pack("<I", begin + len(raw))
+    notes = [(256, 4, 1, values.shape[1]), (257, 4, 1, values.shape[0]), (258, 3, colours, bits), (259, 3, 1, 1), (262, 3, 1, 2 if colours == 3 else white),
+             (273, 4, 1, begin), (274, 3, 1, orientation), (277, 3, 1, colours), (278, 4, 1, values.shape[0]), (279, 4, 1, len(raw))]  # fmt: skip
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, directory) if big else struct.pack("<2sHI", b"II", 42, directory)
+    lines = b"".join(struct.pack("<HH" + place, tag, kind, count) + (value if isinstance(value, bytes) else struct.pack("<I", value)).ljust(fits, b"\0")
+                     for tag, kind, count, value in notes)
+    return head + raw + depth + struct.pack(number, len(notes)) + lines + bytes(fits)
+
+
+@pytest.mark.parametrize("big", [False, True], ids=["TIFF", "BigTIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_deep_tiff_is_turned_once(tmp_path, orientation, big):
+    Image.fromarray(PHOTO).save(tmp_path / "shallow.tif", tiffinfo={274: orientation})
+    (tmp_path / "deep.tif").write_bytes(tiff(PHOTO.astype(np.uint16) * 257, orientation, big))
+    upright = read_photo(tmp_path / "shallow.tif")
+    assert (upright == np.asarray(Image.fromarray(PHOTO).transpose(TURNS[orientation]) if orientation > 1 else PHOTO)).all()
+    assert far(tmp_path / "deep.tif", upright) < 0.6
+
+
+def test_a_tiff_is_not_deep_because_there_is_a_16_among_its_numbers(tmp_path):
+    rng = np.random.default_rng(0)
+    for k in range(60):  # in packed ones a number depends on their size
+        photo = rng.integers(0, 256, (40, 60 + k, 3), np.uint8)
+        Image.fromarray(photo).save(tmp_path / "a.tif", compression="tiff_lzw", tiffinfo={274: 6})
+        assert far(tmp_path / "a.tif", np.rot90(photo, 3)) == 0
+
+
+@pytest.mark.parametrize("white", [0, 1])
+def test_in_some_scans_white_is_zero(tmp_path, white):
+    deep = GREY.astype(np.uint16) * 257
+    (tmp_path / "a.tif").write_bytes(tiff(deep if white else 65535 - deep, white=white))
+    assert far(tmp_path / "a.tif", GREY) < 0.6
+
+
+def test_a_picture_of_few_shades_of_many(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6\n400 300\n163\n" + np.rint(PHOTO * (163 / 255)).astype(np.uint8).tobytes())
+    assert far(tmp_path / "a.ppm", PHOTO) < 1
+
+
+def test_a_photo_of_two_hundred_megapixels(tmp_path):
+    Image.new("L", (16_320, 12_240), 120).save(tmp_path / "phone.jpg", quality=30)
+    assert photo_shape(tmp_path / "phone.jpg") == (12_240, 16_320)
 
 
 def test_a_dark_scan_says_how_bright_white_is(tmp_path):

@@ -124,7 +124,7 @@ def test_a_damaged_photo_of_an_iphone_is_named(tmp_path):
 def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     Image.fromarray(RAMP).save(tmp_path / "bomb.png")
-    with pytest.raises(PhotoError, match="bomb.png"):
+    with pytest.raises(PhotoError, match="bomb.png: has more than .* megapixels: make it smaller"):
         read_photo(tmp_path / "bomb.png")
     with pytest.raises(PhotoError, match="no such file"):
         read_photo(tmp_path / "gone.png")
