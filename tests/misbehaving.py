@@ -21,11 +21,11 @@ LYING = ("flips a byte", "other file", "ends early", "endless", "absurd range")
 class Mirrors:
     """Serve `files` (name -> bytes) under /0/, /1/ …; `scripts[k]` lists the faults of mirror k, "good" once used up.
 
-    A script whose last fault is "always" repeats the one before it for ever.
+    A script whose last fault is "always" repeats the one before it for ever. If not `marked`, no version is told.
     """
 
-    def __init__(self, files, scripts, stall=1.0):
-        self.files, self.scripts, self.stall = files, [list(script) for script in scripts], stall
+    def __init__(self, files, scripts, stall=1.0, marked=True):
+        self.files, self.scripts, self.stall, self.marked = files, [list(script) for script in scripts], stall, marked
         self.asked, self.lock = [], threading.Lock()
         mirrors = self
 
@@ -81,7 +81,7 @@ class Mirrors:
         if name not in self.files:
             fault = "404"
         body = self.files.get(name, b"")
-        etag = '"one"' if fault != "new etag" else f'"{time.monotonic_ns()}"'
+        etag = "" if not self.marked else '"one"' if fault != "new etag" else f'"{time.monotonic_ns()}"'
         start = None
         wanted = request.headers.get("Range")
         condition = request.headers.get("If-Range")

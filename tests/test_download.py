@@ -57,14 +57,50 @@ def test_it_goes_on_where_it_stopped_and_only_with_the_same_version(tmp_path):
     assert ranges == [(None, None), (f"bytes={half}-", '"one"'), (f"bytes={half + (len(data) - half) // 2}-", '"one"')]
 
 
-def test_a_later_run_goes_on_where_an_earlier_one_gave_up(tmp_path):
+@pytest.mark.parametrize("known", [True, False], ids=["with a hash", "without"])
+def test_a_later_run_goes_on_where_an_earlier_one_gave_up(tmp_path, known):
     data = a_zip()
     with Mirrors({"data.zip": data}, [["drops", "404"]]) as mirrors:
         with pytest.raises(DownloadError, match="has come so far is kept"):
-            fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet())
+            fetch("data.zip", tmp_path, sources=table(mirrors, data, known=known), **quiet())
         assert not (tmp_path / "data.zip").exists()
-        assert fetch("data.zip", tmp_path, sources=table(mirrors, data), **quiet()).read_bytes() == data
-        assert mirrors.asked[-1][3] == f"bytes={len(data) // 2}-"
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data, known=known), **quiet()).read_bytes() == data
+        assert mirrors.asked[-1][3] == f"bytes={len(data) // 2}-" and (known or mirrors.asked[-1][4] == '"one"')
+    clean(tmp_path, "data.zip")
+
+
+@pytest.mark.parametrize("note", ["", "[1", "[]", "[3, 4]", '["http://elsewhere/data.zip", "\\"one\\""]', '["HERE", "two\\nHost: elsewhere"]'])
+def test_what_a_part_came_from_is_believed_only_if_it_is_told(tmp_path, note):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["drops", "404"]]) as mirrors:
+        with pytest.raises(DownloadError):
+            fetch("data.zip", tmp_path, sources=table(mirrors, data, known=False), **quiet())
+        (tmp_path / "data.zip.part.from").write_text(note.replace("HERE", mirrors.url(0, "data.zip")))
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data, known=False), **quiet()).read_bytes() == data
+        assert mirrors.asked[-1][3] is None
+    clean(tmp_path, "data.zip")
+
+
+def test_a_newer_version_is_not_patched_onto_the_half_of_an_older_one(tmp_path):
+    old, data = a_zip(seed=1), a_zip()
+    with Mirrors({"data.zip": old}, [["drops", "404"]]) as mirrors:
+        with pytest.raises(DownloadError):
+            fetch("data.zip", tmp_path, sources=table(mirrors, old, known=False), **quiet())
+        note = tmp_path / "data.zip.part.from"
+        note.write_text(note.read_text().replace("one", "the one before"))
+        mirrors.files["data.zip"] = data
+        assert fetch("data.zip", tmp_path, sources=table(mirrors, data, known=False), **quiet()).read_bytes() == data
+        assert mirrors.asked[-1][4] == '"the one before"'
+    clean(tmp_path, "data.zip")
+
+
+def test_no_next_try_is_promised_where_nothing_tells_the_version(tmp_path):
+    data = a_zip()
+    with Mirrors({"data.zip": data}, [["drops", "404"]], marked=False) as mirrors:
+        with pytest.raises(DownloadError) as told:
+            fetch("data.zip", tmp_path, sources=table(mirrors, data, known=False), **quiet())
+    assert "broke off" in str(told.value) or "404" in str(told.value)
+    assert "kept" not in str(told.value)
 
 
 def test_a_whole_part_of_a_killed_run_is_not_loaded_again(tmp_path):

@@ -64,7 +64,7 @@ def fetch(name, folder, *, sources=SOURCES, progress=True, tries=TRIES, wait=1.0
             if tried:
                 hand = f"open one of these addresses in a browser, save the file as {target}, and run this again: it will be checked and used."
                 hand += f" Its SHA-256 must be {job.sha256}." if job.sha256 else ""
-                raise DownloadError(f"{source.name} could not be downloaded", tried, hand, kept=job.there() > 0)
+                raise DownloadError(f"{source.name} could not be downloaded", tried, hand, kept=job.goes_on())
             checked = "SHA-256 as published" if job.sha256 else "read from end to end, for no SHA-256 is published"
             say(f"{source.name}: {in_mb(target.stat().st_size)}, {checked}")
     return target
@@ -162,7 +162,9 @@ def _from_any(session, urls, job, target, tries, wait, sleep):
         try:
             bring(session, url, job, tries, wait, sleep)
             target.parent.mkdir(parents=True, exist_ok=True)
-            return rename(job.part, target)
+            brought = rename(job.part, target)
+            job.forget()
+            return brought
         except Refused as refusal:
             tried.append((url, refusal))
     return tried

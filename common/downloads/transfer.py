@@ -1,10 +1,12 @@
 """One file over a bad network: go on where it stopped, believe nothing, check everything. (`pooch` and `requests` do not go on.)"""
 
 import hashlib
+import json
 import random
 import re
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,9 +55,35 @@ class Job:
     def there(self):
         return self.part.stat().st_size if self.part.exists() else 0
 
+    @property
+    def note(self):
+        """The file that tells another run the version."""
+        return self.part.with_name(f"{self.part.name}.from")
+
+    def mark(self, url):
+        """The server's mark for what is there; "" if it came from elsewhere, or nobody knows."""
+        if not self.version[0] and not self.sha256:
+            with suppress(OSError, ValueError, TypeError):
+                address, mark = json.loads(self.note.read_text(encoding="utf-8"))
+                self.version = (address, str(mark)) if str(mark).isprintable() else self.version
+        return self.version[1] if self.version[0] == url else ""
+
+    def begin(self, url, mark):
+        """What comes now is of this version, and nothing else is there."""
+        self.forget()
+        self.version = url, mark
+        if mark and not self.sha256:
+            with suppress(OSError):  # the next run begins anew, then
+                self.note.write_text(json.dumps(self.version), encoding="utf-8")
+
+    def goes_on(self):
+        """Whether there is something with which another run can go on: with a hash it would notice a wrong patchwork, with a mark it asks for the same version."""
+        return self.there() > 0 and (self.sha256 is not None or self.note.exists())
+
     def forget(self):
         """Begin again from nothing."""
         self.part.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
 
 
 class _SystemTrust(HTTPAdapter):
@@ -128,7 +156,7 @@ def bring(session, url, job, tries=TRIES, wait=1.0, sleep=time.sleep):
 
 def _attempt(session, url, job):
     """One request, from where the part stops to the end of the file."""
-    mark = job.version[1] if job.version[0] == url else ""
+    mark = job.mark(url)
     if not job.sha256 and not mark:
         job.forget()  # bytes of an unknown version: without a hash nobody would notice a wrong patchwork
     offset = job.there()
@@ -145,7 +173,8 @@ def _attempt(session, url, job):
         _allow([url, *(hop.url for hop in answer.history[1:]), answer.url], job.sha256)
         start, total = _judge(answer, offset, mark, job)
         if start is not None:
-            job.version = url, _mark(answer.headers)
+            if not start:
+                job.begin(url, _mark(answer.headers))
             _receive(answer, start, total, job)
 
 
@@ -202,7 +231,7 @@ def _receive(answer, start, total, job):
                 out.write(block)
             except OSError as error:
                 raise OSError(error.errno, f"{job.name}: cannot be written to {job.part.parent} after {in_mb(there)} ({error.strerror}): make room, "
-                                           "or choose a folder on another disk; the next try goes on from there") from error  # fmt: skip
+                                           f"or choose a folder on another disk{'; the next try goes on from there' if job.goes_on() else ''}") from error  # fmt: skip
             if time.monotonic() - since >= SLOWEST[0]:
                 if there - then < SLOWEST[0] * SLOWEST[1]:
                     raise _Fault(f"sends next to nothing ({there - then:,} bytes in {SLOWEST[0]} seconds)")
