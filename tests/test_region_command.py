@@ -182,6 +182,27 @@ def test_what_goes_wrong_with_a_copy_costs_the_copy_and_not_the_faces(folder, tm
         assert len(answer["boxes"]) == 1 and answer["not_drawn"] == note and f"not drawn: {note}\n" in capsys.readouterr().err
 
 
+def test_a_copy_that_could_not_be_written_is_tried_again(folder, tmp_path, capsys, monkeypatch):
+    arguments = [str(folder / "a.png"), "--out", str(tmp_path / "out.jsonl"), "--draw", str(tmp_path / "drawn")]
+    with monkeypatch.context() as broken:
+        broken.setattr(command, "draw", lambda *_: (_ for _ in ()).throw(PermissionError(13, "denied")))
+        assert command.main(arguments) == 1
+        capsys.readouterr()
+        assert command.main(arguments) == 1 and "denied" in capsys.readouterr().err, "said each time, with its reason"
+    assert command.main(arguments) == 0 and "could not be" not in capsys.readouterr().err
+    assert (tmp_path / "drawn" / "a.png.faces.jpg").is_file()
+
+
+def test_a_photo_that_was_left_out_is_not_counted_any_more(folder, tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    assert command.main([str(folder), "--out", str(out)]) == 1 and "1 of 3 photos could not be" in capsys.readouterr().err
+    (folder / "broken.jpg").unlink()
+    for paths in ([folder], [folder / "a.png"]):
+        assert command.main([*map(str, paths), "--out", str(out)]) == 0
+        assert "could not be" not in capsys.readouterr().err
+    assert any("error" in json.loads(line) for line in out.read_text().splitlines()), "what was answered stays"
+
+
 def test_a_copy_that_was_deleted_is_drawn_again(folder, tmp_path, monkeypatch):
     arguments = [str(folder / "more"), "--out", str(tmp_path / "out.jsonl"), "--draw", str(tmp_path / "drawn")]
     assert command.main(arguments) == 0

@@ -167,7 +167,8 @@ def _find(options, found, classifier, stops):
         if journal is not None:
             if len(todo) < len(found.files):
                 say(f"note: {len(found.files) - len(todo):,} of {counted(len(found.files), 'photo')} were looked at before, in {journal.path}", sys.stderr)
-            answers = [(answer["file"], answer) for answer in journal.answers([file for file, _ in found.files])]
+            asked = {printable(file) for file, _ in found.files}  # the journal may hold answers about others
+            answers = [(answer["file"], answer) for answer in journal.answers([file for file, _ in found.files]) if answer["file"] in asked]
             write = replace(ANSWERS, head={"threshold": options.threshold, "box_order": BOX_ORDER}).write(options.out)
             journal.make_whole([file for file, _ in found.files], lambda file, unsorted: write(file, _nearest_first(unsorted)))
     finally:

@@ -72,7 +72,7 @@ class Journal:
     path : pathlib.Path
         Of the journal itself.
     answered : dict of str to (str or None, int, int)
-        File to its stamp (`ERROR`, which no file has, where it could not be read), and where its line begins and ends.
+        File to its stamp (`ERROR`, which no file has, where it could not be read or its copy not be written), and where its line begins and ends.
     failed : set of str
         Files whose answer is that they could not be read, or their copies not be written.
     stays : bool
@@ -129,8 +129,9 @@ class Journal:
 
     def _remember(self, answer, start, end):
         file = answer[self.key]
-        self.answered[file] = ERROR if "error" in answer else answer.get("stamp"), start, end
-        (self.failed.add if "error" in answer or "not_drawn" in answer else self.failed.discard)(file)
+        failed = "error" in answer or "not_drawn" in answer
+        self.answered[file] = ERROR if failed else answer.get("stamp"), start, end
+        (self.failed.add if failed else self.failed.discard)(file)
         self._made.pop(file, None)
         if made := [answer[part] for part in ("drawn",) if part in answer] + answer.get("subtitles", []):
             self._made[file] = made
@@ -139,7 +140,7 @@ class Journal:
         raise JournalError(f"{self.path}: holds something else than answers of this command; name another file")
 
     def has(self, file):
-        """Whether a file, as it is now, has its answer, and the copies that were made with it are there. An error is none: its cause may have passed."""
+        """Whether a file, as it is now, has its answer, and the copies that were made with it are there. An error is none, nor an answer without its copy: their cause may have passed."""
         name = printable(file)
         known = self.answered.get(name)
         return known is not None and known[0] == stamp(file) and all(map(_is_there, self._made.get(name, ())))

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from common.commands.journal import Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import counted, prepare_outputs, say
+from common.console import counted, prepare_outputs, printable, say
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
@@ -210,7 +210,7 @@ def answer_all(found, ask, answers, options, settings, stops):
                 bar.update()
         if journal is not None:
             journal.make_whole([file for file, _ in found.files], answers.write(options.out))
-            failed = len(journal.failed)
+            failed = len(journal.failed & {printable(file) for file, _ in found.files})  # it may hold answers about others, which nobody asks about now
     except (Stop, BrokenPipeError):
         say_kept(done, total, answers.things[:-1], journal)
         raise
