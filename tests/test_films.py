@@ -45,7 +45,7 @@ def meeting(absent=(5, 6)):
     return frames
 
 
-def write(path, frames, seconds=EVEN, codec="libx264", sound=None, side=None):
+def write(path, frames, seconds=EVEN, codec="libx264", sound=None, side=None, rate=48_000, layout="stereo"):
     """A film; `sound` is a codec for a tone as long as the film, `side` its quarter turns as a phone notes them."""
     if codec not in av.codecs_available or sound and sound not in av.codecs_available:
         pytest.skip(f"this build of FFmpeg has no {codec if codec not in av.codecs_available else sound}")
@@ -57,17 +57,18 @@ def write(path, frames, seconds=EVEN, codec="libx264", sound=None, side=None):
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
             stream.options = {"bf": "0"}
         if sound:
-            tone = out.add_stream(sound, rate=48_000)
+            tone = out.add_stream(sound, rate=rate)
+            tone.codec_context.layout = layout
         for frame, second in zip(frames, seconds):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             picture.pts, picture.time_base = round(second * 1000), Fraction(1, 1000)
             out.mux(stream.encode(picture))
         if sound:
-            resampler = av.AudioResampler(tone.codec_context.format.name, tone.codec_context.layout.name, 48_000)
-            for start in range(0, int(length * 48_000), 1024):
-                wave = np.sin(2 * np.pi * 440 * (start + np.arange(1024)) / 48_000).astype(np.float32)
-                piece = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
-                piece.sample_rate, piece.pts, piece.time_base = 48_000, start, Fraction(1, 48_000)
+            resampler = av.AudioResampler(tone.codec_context.format.name, tone.codec_context.layout.name, rate)
+            for start in range(0, int(length * rate), 1024):
+                wave = np.sin(2 * np.pi * 440 * (start + np.arange(1024)) / rate).astype(np.float32)
+                piece = av.AudioFrame.from_ndarray(np.stack([wave] * (1 if layout == "mono" else 2)), format="fltp", layout=layout)
+                piece.sample_rate, piece.pts, piece.time_base = rate, start, Fraction(1, rate)
                 for whole in resampler.resample(piece):
                     out.mux(tone.encode(whole))
             out.mux(tone.encode(None))

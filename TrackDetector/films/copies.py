@@ -1,15 +1,18 @@
 """Copies of films with boxes and names, or with faces blurred: H.264 with the sound of the film, which browsers play."""
 
 import os
+import warnings
 from collections import defaultdict
 from fractions import Fraction
 
 import numpy as np
 
 from common.photos import PhotoError
+from TrackDetector.films.reading import Clock, container_of
 
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # what builds of FFmpeg have
 _SOUND = {"aac", "mp3", "opus"}  # what browsers play in an .mp4; other sound is encoded anew
+_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)  # samples a second that AAC knows
 _QUALITY = {"preset": "veryfast", "crf": "20", "bf": "0"}  # frames in the order in which they are shown: else the length of an uneven film comes out wrong
 _CLOCK = Fraction(1, 90_000)
 
@@ -135,42 +138,45 @@ def _encode(film, out, sound, change, check):
         waiting, last = frame, frame.pts
         sound.up_to(seconds)
     usual = round(1 / film.rate / _CLOCK)
-    left = round(film.length / _CLOCK) - last if film.length and not film.notes else usual
+    left = round(film.length / _CLOCK) - last if film.length and film.length > film.until and not film.notes else usual
     put(waiting, min(max(left, 1), 4 * usual))
     put(None)
     sound.up_to(float("inf"))
 
 
 class _Sound:
-    """The first sound of a film, put into a copy piece by piece, as the pictures come."""
+    """The first sound of a film, put into a copy piece by piece, as the pictures come; the copy goes on without it where it cannot be carried over."""
 
     def __init__(self, film, out):
         self.film, self.out = film, out
 
     def __enter__(self):
-        import av
-
         self.stream = None
         if self.film.has_sound:
-            self.container = av.open(str(self.film.path.absolute()), metadata_errors="ignore")
+            self.container = container_of(self.film.path)
             self.source = self.container.streams.audio[0]
-            self.start = (self.container.start_time or 0) / 1e6
+            self.start, self.clock, self.last = (self.container.start_time or 0) / 1e6, Clock(), None
             self.as_it_is = self.source.codec_context.name in _SOUND
             if self.as_it_is:
                 add = getattr(self.out, "add_stream_from_template", None)
                 self.stream = add(self.source) if add else self.out.add_stream(template=self.source)
             else:
-                self.stream = self.out.add_stream("aac", rate=self.source.codec_context.sample_rate or 48_000)
-                self.resampler = av.AudioResampler("fltp", self.stream.codec_context.layout.name, self.stream.codec_context.sample_rate)
+                wanted = self.source.codec_context.sample_rate or 48_000
+                self.stream = self.out.add_stream("aac", rate=min((rate for rate in _RATES if rate >= wanted), default=max(_RATES)))
+                self.kind = self.resampler = None
             self.pieces, self.next = self._pieces(), None
         return self
 
     def __exit__(self, *error):
+        self._end()
+
+    def _end(self):
         if self.stream is not None:
             self.container.close()
+            self.stream = None
 
     def _pieces(self):
-        """Second and packet, in order; what is damaged is left out."""
+        """Packets and the seconds of the film at which they begin, in order; what is damaged is left out."""
         import av
 
         packets = self.container.demux(self.source)
@@ -181,40 +187,67 @@ class _Sound:
                 packet = None
             if packet is None:
                 return
-            if not packet.is_corrupt and (packet.dts is not None or not self.as_it_is):
-                yield packet
+            if packet.dts is not None and not packet.is_corrupt:
+                yield packet, self.clock(float(packet.dts * packet.time_base) - self.start, float((packet.duration or 0) * packet.time_base))
+            elif packet.dts is None and not self.as_it_is:
+                yield packet, None  # the last, which asks the decoder for what it holds back
 
     def up_to(self, seconds):
         """Write the sound up to a second of the film."""
         import av
 
         while self.stream is not None:
-            if self.next is None:
-                self.next = next(self.pieces, None)
-                if self.next is None:
-                    if not self.as_it_is:
-                        self._write(self.stream.encode(None))
-                    self.container.close()
-                    self.stream = None
-                    return
-            packet = self.next
-            if packet.dts is not None and float(packet.dts * packet.time_base) - self.start > seconds:
+            self.next = self.next or next(self.pieces, None)
+            if self.next is not None and self.next[1] is not None and self.next[1] > seconds:
                 return
-            self.next = None
             try:
-                if self.as_it_is:
-                    late = round(self.start / packet.time_base)
-                    packet.pts, packet.dts = (None if packet.pts is None else packet.pts - late), packet.dts - late
-                    packet.stream = self.stream
-                    self._write([packet])
-                else:
-                    for frame in packet.decode():
-                        if frame.pts is not None:
-                            frame.pts -= round(self.start / frame.time_base)
-                        self._write(piece for whole in self.resampler.resample(frame) for piece in self.stream.encode(whole))
+                self._carry_over(self.next)
             except av.error.InvalidDataError:
-                continue
+                pass  # a damaged piece
+            except (av.error.FFmpegError, ValueError) as error:
+                if isinstance(error, OSError) and not isinstance(error, ValueError):
+                    raise  # the disk is full
+                warnings.warn(f"the copy has no sound from second {0 if self.last is None else float(self.last):.1f} on: it could not be carried over "
+                              f"({getattr(error, 'strerror', None) or error})", stacklevel=4)  # fmt: skip
+                self._end()
+            if self.next is None:
+                self._end()
+            self.next = None
+
+    def _carry_over(self, piece):
+        """One packet of sound into the copy, as it is or encoded anew; None: it is over."""
+        if piece is None:
+            self._write([] if self.as_it_is else self.stream.encode(None))
+            return
+        packet, at = piece
+        if self.as_it_is:
+            late = packet.dts - round(at / packet.time_base)
+            packet.pts, packet.dts = (None if packet.pts is None else packet.pts - late), packet.dts - late
+            packet.stream = self.stream
+            self._write([packet])
+            return
+        for frame in packet.decode():
+            if frame.pts is not None:
+                late = round(self.start / frame.time_base) if at is None else round((packet.dts * packet.time_base - at) / frame.time_base)
+                frame.pts -= late
+            self._write(encoded for whole in self._resampled(frame) for encoded in self.stream.encode(whole))
+
+    def _resampled(self, frame):
+        """A frame in the form that the copy has; a recording may change from stereo to mono on the way."""
+        import av
+
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind != self.kind:
+            if self.resampler is not None:
+                yield from self.resampler.resample(None)
+            codec = self.stream.codec_context
+            self.kind, self.resampler = kind, av.AudioResampler("fltp", codec.layout.name, codec.sample_rate)
+        yield from self.resampler.resample(frame)
 
     def _write(self, packets):
+        """Into the copy, whose clock must rise: what lies on what was written before is left out."""
         for packet in packets:
-            self.out.mux(packet)
+            now = packet.dts * packet.time_base
+            if self.last is None or now - self.last > _CLOCK:
+                self.last = now
+                self.out.mux(packet)

@@ -1,5 +1,6 @@
 """Films frame by frame, with the true second of each frame: by PyAV, whose wheels carry FFmpeg."""
 
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,23 @@ from common.photos import PhotoError
 # What FFmpeg may take a file for. Left out are lists that lead to other files or to the network, and text, of which it would make a film.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,obu,h264,hevc,m4v,mjpeg,dv,mxf,yuv4mpegpipe,rm,nut,gif"
 _USUAL_RATE = 25.0
+_STARTS_AGAIN = 1.0  # seconds: a clock that falls by more has started again, as in pieces of a recording that were joined
 _ENDS_EARLY = 0.5, 0.02  # seconds, share of its length: a film that ends so much too early was cut short
+
+
+class Clock:
+    """Seconds that go on where the clock of a film starts again."""
+
+    def __init__(self):
+        self._late, self._last, self._end = 0.0, None, 0.0
+
+    def __call__(self, seconds, length):
+        """The second since the beginning at which something is shown or heard, for how long it is, both in seconds."""
+        if self._last is not None and seconds < self._last - _STARTS_AGAIN:
+            self._late += self._end - seconds
+            self._end = seconds
+        self._last, self._end = seconds, max(self._end, seconds + length)
+        return seconds + self._late
 
 
 class Film:
@@ -72,8 +89,6 @@ class Film:
 
     def _opened(self):
         """The container and its first stream of pictures, in a `with` that closes them."""
-        from contextlib import contextmanager
-
         import av
 
         @contextmanager
@@ -81,7 +96,7 @@ class Film:
             if not self.path.is_file():
                 raise PhotoError(f"{self.path}: no such file")
             try:
-                with av.open(str(self.path.absolute()), metadata_errors="ignore", options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"}) as container:
+                with container_of(self.path) as container:
                     if not container.streams.video:
                         raise PhotoError(f"{self.path}: cannot be decoded as a video: there is no picture in it")
                     yield container, container.streams.video[0]
@@ -120,7 +135,7 @@ class Film:
     def _frames(self, every):
         import av
 
-        damaged, end, ended = 0, 0.0, True
+        damaged, end, ended, clock = 0, 0.0, True, Clock()
         with self._opened() as (container, stream):
             stream.thread_type = "AUTO"
             packets = container.demux()
@@ -141,7 +156,7 @@ class Film:
                     damaged += 1
                     continue
                 for frame in shown:
-                    seconds = self.read / self.rate if frame.time is None else frame.time - self._start
+                    seconds = self.read / self.rate if frame.time is None else clock(frame.time - self._start, 1 / self.rate)
                     number, self.read, self.until = self.read, self.read + 1, max(self.until, seconds)
                     if number % every == 0:
                         yield number, self.until, _upright(frame, stream.sample_aspect_ratio)
@@ -152,6 +167,18 @@ class Film:
             self.notes.append(f"the film is cut short: {end:.1f}{whole} seconds of it are there")
         if damaged > short:  # the piece in which it was cut is not another damage
             self.notes.append(f"the film is damaged: {counted(damaged, 'piece')} of it could not be decoded")
+
+
+def container_of(path):
+    """A film's file as PyAV opens it, which leads to no other file and to no network: av.container.InputContainer, to be closed."""
+    import av
+
+    program_stream = False
+    with suppress(OSError), open(path, "rb") as file:  # FFmpeg says what is wrong
+        program_stream = file.read(4) == b"\0\0\1\xba"
+    # where they read one (.mpg, .vob), FFmpeg 7 and 8.0 crash if they are told what they may read; called by its name, this reader reads nothing else
+    how = {"format": "mpeg"} if program_stream else {"options": {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}}
+    return av.open(str(path.absolute()), metadata_errors="ignore", **how)
 
 
 def _ends_in_a_packet(path):
