@@ -273,6 +273,8 @@ def main(arguments=None):
     parser.add_argument("--pictures", type=Path, help="save the README's pictures here; takes the built-in data, which may be shown")
     options = parser.parse_args(arguments)
     print_any_name()
+    if missing := [name for name in options.notebooks if not (ROOT / name).is_file()]:
+        parser.error(f"there is no notebook {', '.join(missing)}")
     if options.pictures:
         os.environ["KIT_SOURCE"] = "demo"
     os.environ["KIT_BUILD"] = str(options.build.resolve())

@@ -246,6 +246,16 @@ def test_faces_of_a_photo():
     assert len(faces.find_faces(photo, min_face=250).boxes) == 0
 
 
+@pytest.mark.parametrize("change", [lambda p: p / np.float32(255), lambda p: (p / 255).astype(np.float16), lambda p: p.astype(float), lambda p: p.astype(np.int64), lambda p: p.astype(np.uint16)],
+                         ids=["shares", "half shares", "doubles", "whole numbers", "16 bits"])
+def test_numbers_of_any_kind_are_the_same_photo(change):
+    from skimage.data import astronaut
+
+    expected, found = faces.find_faces(astronaut()), faces.find_faces(change(astronaut()))
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.5)
+    np.testing.assert_allclose(found.points, expected.points, atol=0.5)
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_photo_on_its_side(quarters):
     from skimage.data import astronaut
@@ -260,7 +270,8 @@ def test_a_photo_on_its_side(quarters):
 
 def test_calls_that_make_no_sense_are_refused():
     photo = np.zeros((40, 40, 3), np.uint8)
-    for wrong, said in ((dict(photo=photo[..., 0]), r"expected a photo \(H, W, 3\)"), (dict(photo=photo + 300.0), "up to 300"), (dict(photo=photo, box="hat"), "'hat'"),
+    for wrong, said in ((dict(photo=photo[..., 0]), r"expected a photo \(H, W, 3\)"), (dict(photo=photo + 300.0), "to 300"), (dict(photo=photo - 1.0), "from -1"),
+                        (dict(photo=photo * np.nan), "nan"), (dict(photo=photo > 0), "bool"), (dict(photo=photo.astype(str)), "expected a photo"), (dict(photo=photo, box="hat"), "'hat'"),
                         (dict(photo=photo, threshold=2), "from 0 to 1, got 2"), (dict(photo=photo, min_face=0), "above 0")):
         with pytest.raises(ValueError, match=said):
             faces.find_faces(**wrong)

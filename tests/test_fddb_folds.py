@@ -128,6 +128,9 @@ def test_the_one_pass_network_does_the_folds_too(tmp_path, simple_steps):
     assert json.loads((out / "plan.json").read_text())["steps"] == 2
     with pytest.raises(ValueError, match="another plan"):
         folds_run.run_folds(folder, out, [9], Plan(epochs=1))
+    (out / "plan.json").write_text("")
+    with pytest.raises(ValueError, match="plan.json is damaged.*remove the folder"):
+        folds_run.run_folds(folder, out, [9], SMALL)
 
 
 def without_training(*task):

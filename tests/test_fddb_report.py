@@ -49,6 +49,12 @@ def run(capsys, *arguments):
     return status, out, err
 
 
+def test_the_help_names_the_command_as_it_is_called(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        report.main(["--help"])
+    assert stopped.value.code == 0 and "usage: python -m RegionDetector.fddb [" in capsys.readouterr().out
+
+
 # Detection files
 
 def test_reads_boxes_ellipses_and_photos_without_detections(write):
@@ -165,9 +171,10 @@ def test_command_prints_the_table_and_stores_curve_and_plot(folder, write, tmp_p
     assert sorted(file.name for file in tmp_path.iterdir()) == ["fold-01-out.txt", "roc.png", "roc.txt"]
 
 
-def test_json_holds_figures_and_curve(folder, write, tmp_path, capsys):
-    status, _, _ = run(capsys, write(GOOD), "--fddb", folder, "--out", tmp_path / "roc.json")
-    stored = json.loads((tmp_path / "roc.json").read_text())
+@pytest.mark.parametrize("name", ["roc.json", "ROC.JSON"])
+def test_json_holds_figures_and_curve(folder, write, tmp_path, capsys, name):
+    status, _, _ = run(capsys, write(GOOD), "--fddb", folder, "--out", tmp_path / name)
+    stored = json.loads((tmp_path / name).read_text())
     assert status == 0
     assert (stored["folds"], stored["photos"], stored["faces"], stored["detections"]) == ([1], 2, 2, 2)
     assert stored["rates"]["2000"]["discrete"] == 0.5 and 0.3 < stored["rates"]["2000"]["continuous"] < 0.5
@@ -184,6 +191,7 @@ def test_photos_that_are_not_named_or_not_in_fddb_are_counted(folder, write, cap
 @pytest.mark.parametrize("text, arguments, message", [
     ("img_x\n0\n", [], "none of the 1 photos .*first: img_x.* is in FDDB; expected names such as 2002/08/11/big/img_1"),
     (GOOD, ["--out", "{tmp}/none/roc.txt"], "roc.txt cannot be written: there is no folder"),
+    (GOOD, ["--out", "{tmp}"], "is a folder; expected the name of a file"),
     (GOOD, ["--plot", "{tmp}/roc.docx"], "expected a name that ends in one of .*png"),
     (GOOD, ["--published", "{tmp}"], "no official curves"),
     (GOOD, ["--fddb", "{tmp}/none"], "there is no such folder"),

@@ -20,6 +20,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from common.detection import network, search
+from common.files import whole_file
 from common.inference import compiled
 from common.photos import read_photo
 from RegionDetector.fddb import reading, report
@@ -224,12 +225,20 @@ def save_whole(model, file):
     aside.replace(file)
 
 
+def _read_plan(file):
+    try:
+        return json.loads(file.read_text())
+    except ValueError:
+        raise ValueError(f"{file} is damaged, so that nobody knows how the detections beside it were made: remove the folder, or name another one with --out.") from None
+
+
 def _same_plan(file, plan):
     """Write the plan down, or compare it with the one that was."""
     text = json.dumps(asdict(plan), indent=1)
     if not file.exists():
-        file.write_text(text)
-    elif json.loads(file.read_text()) != json.loads(text):
+        with whole_file(file) as out:
+            out.write(text)
+    elif _read_plan(file) != json.loads(text):
         raise ValueError(f"{file} says that the detections beside it were made with another plan:\n{file.read_text()}\n"
                          "Remove the folder, or name another one with --out.")
 

@@ -197,7 +197,7 @@ def plot_curves(curve, published=None, name="yours"):
 def main(arguments=None):
     """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m RegionDetector.fddb.reading", description="FDDB, the Face Detection Data Set and Benchmark.")
+        prog="python -m RegionDetector.fddb", description="FDDB, the Face Detection Data Set and Benchmark.")
     command = parser.add_subparsers(required=True).add_parser(
         "evaluate", help="score detections by the official rules",
         description="Score detections by the official rules. The folds that the detections name are evaluated.")
@@ -228,6 +228,8 @@ def _evaluate(options):
     for path in (options.out, options.plot):
         if path and not path.parent.is_dir():
             raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+        if path and path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; expected the name of a file")
     kinds = Figure().canvas.get_supported_filetypes()
     if options.plot and options.plot.suffix[1:].lower() not in kinds:
         raise ValueError(f"--plot {options.plot}: expected a name that ends in one of {', '.join(sorted(kinds))}")
@@ -259,7 +261,7 @@ def _evaluate(options):
         print(f"These are {len(folds)} folds of {len(FOLDS)}: not the official figure, which takes all together.")
     if options.out:
         with whole_file(options.out) as file:
-            file.write(_as_json(curve, len(records), folds, found) if options.out.suffix == ".json" else _as_columns(curve))
+            file.write(_as_json(curve, len(records), folds, found) if options.out.suffix.lower() == ".json" else _as_columns(curve))
     if options.plot:
         plot_curves(curve, options.published).savefig(options.plot, dpi=120)
 

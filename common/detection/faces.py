@@ -56,8 +56,8 @@ def find_faces(photo, min_face=20, threshold=None, box="head", turns=None, look=
 
     Parameters
     ----------
-    photo : ndarray of uint8, shape (H, W, 3)
-        RGB, of any size; large photos are looked at in tiles.
+    photo : ndarray, shape (H, W, 3)
+        RGB, of any size; large photos are looked at in tiles. uint8, or other numbers from 0 to 255; floats up to 1 are shares of white.
     min_face : float
         Smallest face to look for: square root of height times width of the head, in pixels.
     threshold : float, optional
@@ -84,9 +84,12 @@ def find_faces(photo, min_face=20, threshold=None, box="head", turns=None, look=
         If the photo is not (H, W, 3) with values from 0 to 255, or box or threshold are none.
     """
     photo = np.asarray(photo)
-    if photo.ndim != 3 or photo.shape[2] != 3 or photo.max(initial=0) > 255:
-        raise ValueError(f"expected a photo (H, W, 3) with values from 0 to 255, got {photo.dtype} of shape {photo.shape} up to "
-                         f"{photo.max(initial=0):g}; common.photos.read_photo reads photos of any kind so")
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype.kind not in "uif" or not (photo.min(initial=0) >= 0 and photo.max(initial=0) <= 255):
+        raise ValueError(f"expected a photo (H, W, 3) with values from 0 to 255, got {photo.dtype} of shape {photo.shape}"
+                         f"{f' from {photo.min(initial=0)} to {photo.max(initial=0)}' if photo.dtype.kind in 'uif' else ''}; common.photos.read_photo reads photos of any kind so")
+    if photo.dtype != np.uint8:
+        shares = photo.dtype.kind == "f" and photo.max(initial=0) <= 1  # as Matplotlib reads a PNG
+        photo = np.rint(photo.astype(np.float32) * (255 if shares else 1)).astype(np.uint8)
     if box not in BOXES:
         raise ValueError(f"expected a box of the kind {' or '.join(map(repr, BOXES))}, got {box!r}")
     threshold = THRESHOLDS["kit"] if threshold is None else threshold

@@ -190,7 +190,7 @@ def with_weights(file, generate):
         model = generate({name: kernel.shape[-1] for name, kernel in kernels.items()})
         for name, kernel in kernels.items():
             model.get_layer(name).set_weights([kernel.astype(np.float32) * arrays.get(f"{name}/scale", np.float32(1)), arrays[f"{name}/bias"]])
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: a file of one array
         raise OSError(f"{file}: these are not weights of the kit's face detector ({str(error).splitlines()[0][:200]})") from None
     return model
 
