@@ -139,7 +139,7 @@ def main(arguments=None):
 
 
 def _work(options, stops):
-    found = find_inputs(options.photos, PHOTO_SUFFIXES, (Path(DRAWN).stem,))
+    found = find_inputs(options.photos, PHOTO_SUFFIXES)
     found.say("photo")
     settings = {"min_face": options.min_face, "threshold": options.threshold, "box": options.box, "turns": TURNS[options.turns],
                 "detector": options.detector, "weights": options.weights and str(options.weights.resolve())}

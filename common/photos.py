@@ -1,6 +1,7 @@
 """Reading photos of any usual kind as RGB arrays, or saying which file is bad and why."""
 
 import io
+import os
 import re
 import warnings
 from contextlib import contextmanager, suppress
@@ -242,6 +243,8 @@ def _formats():
 def _opened(path):
     """Open an image; whatever goes wrong inside becomes a PhotoError that names the file."""
     path = Path(path)
+    if path.is_dir():
+        raise PhotoError(f"{path}: {'is a folder and no photo' if os.access(path, os.R_OK | os.X_OK) else 'may not be looked into'}")
     if not path.is_file():
         raise PhotoError(f"{path}: no such file")
     try:

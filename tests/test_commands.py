@@ -283,18 +283,18 @@ def test_of_a_copy_for_which_there_is_no_room_nothing_is_left(tmp_path):
 
 
 def test_folders_of_folders_and_what_is_left_out(tmp_path, capsys):
-    for name in ("b/10.jpg", "b/9.jpg", "b/x.faces.jpg", "a/c/1.PNG", "notes.txt", "b/more.txt", ".hidden/1.jpg", "b/._9.jpg", "film.ts", "code.ts"):
+    for name in ("b/10.jpg", "b/9.jpg", "b/x.faces.jpg", "b/x.named.png", "b/x.jpg.blurred.jpg", "a/c/1.PNG", "notes.txt", "b/more.txt", ".hidden/1.jpg", "b/._9.jpg", "film.ts", "code.ts"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"G" if name == "film.ts" else b"i")
     (tmp_path / "b" / "round").symlink_to(tmp_path)
     (tmp_path / "again.jpg").symlink_to(tmp_path / "b" / "9.jpg")
     (tmp_path / "bare").mkdir()
-    found = find_inputs([tmp_path, tmp_path / "b" / ".." / "b" / "10.jpg", tmp_path / "bare", tmp_path / "nowhere.jpg"], {".jpg", ".png", ".ts"}, (".faces",))
+    found = find_inputs([tmp_path, tmp_path / "b" / ".." / "b" / "10.jpg", tmp_path / "bare", tmp_path / "nowhere.jpg"], {".jpg", ".png", ".ts"})
     assert [name for _, name in found.files] == ["a/c/1.PNG", "again.jpg", "b/10.jpg", "film.ts", "nowhere.jpg"]
-    assert found.others == {".txt": 2, ".ts": 1} and found.copies == 1 and found.again == 2 and found.empty == [tmp_path / "bare"]
+    assert found.others == {".txt": 2, ".ts": 1} and found.copies == 3 and found.again == 2 and found.empty == [tmp_path / "bare"]
     found.say("photo")
     told = capsys.readouterr().err
-    for line in ("left out 3 files of other kinds (2 .txt, 1 .ts)", "left out 1 copy that a command has drawn", "2 files named more than once",
+    for line in ("left out 3 files of other kinds (2 .txt, 1 .ts)", "left out 3 copies that a command has drawn", "2 files named more than once",
                  f"no photo in {tmp_path / 'bare'}"):
         assert line in told
 

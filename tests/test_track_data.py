@@ -128,6 +128,8 @@ def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
         read_photo(tmp_path / "bomb.png")
     with pytest.raises(PhotoError, match="no such file"):
         read_photo(tmp_path / "gone.png")
+    with pytest.raises(PhotoError, match="is a folder and no photo"):
+        read_photo(tmp_path)
 
 
 # --- videos ---------------------------------------------------------------------------------------

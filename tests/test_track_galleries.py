@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("keras")
 
@@ -225,6 +226,16 @@ def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, ca
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
+def test_blurred_and_drawn_copies_are_nobodys_photos(tmp_path):
+    from TrackDetector.commands import answering
+
+    (tmp_path / "ann").mkdir()
+    for name in ("a.jpg", *(f"a.jpg{each}.jpg" for each in (".faces", answering.NAMED, answering.BLURRED))):
+        Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "ann" / name)
+    wanted, notes = building.people_in(tmp_path)
+    assert [one.photo for one in wanted] == ["ann/a.jpg"] and not notes
+
+
 def test_who_stops_the_work_is_told_how_far_it_came(home, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
 

@@ -15,7 +15,6 @@ from common.console import counted, prepare_outputs, print_any_name, printable, 
 from common.photos import PHOTO_SUFFIXES, read_photo
 from TrackDetector import detectors
 from TrackDetector.commands.answering import BOX
-from TrackDetector.galleries.building import DRAWN
 from TrackDetector.validation import usual_threshold
 
 BOX_ORDER = " ".join(BOX)
@@ -134,7 +133,7 @@ def main(arguments=None):
         from common.device import prepare
 
         try:
-            found = find_inputs(options.archive, PHOTO_SUFFIXES, DRAWN)
+            found = find_inputs(options.archive, PHOTO_SUFFIXES)
             prepare_outputs({"--out": options.out}, None, [options.photo, *(file for file, _ in found.files)])
             found.say("photo")
             found.expect_any("photo", PHOTO_SUFFIXES)

@@ -121,7 +121,7 @@ def main(arguments=None):
 
 def _work(options, stops):
     kinds = PHOTO_SUFFIXES | VIDEO_SUFFIXES
-    found = find_inputs(options.files, kinds, (answering.NAMED, answering.BLURRED))
+    found = find_inputs(options.files, kinds)
     found.say("photo or film")
     try:
         found.expect_any("photo or film", kinds)

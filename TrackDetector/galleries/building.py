@@ -23,7 +23,6 @@ from TrackDetector.galleries.looking import Seen
 from TrackDetector.galleries.names import is_blank, spelled
 from TrackDetector.gallery import DIGEST
 
-DRAWN = (".named",)  # what comes before the ending of copies that the commands draw
 UNFINISHED = ".building.jsonl"  # behind the name of a gallery while it is built
 
 
@@ -70,7 +69,7 @@ def people_in(folder):
 
 def photos_of(paths, person):
     """The photos of one person: files, and folders of them; list of `Wanted`."""
-    found = find_inputs([Path(path) for path in paths], PHOTO_SUFFIXES, DRAWN)
+    found = find_inputs([Path(path) for path in paths], PHOTO_SUFFIXES)
     return [Wanted(file, f"{spelled(person)}/{Path(printable(name)).as_posix()}", spelled(person)) for file, name in found.files]
 
 

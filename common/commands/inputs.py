@@ -11,6 +11,8 @@ from pathlib import Path
 from common.console import counted, say
 from common.photos import in_numeric_order
 
+DRAWN = (".faces", ".named", ".blurred")  # what comes before the ending of copies that one of the commands has drawn
+
 
 @dataclass
 class Inputs:
@@ -100,8 +102,8 @@ def _is_film_stream(path):
         return True  # opening it says why
 
 
-def find_inputs(paths, suffixes, drawn=()):
-    """List the files that are meant.
+def find_inputs(paths, suffixes):
+    """List the files that are meant; of a folder not the copies that a command has drawn.
 
     Parameters
     ----------
@@ -109,8 +111,6 @@ def find_inputs(paths, suffixes, drawn=()):
         Files and folders. A file is taken as it is, whatever its name ends with.
     suffixes : set of str
         What the names of files in folders must end with, in small letters.
-    drawn : tuple of str
-        What comes before the ending of copies that commands draw; in folders such files are left out.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def find_inputs(paths, suffixes, drawn=()):
         any_here = False
         for file in _below(path):
             suffix = file.suffix.lower()
-            if file.stem.endswith(drawn) and suffix in suffixes:
+            if file.stem.endswith(DRAWN) and suffix in suffixes:
                 found.copies += 1
             elif not os.path.isdir(file) and (suffix not in suffixes or _waits(file) or suffix == ".ts" and not _is_film_stream(file)):
                 found.others[suffix] += 1
