@@ -94,7 +94,7 @@ def asker(folder=None, detector="kit", weights=None, **settings):
     """
     from common.device import prepare
 
-    prepare()
+    prepare(alone=True)
     look = faces.detector(detector, weights)
 
     def ask(file, name, check):

@@ -8,11 +8,13 @@ import random
 import sys
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 # TensorFlow reads it when it is loaded, and complains else of GPUs that are not there; who wants to hear that sets 0
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+BESIDE = ("matplotlib", "pandas", "sklearn", "IPython")
 CGROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may take
 
 
@@ -79,14 +81,43 @@ def _quiet():
         os.close(nothing)
 
 
-def prepare():
+@contextmanager
+def _not_found(names):
+    """Inside, packages are as if they were not installed, unless they are loaded already."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+def _leaves_quietly():
+    """Whether Python may take its modules apart in another order: of the TensorFlow that Intel Macs have, 2.16, functions complain at the end then."""
+    try:
+        return tuple(map(int, version("tensorflow").split(".")[:2])) >= (2, 21)
+    except PackageNotFoundError:
+        return True
+
+
+def prepare(alone=False):
     """Load the Keras backend quietly, and let a GPU share its memory instead of taking all of it at once.
 
     Call it before the first model is made; later calls change nothing. TensorFlow's oneDNN kernels are asked for outright: on processors
     without AVX-512 it leaves them off, and they halve the time of a convolution there. ``TF_ENABLE_ONEDNN_OPTS=0`` forbids them.
+
+    Parameters
+    ----------
+    alone : bool
+        Keras does not load what it can work with besides (`BESIDE`), a third of the time in which a command begins. What needs
+        such a package later finds it; Keras' own parts that do, its plots and what takes tables, do not.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quiet():
+        if alone and _leaves_quietly():
+            with suppress(ImportError), _not_found(BESIDE):  # if a later Keras needs one of them after all, it is loaded as always
+                import keras  # noqa: F401
         gpus()
     if backend() == "tensorflow":
         import tensorflow as tf

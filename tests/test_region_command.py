@@ -236,3 +236,21 @@ def test_it_runs_as_a_module_and_says_nothing_of_gpus(tmp_path):
                          cwd=ROOT, capture_output=True, text=True, timeout=300, env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"})
     assert run.returncode == 0 and run.stderr == "", run.stderr
     assert "face" in run.stdout and "Traceback" not in run.stderr and len(json.loads((tmp_path / "out.json").read_text())) == 1
+
+
+PREPARED = """
+import sys
+from common import device
+device.BESIDE = eval(sys.argv[1])
+device._leaves_quietly = lambda: True
+device.prepare(alone=True)
+print(sorted(set(device.BESIDE) & set(sys.modules)))
+import keras, numpy, matplotlib.pyplot, pandas, sklearn.neighbors
+print(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).predict(numpy.zeros((3, 2)), verbose=0).shape)
+"""
+
+
+@pytest.mark.parametrize("beside, loaded", [("device.BESIDE", "[]"), ("('pandas', 'ml_dtypes')", "['ml_dtypes', 'pandas']")], ids=["as it is", "if Keras cannot do without one"])
+def test_a_command_loads_keras_alone_and_finds_the_others_later(beside, loaded):
+    done = subprocess.run([sys.executable, "-c", PREPARED, beside], cwd=Path(command.__file__).parents[1], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [loaded, "(3, 1)"], done.stderr

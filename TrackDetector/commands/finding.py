@@ -137,7 +137,7 @@ def main(arguments=None):
             prepare_outputs({"--out": options.out}, None, [options.photo, *(file for file, _ in found.files)])
             found.say("photo")
             found.expect_any("photo", PHOTO_SUFFIXES)
-            prepare()
+            prepare(alone=True)
             from TrackDetector.classifier import Classifier
 
             classifier = Classifier(detector=options.detector)

@@ -95,7 +95,7 @@ def _learn(options, stops, known):
     from common.device import prepare
 
     wanted, notes = _wanted(options)
-    prepare()
+    prepare(alone=True)
     from TrackDetector.classifier import Classifier
 
     settings = {} if options.detector is None else {"detector": options.detector}

@@ -66,7 +66,7 @@ def asker(gallery, **settings):
     if isinstance(gallery, bytes):
         from common.device import prepare
 
-        prepare()
+        prepare(alone=True)
         from TrackDetector.classifier import Classifier
 
         path = temporary_folder() / "gallery.npz"
@@ -131,7 +131,7 @@ def _work(options, stops):
             raise FileNotFoundError(f"{options.gallery}: no such folder or gallery")
         from common.device import prepare
 
-        prepare()
+        prepare(alone=True)
         classifier = open_gallery(options.gallery, options.threshold, options.neighbors, options.detector, options.save_gallery, stops.held)
         if options.save_gallery:
             save(classifier, options.save_gallery)
