@@ -1,5 +1,8 @@
 """Stubs and stand-ins, checks, hints, marks; reading answers of any type."""
 
+from concurrent.futures import Executor
+from functools import wraps
+
 import numpy as np
 import pytest
 
@@ -62,6 +65,35 @@ def written(x):
     if x:
         raise NotImplementedError
     return 1
+
+
+class BegunClass:
+    def __init__(self, x):
+        if x:
+            raise NotImplementedError
+
+
+def logged(f):
+    @wraps(f)
+    def call(x):
+        return f(x)
+
+    return call
+
+
+def of_even_numbers(x):
+    raise NotImplementedError("only odd numbers")
+
+
+def network_without_call(x):
+    """What runs a PyTorch network is called `forward`."""
+    import keras
+
+    class Net(keras.Model):
+        def forward(self, x):
+            return x / 2
+
+    return Net()(np.array([x]))
 
 
 def returns_constant():
@@ -159,6 +191,12 @@ def test_unknown_name(task):
     (lambda x: exit(0), WRONG, "ends the program"),
     (lambda x: {}["val_acc"], WRONG, "'val_accuracy' today"),
     (written, NOT_ATTEMPTED, "NotImplementedError"),
+    (BegunClass, NOT_ATTEMPTED, "NotImplementedError"),
+    (logged(written), NOT_ATTEMPTED, "NotImplementedError"),
+    (of_even_numbers, WRONG, "raises NotImplementedError: only odd numbers"),
+    (lambda x: written(x), WRONG, "raises NotImplementedError"),
+    (lambda x: Executor().submit(half, x), WRONG, "raises NotImplementedError"),
+    (network_without_call, WRONG, "does not have a `call()` method"),
     (lambda x: 4, RIGHT, ""),
 ])
 def test_judge(task, f, status, said):

@@ -12,12 +12,14 @@ import pytest
 from coursework import code_notebook, hand_in
 
 from common.exercises.answer_form import numbers
-from common.exercises.exercise import Wrong
+from common.exercises.exercise import NOT_ATTEMPTED, WRONG, Wrong
 from common.grading import codec
 from common.grading.__main__ import main
+from common.grading.judging import Grader
 from common.grading.notebook_source import NotebookError, collect, read_cells, without_magics
 from common.grading.session import Ended, Raised, RemoteObject
 from common.grading.submissions import find_submissions
+from common.grading.tasks import prelude_of, task_of
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
 
@@ -184,6 +186,35 @@ def test_an_empty_folder_and_no_secrets(sandbox, monkeypatch):
     folder, names, environment = ask(sandbox, "import os\ndef f(): return os.getcwd(), os.listdir('.'), dict(os.environ)")
     assert names == [] and environment["HOME"] == folder and "SECRET_OF_THE_GRADER" not in environment
     assert not os.path.exists(folder)
+
+
+@posix
+@pytest.mark.parametrize("body, status, said", [
+    ("if len(recall): raise NotImplementedError\n    return 0", NOT_ATTEMPTED, "It still raises NotImplementedError."),
+    ("raise NotImplementedError", NOT_ATTEMPTED, "Its body is not written."),
+    ("return best(recall)\n\ndef best(recall):\n    if len(recall):\n        raise NotImplementedError", WRONG, "raises NotImplementedError (line 3 of best)"),
+    ("if len(recall):\n        raise NotImplementedError('ties')\n    return 0", WRONG, "raises NotImplementedError: ties (line 3 of get_threshold)"),
+    ("from concurrent.futures import Executor\n    return Executor().submit(max, recall)", WRONG, "raises NotImplementedError (line 3 of get_threshold)"),
+])
+def test_only_the_stubs_own_raise_says_that_it_was_not_attempted(sandbox, body, status, said):
+    source = collect(f"def get_threshold(thresholds, recall):\n    {body}".split("\n\n"))
+    verdict = Grader(task_of("RegionDetector"), prelude_of("RegionDetector"), sandbox).check(task_of("RegionDetector").by_name["get_threshold"], source)
+    assert verdict.status == status and said in verdict.message, verdict
+
+
+@posix
+def test_a_method_that_is_not_written_is_known_for_its_class(sandbox):
+    session = sandbox.open(4)
+    try:
+        text = "class Half:\n    def fit(self, x):\n        return Base().fit(x)\n\n    def predict(self, x):\n        if x: raise NotImplementedError"
+        session.request("load", statements=collect([text, text.replace("Half", "Base").replace("return Base().fit(x)", "if x: raise NotImplementedError")]).statements, stand_ins=[], pylab=False, seed=1)
+        half = session.call("Half", [], {})
+        for method, known in (("fit", ""), ("predict", "Half")):
+            with pytest.raises(Raised) as caught:
+                getattr(half, method)(3)
+            assert caught.value.unwritten == known and caught.value.kind == "NotImplementedError"
+    finally:
+        session.close()
 
 
 @posix

@@ -1,6 +1,8 @@
 """An exception of a student's function in one line, and what to write instead."""
 
+import inspect
 import re
+import types
 
 from common.exercises import old_keras
 
@@ -8,7 +10,7 @@ from common.exercises import old_keras
 def describe_error(error):
     """One line about an exception that a student's function raised, with what to write today if it is about old Keras."""
     kind = getattr(error, "kind", type(error).__name__)
-    text = " ".join(str(error).split())[:500]
+    text = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())[:500]  # Keras prints in bold
     advice = old_keras.advice(kind, text)
     line = getattr(error, "line", "") or _line_of(error)
     if getattr(error, "of", ""):
@@ -17,7 +19,21 @@ def describe_error(error):
         text = text[:157] + "..."
     if kind == "TypeError" and re.search(r"\w+\(\) (takes|missing) .*positional argument", text) and not line:
         advice = "The check calls it as the stub says: keep its parameters, in their order"
-    return f"raises {kind}{': ' + text if text else ''}{line}" + (f". {advice}" if advice else "")
+    return f"raises {kind}{': ' + text if text not in ('', kind) else ''}{line}" + (f". {advice}" if advice else "")
+
+
+def is_unwritten(error, f):
+    """Is this the ``raise NotImplementedError`` of a stub, in the function itself or in a method of the class?
+
+    One with a text, or from what the function calls, is a mistake in what was written: Keras says so of a network without `call`.
+    """
+    if not isinstance(error, NotImplementedError) or error.args or error.__traceback__ is None:
+        return False
+    trace, f = error.__traceback__, inspect.unwrap(f)
+    while trace.tb_next:
+        trace = trace.tb_next
+    written = vars(f).values() if inspect.isclass(f) else [f]
+    return trace.tb_frame.f_code in [part.__code__ for part in map(inspect.unwrap, written) if isinstance(part, types.FunctionType)]
 
 
 def _line_of(error):

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from common.exercises.calling import as_asked, in_form, watched
-from common.exercises.errors import describe_error
+from common.exercises.errors import describe_error, is_unwritten
 from common.exercises.progress import line_of
 from common.exercises.reference import load, source_of
 from common.exercises.time_limit import TooLong, time_limit
@@ -187,9 +187,9 @@ def _too_long(kit, seconds):
             "variable KIT_CHECK_SECONDS to a larger number.)")
 
 
-def _answer_of_an_error(exercise, error):
+def _answer_of_an_error(exercise, error, f):
     kind = getattr(error, "kind", "")
-    if kind == "NotImplementedError":
+    if getattr(error, "unwritten", "") == exercise.name or is_unwritten(error, f):  # the first is found out in the sandbox
         return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
     if kind == "OtherParameters":  # found out in the sandbox
         return Verdict(exercise.name, WRONG, str(error))
@@ -226,14 +226,12 @@ def judge(exercise, f, kit):
         return Verdict(exercise.name, WRONG, _too_long(kit, time.monotonic() - begun))
     except Unsolved as error:
         return Verdict(exercise.name, NOT_YET, str(error))
-    except NotImplementedError:
-        return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
     except KeyboardInterrupt:
         raise
     except SystemExit:
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     except BaseException as error:  # whatever a student's function raises is an answer, not our failure
-        return _answer_of_an_error(exercise, error)
+        return _answer_of_an_error(exercise, error, f)
     return Verdict(exercise.name, RIGHT, note or "", exercise.marks)
 
 

@@ -17,6 +17,7 @@ import tempfile
 import traceback
 
 from common.exercises.calling import as_asked
+from common.exercises.errors import is_unwritten
 from common.grading import codec
 from common.grading.confinement import confine, die_with_parent, leave_namespaces, what_root_may
 from common.grading.rebuilt import layers_of
@@ -143,7 +144,13 @@ class Server:
         """Call a function of the submission by name, as the stub is called, or an object."""
         self.sow()
         f = as_asked(self.space[target], takes, spare) if isinstance(target, str) else target
-        return f(*args, **kwargs)
+        try:
+            return f(*args, **kwargs)
+        except NotImplementedError as error:
+            owner = f if isinstance(target, str) else type(getattr(f, "__self__", f))  # an object's method counts for its class
+            if is_unwritten(error, owner):
+                error.unwritten = target if isinstance(target, str) else owner.__name__
+            raise
 
     def do_lent(self):
         """What the notebook has used of the files that lay beside the published course's."""
@@ -197,7 +204,7 @@ def describe(error):
     except BaseException:
         text = ""
     return {"kind": type(error).__name__, "text": text, "line": f" (line {lines[-1].lineno} of {lines[-1].name})" if lines else "",
-            "of": error.of if isinstance(error, OfTheKit) else ""}
+            "of": error.of if isinstance(error, OfTheKit) else "", "unwritten": getattr(error, "unwritten", "")}
 
 
 def _serve(connection, options):

@@ -35,12 +35,13 @@ WORDLESS = {"MemoryError": "it ran out of memory"}  # Python says nothing with t
 class Raised(Exception):
     """The student's function raised; `kind`, message and `line` come from the sandbox.
 
-    `of` names the function of the kit that raised it, if one stood in for a function of the notebook's.
+    `of` names the function of the kit that raised it, if one stood in for a function of the notebook's; `unwritten` the notebook's own
+    function or class, if that has not got further than to a stub's ``raise NotImplementedError``.
     """
 
-    def __init__(self, kind, text, line="", of=""):
+    def __init__(self, kind, text, line="", of="", unwritten=""):
         super().__init__(text or WORDLESS.get(kind, kind))
-        self.kind, self.line, self.of = kind, line, of
+        self.kind, self.line, self.of, self.unwritten = kind, line, of, unwritten
 
 
 class RemoteObject:
@@ -148,7 +149,8 @@ class Session:
             self.fail(f"printed more than {MOST_OUTPUT >> 20} MB")
         if "error" in answer:
             error = answer["error"] if isinstance(answer["error"], dict) else {}
-            raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200], str(error.get("of", ""))[:80])
+            raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200], str(error.get("of", ""))[:80],
+                         str(error.get("unwritten", ""))[:80])
         return answer.get("ok")
 
     def call(self, target, args, kwargs, name=None, **details):
