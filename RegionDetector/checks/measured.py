@@ -93,7 +93,7 @@ def _fitted(remote, source, submission, data, train):
     """The student's network with weights in it, whether they are the best epoch's, and a remark."""
     model = remote.other("generate_model")(PATCH)
     if submission.weights:
-        fault = remote.run("common.grading.weights:load_weights", model, submission.weights[0].name)
+        fault = remote.run("common.grading.weights:load_weights", model, submission.weights[0].name, PATCH)
         if fault:
             raise WeightsError(f"{submission.weights[0].name}: {fault}")
         return model, 1.0, f"with the weights handed in, {submission.weights[0].name}"
@@ -108,6 +108,7 @@ def _test_score(remote, model, data):
 
     images, bboxes, shapes = data.test
     fcnn = remote.other("generate_fcnn_model")(CANVAS)
+    remote.run("common.grading.weights:build", fcnn, CANVAS)
     if "generate_fcnn_model" not in remote.own and [w.size for w in fcnn.get_weights()] != [w.size for w in model.get_weights()]:
         return None, "generate_fcnn_model is not right, and the reference's does not fit this network"
     remote.other("copy_weights")(model, fcnn)

@@ -1,12 +1,33 @@
 """Weights that somebody handed in: read without running anything that is in the file."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
 
 class WeightsError(ValueError):
     """The weights cannot be used; the message says why."""
 
 
-def load_weights(model, file):
-    """Put the weights of a file into a model.
+def build(model, shape):
+    """Have a network make its weights: a class, or a Sequential without Input, has none before its first input, here zeros of this shape."""
+    model(np.zeros((1, *shape), np.float32))
+
+
+def _ending(file):
+    """What the file should end in, by what is in it: of one that is handed in again, platforms make ``NAME.weights-1.h5`` or ``NAME.weights (1).h5``."""
+    import h5py
+
+    if file.casefold().endswith(".keras"):
+        return ".keras"
+    with h5py.File(file, "r") as stored:
+        return ".h5" if "model_config" in stored.attrs else ".weights.h5"
+
+
+def load_weights(model, file, shape=(32, 32, 3)):
+    """Put the weights of a file into a model, which is built first if it is not yet.
 
     No pickle, no lambda, no custom objects: ``.weights.h5`` holds arrays only, and whole models are read in
     Keras' safe mode.
@@ -15,7 +36,9 @@ def load_weights(model, file):
     ----------
     model : keras.Model
     file : str
-        ``.weights.h5``, or a whole model, ``.keras`` or ``.h5``.
+        ``.weights.h5``, or a whole model, ``.keras`` or ``.h5``; in small letters or in capitals.
+    shape : tuple of int
+        Of one input.
 
     Returns
     -------
@@ -24,14 +47,19 @@ def load_weights(model, file):
     """
     import keras
 
+    if not file.casefold().endswith((".keras", ".h5")):
+        return "hand in weights as NAME.weights.h5"
     try:
-        if file.endswith(".weights.h5"):
-            model.load_weights(file)
-        elif file.endswith((".keras", ".h5")):
-            whole = keras.saving.load_model(file, compile=False, safe_mode=True)
-            model.set_weights(whole.get_weights())
-        else:
-            return "hand in weights as NAME.weights.h5"
+        build(model, shape)
+        ending = _ending(file)
+        with tempfile.TemporaryDirectory() as folder:
+            if not file.endswith(ending):  # Keras goes by the name
+                file = shutil.copyfile(file, str(Path(folder) / f"handed-in{ending}"))
+            if ending == ".weights.h5":
+                model.load_weights(file)
+            else:
+                whole = keras.saving.load_model(file, compile=False, safe_mode=True)
+                model.set_weights(whole.get_weights())
     except Exception as error:
         return f"these weights do not fit generate_model's network, or the file is damaged ({type(error).__name__}: {str(error)[:200]})"
     return ""
@@ -42,7 +70,6 @@ def fit_for_a_while(model, X, Y, X_val, Y_val, seconds):
     import time
 
     import keras
-    import numpy as np
 
     start, best, weights = time.monotonic(), np.inf, None
     linear = not np.allclose(np.sum(model.predict(X[:8], verbose=0), axis=-1), 1, atol=1e-3)
