@@ -8,6 +8,7 @@ from common.exercises.exercise import RIGHT
 from common.grading.judging import Remote
 from common.grading.session import Ended, Raised
 from common.grading.weights import WeightsError
+from RegionDetector.checks.patches import FACES, SHAPES, coded_photos, pixel_range
 
 PATCH, CANVAS = (32, 32, 3), (176, 176, 3)
 TEST_PHOTOS = 120
@@ -62,19 +63,20 @@ def measure(grader, source, submission, data):
         grader.head.append(WITHOUT_WEIGHTS.format(name=submission.name, marks=sum(score.marks for score in grader.task.scores)))
         return dict.fromkeys(names, (None, "no weights were handed in, see above"))
     try:
-        session, _ = grader.open(source, 300 + 2 * grader.train, files=submission.weights)
+        session, _ = grader.open_as_judged("get_positive_negative", source, 300 + 2 * grader.train, submission.weights)
     except (Ended, Raised) as error:
         return dict.fromkeys(names, (None, f"the notebook's definitions cannot be loaded: {error}"))
     own = {name for name, verdict in grader.verdicts.items() if verdict.status == RIGHT}
     remote, answer = Remote(session, grader.task, own, grader.seed), {}
     try:
-        model, best, said = _fitted(remote, source, submission, data, grader.train)
+        as_fed = _as_fed(remote)
+        model, best, said = _fitted(remote, submission, data, grader.train, as_fed)
         X, Y = data.val if submission.weights else _half(data.val, 1)  # fitting has seen the other half
-        out = np.asarray(model.predict(np.asarray(X, np.float32), verbose=0))
+        out = np.asarray(model.predict(np.asarray(as_fed(X), np.float32), verbose=0))
         accuracy = float(np.mean(out.argmax(axis=-1) == Y.argmax(axis=-1)))
         answer["validation_accuracy"] = (accuracy, said)
         answer["best_epoch"] = (best, said if best else "the weights after fitting are not those of the best epoch")
-        answer["test_score"] = _test_score(remote, model, data)
+        answer["test_score"] = _test_score(remote, model, data, as_fed)
     except WeightsError as error:
         answer = {name: (None, str(error)) for name in names if name not in answer} | answer
     except (Ended, Raised) as error:
@@ -85,11 +87,23 @@ def measure(grader, source, submission, data):
     return answer
 
 
+def _as_fed(remote):
+    """What makes of pixels from 0 to 255 those that the student's network is fitted to in the notebook: his patches may go from 0 to 1, or from -1 to 1."""
+    low, high = 0, 255
+    if "get_positive_negative" in remote.own:
+        try:
+            positive, _ = remote.other("get_positive_negative")(coded_photos(), FACES, SHAPES)
+            low, high = pixel_range(np.asarray(positive, float))
+        except (Raised, TypeError, ValueError):  # it was right when it was judged; pixels as in the photos, then
+            pass
+    return lambda images: images if high == 255 else (np.asarray(images) * ((high - low) / 255) + low).astype(np.float32)
+
+
 def _half(samples, which):
     return tuple(part[which::2] for part in samples)
 
 
-def _fitted(remote, source, submission, data, train):
+def _fitted(remote, submission, data, train, as_fed):
     """The student's network with weights in it, whether they are the best epoch's, and a remark."""
     model = remote.other("generate_model")(PATCH)
     if submission.weights:
@@ -98,11 +112,12 @@ def _fitted(remote, source, submission, data, train):
             raise WeightsError(f"{submission.weights[0].name}: {fault}")
         return model, 1.0, f"with the weights handed in, {submission.weights[0].name}"
     X, Y = (part[:FIT_PATCHES] for part in (np.concatenate([a[::2], a[1::2]]) for a in data.train))
-    fault = remote.run("common.grading.weights:fit_for_a_while", model, np.asarray(X), Y, *_half(data.val, 0), float(train))
+    X_val, Y_val = _half(data.val, 0)
+    fault = remote.run("common.grading.weights:fit_for_a_while", model, as_fed(X), Y, as_fed(X_val), Y_val, float(train))
     return model, fault, f"fitted for at most {train:g} s, the best epoch loaded"
 
 
-def _test_score(remote, model, data):
+def _test_score(remote, model, data, as_fed):
     from common.scores import auc, precision_recall_curve
     from RegionDetector.detector import boxes_from_maps, cell_stride
 
@@ -118,7 +133,7 @@ def _test_score(remote, model, data):
         if "get_bboxes_and_decision_function" in remote.own:
             boxes, decision = remote.other("get_bboxes_and_decision_function")(fcnn, batch, part)
         else:
-            maps = np.asarray(fcnn.predict(np.asarray(batch, np.float32), verbose=0))
+            maps = np.asarray(fcnn.predict(np.asarray(as_fed(batch), np.float32), verbose=0))
             boxes, decision = boxes_from_maps(maps[..., 1] - maps[..., 0], cell_stride(CANVAS, maps.shape[1:3]), part)
         boxes = np.asarray(boxes, float).reshape(-1, 5)
         found.append(boxes + [start, 0, 0, 0, 0])

@@ -114,6 +114,13 @@ def coded_photos(shapes=SHAPES):
     return images
 
 
+def pixel_range(patches):
+    """From where to where the pixels go: 0 to 255; 0 to 1, as skimage's resize makes of these; or -1 to 1, which some networks are fed with."""
+    if not patches.max() <= 1.001:  # nor where a NaN is among them
+        return 0, 255
+    return (-1, 1) if -1.001 <= patches.min() < -0.01 else (0, 1)
+
+
 def _patches(value, what, lenient):
     require(value is not None, f"the {what} patches are None")
     require(hasattr(value, "__len__") or isinstance(value, np.ndarray), f"the {what} patches: expected an array (N, 32, 32, 3), got {short(value)}")
@@ -126,14 +133,14 @@ def _patches(value, what, lenient):
     if array.size == 0:
         return np.zeros((0, SIDE, SIDE, 3))
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
-    small = array.max() <= 1.001
+    low, high = pixel_range(array)
+    small = high == 1
     require(lenient or small or array.min() >= 0, f"the {what} patches go from {array.min():.3g} to {array.max():.3g}: leave the pixels from 0 to 255, as in images "
                                                   "(whole numbers of 8 bits with a sign end at 127)")
     require(lenient or np.abs(array - array[..., :1]).max() > 1e-6, f"the {what} patches are grey: leave the three colours as they are in images")
     require(lenient or not small, f"the {what} patches go from {array.min():.2g} to {array.max():.2g}: leave the pixels from 0 to 255, as in images; "
                                   "the network scales them by itself (Rescaling), and the detector hands it photos from 0 to 255")
-    # skimage's resize makes numbers from 0 to 1 of pixels from 0 to 255; some networks are fed with -1 to 1
-    return (array + 1) * 127.5 if small and -1.001 <= array.min() < -0.01 else array * 255 if small else array
+    return (array - low) * (255 / (high - low))
 
 
 def _photo_of(blue):
