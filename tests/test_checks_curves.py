@@ -1,5 +1,7 @@
 """The checks of curve and threshold accept several right answers and name what is wrong with the wrong ones."""
 
+import re
+
 import numpy as np
 import pytest
 from coursework import judged, rejected
@@ -111,7 +113,17 @@ def from_a_generator(pred_bboxes, true_bboxes, decision_function):
     return tuple(zip(*points()))
 
 
+def in_type(kind, f=precision_recall_curve):
+    """As a detector answers, in float32: the threshold is then another number than the decision in float64, mostly a greater one."""
+    return lambda pred_bboxes, true_bboxes, decision_function: f(pred_bboxes, true_bboxes, np.asarray(decision_function, kind))
+
+
 CURVE_RIGHT = {
+    "float32": in_type(np.float32),
+    "float32, the surest first": in_type(np.float32, slow_curve(change=lambda p, r, t: (p[::-1], r[::-1], t[::-1]))),
+    "float32 in a loop": in_type(np.float32, in_a_loop),
+    "float32 with scikit-learn": in_type(np.float32, with_scikit_learn),
+    "thresholds of seven digits": slow_curve(change=lambda p, r, t: (p, r, [float(f"{x + 4e-8:.7f}") for x in t])),
     "broadcast": broadcast,
     "scikit-learn": with_scikit_learn,
     "from a generator": from_a_generator,
@@ -131,6 +143,11 @@ CURVE_WRONG = {
     "the weakest first": (weakest_first, "sort by falling decision"),
     "sorted in place": (sorts_in_place, "changes `decision_function` in place"),
     "duplicates as hits": (slow_curve(together=False), "second box on the same face"),
+    "thresholds a little above": (slow_curve(change=lambda p, r, t: (p, r, t + 1e-4)), "boxes are kept"),
+    "thresholds a little above, in float32": (in_type(np.float32, slow_curve(change=lambda p, r, t: (p, r, t + np.float32(1e-5)))), "boxes are kept"),
+    "float32 in another order": (in_type(np.float32, slow_curve(change=lambda p, r, t: (t, p, r))), "come in another order (thresholds, precision, recall)"),
+    "float32, > for >=": (in_type(np.float32, slow_curve(keep=np.greater)), ">= instead of >"),
+    "halves of floats": (slow_curve(change=lambda p, r, t: (p.astype(np.float16), r, t)), "have been rounded"),
     "swapped": (slow_curve(change=lambda p, r, t: (r, p, t)), "Precision and recall are swapped"),
     "thresholds the other way": (slow_curve(change=lambda p, r, t: (p, r, t[::-1])), "The thresholds run one way and the curve the other"),
     "not sorted": (slow_curve(order=np.asarray), "sort the detections"),
@@ -155,6 +172,13 @@ def test_precision_recall_curve_right(name):
 @pytest.mark.parametrize("name", CURVE_WRONG)
 def test_precision_recall_curve_wrong(name):
     rejected(TASK, "precision_recall_curve", *CURVE_WRONG[name])
+
+
+@pytest.mark.parametrize("digits", [3, 4, 5])
+def test_numbers_that_differ_look_different(digits):
+    answer = judged(TASK, "precision_recall_curve", slow_curve(change=lambda p, r, t: (p.round(digits), r.round(digits), t)))
+    right, got = re.search(r"precision (\S+) and recall \S+; got (\S+) and", answer.message).groups()
+    assert right != got and abs(float(right) - float(got)) < 10.0**-digits and "every digit counts" in answer.message
 
 
 def last_enough(thresholds, recall):

@@ -35,6 +35,19 @@ def staged_detections():
     return np.array(pred)[order], true, np.array(decision)[order], hit, alone
 
 
+def _snapped(thresholds, decision):
+    """The thresholds, those that are decisions but for the digits that float32 loses, as these: a real detector answers in float32."""
+    levels = np.sort(decision)
+    nearest = levels[np.minimum(np.searchsorted(levels, thresholds - 1e-6), len(levels) - 1)]
+    return np.where(np.abs(nearest - thresholds) < 1e-6, nearest, thresholds)
+
+
+def _unlike(right, got):
+    """Precision and recall, the right ones and those given, with as many digits as it takes to tell them apart."""
+    digits = next((n for n in range(3, 8) if all(f"{a:.{n}f}" != f"{b:.{n}f}" for a, b in zip(right, got) if abs(a - b) > 1e-6)), 8)
+    return "precision {:.{n}f} and recall {:.{n}f}; got {:.{n}f} and {:.{n}f}".format(*right, *got, n=digits)
+
+
 def _points(thresholds, decision, hit, faces, keep=np.greater_equal):
     """Precision and recall by their definition, at the given thresholds."""
     kept = keep(decision[None], np.asarray(thresholds)[:, None])
@@ -111,6 +124,8 @@ def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, t
         return "Precision and recall are shares, from 0 to 1, and these are in percent"
     if like(np.floor(p), np.floor(r)):
         return "Precision and recall have been cut to whole numbers (int)"
+    if np.allclose(precision, p, atol=6e-3) and np.allclose(recall, r, atol=6e-3):  # a box more or less changes them by more
+        return "They have been rounded on the way, and every digit counts"
     if like(p[::-1], r[::-1]):
         return "The thresholds run one way and the curve the other: point k belongs to thresholds[k]"
     if like(p[::-1], r) or like(p, r[::-1]):
@@ -208,8 +223,8 @@ def _check_equal(f, pred, true):
     if bad.any():
         k = int(np.argmax(bad))
         at = thresholds[inner][k]
-        require(False, f"where several boxes have the same decision: at the threshold {at:g} {int((whole >= at).sum())} boxes are kept, precision {p[k]:.3f} and recall {r[k]:.3f}; "
-                       f"got {precision[inner][k]:.3f} and {recall[inner][k]:.3f}. Boxes of equal decision come and go together: one point for each different "
+        require(False, f"where several boxes have the same decision: at the threshold {at:g} {int((whole >= at).sum())} boxes are kept, "
+                       f"{_unlike((p[k], r[k]), (precision[inner][k], recall[inner][k]))}. Boxes of equal decision come and go together: one point for each different "
                        "value, the last one of its boxes")
 
 
@@ -233,6 +248,7 @@ def _in_other_order(values, decision):
         named = dict(zip((names[k] for k in order), values))
         if not len(named["thresholds"]) == len(named["precision"]) == len(named["recall"]):
             return None
+        named["thresholds"] = _snapped(named["thresholds"], decision)
         inner = np.isfinite(np.stack(values)).all(axis=0) & (named["thresholds"] <= decision.max())
         if inner.any():
             p, r = _points(named["thresholds"][inner], decision, hit, 10)
@@ -255,6 +271,7 @@ def _check_curve(answer):
         rising = recall[0] <= recall[-1]
         precision, recall = (precision[1:], recall[1:]) if rising else (precision[:-1], recall[:-1])
     given, places = thresholds, len(thresholds) > 3 and np.isin(np.abs(np.diff(thresholds[np.isfinite(thresholds)])), 1).all()
+    thresholds = _snapped(thresholds, decision)
     inner = np.isfinite(thresholds) & (thresholds <= decision.max()) & (thresholds > -1e6)
     precision, recall, thresholds = precision[inner], recall[inner], thresholds[inner]
     if len(set(np.round(thresholds, 6)) & set(np.round(decision, 6))) < 3:
@@ -271,7 +288,7 @@ def _check_curve(answer):
         k = int(np.argmax(bad))
         kept = decision >= thresholds[k]
         require(False, f"at the threshold {thresholds[k]:.3g} {kept.sum()} boxes are kept, {int((kept & hit).sum())} of them find one of the {len(true)} faces: "
-                       f"precision {p[k]:.3f}, recall {r[k]:.3f}; got {precision[k]:.3f} and {recall[k]:.3f}. "
+                       f"{_unlike((p[k], r[k]), (precision[k], recall[k]))}. "
                        + _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, true))
     kept = {int((decision >= t).sum()) for t in thresholds}
     lost = [float(d) for d in np.sort(decision) if int((decision >= d).sum()) not in kept]
