@@ -78,6 +78,43 @@ def puts_them_back(imgs):
     return imgs
 
 
+def lightness(change, to=cv2.COLOR_RGB2LAB, back=cv2.COLOR_LAB2RGB, channel=0):
+    """What a step before the network does to how light a crop is, and not to its colours."""
+    def f(crop):
+        parts = cv2.cvtColor(crop, to)
+        parts[..., channel] = change(parts[..., channel].copy())
+        return cv2.cvtColor(parts, back)
+    return f
+
+
+def channel_by_channel(change):
+    return lambda crop: np.dstack([change(np.ascontiguousarray(crop[..., k])) for k in range(3)])
+
+
+def contrast(crop, **how):
+    from PIL import Image, ImageOps
+
+    return np.asarray(ImageOps.autocontrast(Image.fromarray(crop), **how))
+
+
+def gamma(power):
+    return lambda crop: (255 * (crop / 255) ** power).astype(np.uint8)
+
+
+def clahe(plane):
+    return cv2.createCLAHE(2.0, (8, 8)).apply(plane)
+
+
+LIGHT = {"CLAHE": lightness(clahe), "CLAHE of Y": lightness(clahe, cv2.COLOR_RGB2YCrCb, cv2.COLOR_YCrCb2RGB), "CLAHE of every channel": channel_by_channel(clahe), "gamma 0.5": gamma(0.5),
+         "gamma 0.7": gamma(0.7), "gamma 1.5": gamma(1.5), "autocontrast": contrast, "autocontrast, less 2 %": lambda crop: contrast(crop, cutoff=2), "equalised": lightness(cv2.equalizeHist),
+         "equalised channels": channel_by_channel(cv2.equalizeHist), "minmax": lambda crop: cv2.normalize(crop, None, 0, 255, cv2.NORM_MINMAX), "lighter": lambda crop: np.clip(crop * 1.3 + 10, 0, 255),
+         "grey world": lambda crop: np.clip(crop * (crop.mean() / crop.mean((0, 1))), 0, 255)}
+
+
+def swapped(one, other):
+    return [other if k == one else one if k == other else k for k in range(3)]
+
+
 CROP_RIGHT = {"floats up to 255": each(lambda i: aligned(i).astype(np.float32)), "a list of found": with_found(list), "lists only": lambda imgs: np.stack([aligned(imgs[k]) for k in range(len(imgs))]),
               "reference": lambda imgs: faces.preprocess_imgs(imgs, thorough=False), "crops alone": each(aligned), "by the eyes": each(by_eyes),
               "from 0 to 1, a list": each(lambda i: aligned(i) / 255.0, list),
@@ -114,6 +151,45 @@ def test_preprocess_imgs_right(name):
 @pytest.mark.parametrize("name", CROP_WRONG)
 def test_preprocess_imgs_wrong(name):
     rejected(TASK, "preprocess_imgs", *CROP_WRONG[name])
+
+
+@pytest.fixture(scope="module")
+def cut():
+    """The same crops for every step that comes after the cutting, by the name of the way to cut."""
+    kept = {}
+
+    def way(one):
+        return lambda image: kept.setdefault((one.__name__, image.tobytes()), one(image))
+    return {one.__name__: way(one) for one in (aligned, by_eyes)}
+
+
+@pytest.mark.parametrize("how", ["aligned", "by_eyes"])
+@pytest.mark.parametrize("light", LIGHT)
+def test_contrast_and_light_may_be_evened_out(light, how, cut):
+    assert str(judged(TASK, "preprocess_imgs", each(lambda i: LIGHT[light](cut[how](i))))) == "preprocess_imgs: right"
+    assert judged(TASK, "preprocess_imgs", each(lambda i: LIGHT[light](cut[how](i))), lenient=True).status == "right"
+
+
+@pytest.mark.parametrize("light", LIGHT)
+def test_what_is_wrong_stays_wrong_in_another_light(light, cut):
+    one = cut["aligned"]
+    for (a, b), told in {(0, 2): "blue and red are swapped", (0, 1): "red and green are swapped"}.items():
+        rejected(TASK, "preprocess_imgs", each(lambda i: LIGHT[light](one(i))[..., swapped(a, b)]), told)
+    for order, told in (((0, 1, 3, 2, 4), "photo c.png lies the face of photo d.png"), ((4, 1, 2, 3, 0), "photo a.png lies the face of photo e.png")):
+        rejected(TASK, "preprocess_imgs", lambda imgs: each(lambda i: LIGHT[light](one(i)))(imgs)[list(order)], told)
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+@pytest.mark.parametrize("wrong", ["green and blue", "grey", "one photo alone", "no light at all"])
+def test_colours_that_are_lost_or_swapped(wrong, lenient, cut):
+    def one(image):
+        crop = cut["aligned"](image)
+        if wrong == "one photo alone":
+            return crop[..., ::-1] if image.shape == (420, 300, 3) else crop
+        return {"green and blue": crop[..., [0, 2, 1]], "grey": crop.mean(axis=-1, keepdims=True).repeat(3, axis=-1), "no light at all": crop * 0}[wrong]
+
+    told = {"green and blue": "green and blue are swapped", "grey": "lost its colours", "one photo alone": "photo d.png: blue and red are swapped", "no light at all": "crop"}[wrong]
+    rejected(TASK, "preprocess_imgs", each(one), told, lenient)
 
 
 @pytest.mark.parametrize("written", ["reference", "for lists, crops alone", "dictionaries of crops", "numbers of 64 bits"])

@@ -89,37 +89,77 @@ def _normal(image, eyes):
     return (grey - grey.mean()) / max(grey.std(), 1e-6)
 
 
-def _likeness(crop, eyes, image):
+def _likeness(crop, eyes, image, in_photo):
     """How much the crop's face looks like the photo's and like its mirror image, each from -1 (light for dark) to 1; None where no face is seen."""
-    in_photo = _eyes(image)
     if eyes is None or in_photo is None:
         return None
     mine, photos = _normal(np.ascontiguousarray(crop), eyes), _normal(image, in_photo)
     return float((mine * photos).mean()), float((mine[:, ::-1] * photos).mean())
 
 
-def _inverted(crop, likeness, image):
+def _inverted(crop, likeness, image, in_photo):
     """Whether the negative of a crop looks like the photo, and the crop itself does not."""
     if likeness and max(likeness) > 0.4:
         return False
     negative = 255 - crop
-    negatives = _likeness(negative, _eyes(negative), image)
+    negatives = _likeness(negative, _eyes(negative), image, in_photo)
     return negatives is not None and max(negatives) > 0.6
 
 
-# Green of each photo's face, as a share of its red: by it one knows whose face is in a crop
-GREENS = {"a.png": 0.95, "c.png": 0.8, "d.png": 0.65, "e.png": 0.5}
+def _whose(name, crop, eyes, photos, in_photos):
+    """The photo that the face in a crop comes from: the one of this name, unless another looks clearly more like it.
+
+    Contrast may have been stretched, light and colour evened out on the way; the pattern of a face stays.
+    """
+    alike = {other: max(_likeness(crop, eyes, photos[other], there)) for other, there in in_photos.items() if there is not None}
+    best = max(alike, key=alike.get, default=name)
+    return best if best != name and alike[best] > max(0.5, alike.get(name, -1.0) + 0.15) else name
 
 
-def _whose(crop):
-    """The photo that the face in the middle of a crop comes from, by its colour."""
-    red, green, _ = crop[SIDE // 3 : -SIDE // 4, SIDE // 3 : -SIDE // 3].reshape(-1, 3).astype(float).mean(axis=0)
-    return min(GREENS, key=lambda name: abs(GREENS[name] - green / max(red, 1)))
+def _channels(crop, eyes, image, in_photo):
+    """How well each channel of a crop goes with each of the photo, from -1 to 1, whatever became of the brightness: by the order of the pixels."""
+    import cv2
+
+    here, there = (complex(*(at[1] - at[0])[::-1]) for at in (eyes, in_photo))
+    turn = np.array([[(here / there).real, -(here / there).imag, 0], [(here / there).imag, (here / there).real, 0]])
+    turn[:, 2] = eyes.mean(axis=0)[::-1] - turn[:, :2] @ in_photo.mean(axis=0)[::-1]
+    shown = cv2.warpAffine(np.ones(image.shape[:2], np.uint8), turn, (SIDE, SIDE))[::2, ::2] > 0
+    ranks = [[np.searchsorted(np.sort(x), x) for x in part[::2, ::2][shown].T] for part in (crop, cv2.warpAffine(image, turn, (SIDE, SIDE)))]
+    with np.errstate(invalid="ignore", divide="ignore"):  # a channel without anything in it goes with none
+        return np.nan_to_num(np.corrcoef(*ranks)[:3, 3:])
+
+
+SWAPS = {"blue and red": (0, 2), "green and blue": (1, 2), "red and green": (0, 1)}
+SURE = 0.015  # what the crops of one way to cut differ by is less
+
+
+def _swaps(crops, eyes, photos, in_photos):
+    """How much better the crops go with their photos, all in all, with two channels swapped: below 0, they are not."""
+    gains = dict.fromkeys(SWAPS, 0.0)
+    for name, crop in crops.items():
+        if eyes[name] is not None and in_photos[name] is not None:
+            own = _whose(name, crop, eyes[name], photos, in_photos)
+            fit = _channels(crop, eyes[name], photos[own], in_photos[own])
+            for swap, (one, other) in SWAPS.items():
+                gains[swap] += fit[one, other] + fit[other, one] - fit[one, one] - fit[other, other]
+    return gains
+
+
+def _swapped(lit, gains):
+    """Which two channels of a crop are swapped, by the light of its face (red the most, blue the least) and by what fits its photo; None if none are."""
+    likely = max(gains, key=gains.get)
+    if gains[likely] > SURE:
+        return likely
+    for swap, (more, less) in SWAPS.items():
+        # each channel may have been stretched for itself, and then they are alike: only where nothing else tells, a little is enough
+        if lit[less] > 1.33 * lit[more] or gains[swap] > -SURE and lit[less] > lit[more] + 5:
+            return swap
+    return None
 
 
 def check_preprocess_imgs(f, kit):
     """Upright, centred faces of one size, in RGB, one for every photo, in their order."""
-    tint = {name: (1.0, green, 0.45) for name, green in GREENS.items()}
+    tint = {name: (1.0, green, 0.45) for name, green in (("a.png", 0.95), ("c.png", 0.8), ("d.png", 0.65), ("e.png", 0.5))}
     photos = {
         "a.png": photo(PEOPLE[0], 0, (400, 480), (150, 130), zoom=1.5, tint=tint["a.png"]), "b.png": no_face(1),
         "c.png": photo(PEOPLE[1], 0, center=(170, 250), angle=17, tint=tint["c.png"]),
@@ -137,20 +177,20 @@ def check_preprocess_imgs(f, kit):
     require(len(few) > 4, f"the crops hold hardly other numbers than {', '.join(map(str, few))}: was something cut to whole numbers, or to True and False, on the way?")
     require(any(not np.array_equal(crop, crops[0]) for crop in crops[1:]), "all crops are one and the same: each photo wants an array of its own, "
                                                                            "and a list that holds one array five times shows what was written into it last")
-    mirrored = 0.0
-    for name, crop in zip(photos, crops):
-        if name == "b.png":
-            continue
+    faces = {name: crop for name, crop in zip(photos, crops) if name != "b.png"}
+    in_crops, in_photos = {name: _eyes(crop) for name, crop in faces.items()}, {name: _eyes(photos[name]) for name in faces}
+    gains, mirrored = _swaps(faces, in_crops, photos, in_photos), 0.0
+    for name, crop in faces.items():
         colours = crop.reshape(-1, 3).astype(float)
         lit = colours[colours.max(axis=1) > 90]
-        eyes = _eyes(crop)
-        likeness = None if kit.lenient else _likeness(crop, eyes, photos[name])
-        require(kit.lenient or not _inverted(crop, likeness, photos[name]),
+        eyes = in_crops[name]
+        likeness = None if kit.lenient else _likeness(crop, eyes, photos[name], in_photos[name])
+        require(kit.lenient or not _inverted(crop, likeness, photos[name], in_photos[name]),
                 f"photo {name}: light and dark are exchanged in the crop, as in 255 - crop: leave the pixels as they are")
         require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
-        require(len(lit) and lit[:, 0].mean() > lit[:, 2].mean() + 5, f"photo {name}: blue and red are swapped in the crop" if len(lit) and
-                lit[:, 2].mean() > lit[:, 0].mean() + 5 else f"photo {name}: the crop has lost its colours or is black; expected RGB from 0 to 255")
-        require(lit[:, 1].mean() > lit[:, 2].mean() - 2, f"photo {name}: green and blue are swapped in the crop")
+        swap = _swapped(lit.mean(axis=0), gains) if len(lit) else None
+        require(swap is None, f"photo {name}: {swap} are swapped in the crop")
+        require(len(lit) and (gains["blue and red"] < -SURE or lit[:, 0].mean() > lit[:, 2].mean() + 5), f"photo {name}: the crop has lost its colours or is black; expected RGB from 0 to 255")
         if eyes is None:
             turned = _eyes(np.ascontiguousarray(crop.transpose(1, 0, 2))) is not None
             require(_eyes(np.ascontiguousarray(crop[::-1])) is None, f"photo {name}: the crop is upside down")
@@ -167,7 +207,8 @@ def check_preprocess_imgs(f, kit):
         require(0.15 < height < 0.6, f"photo {name}: the eyes lie at {height:.0%} of the height, expected above the middle")
         if likeness:
             mirrored += likeness[1] - likeness[0]
-        require(_whose(crop) == name, f"in the place of photo {name} lies the face of photo {_whose(crop)}: one crop for every photo, in their order")
+        whose = _whose(name, crop, eyes, photos, in_photos)
+        require(whose == name, f"in the place of photo {name} lies the face of photo {whose}: one crop for every photo, in their order")
         tilt = np.degrees(np.arctan2(bottom - top, right - left))
         require(abs(tilt) < 9, f"photo {name}: the eyes are tilted by {abs(tilt):.0f} degrees"
                 + (f", the head in the photo by {abs(tilts[name])}: turn the face upright by its landmarks (alignment.align)" if name in tilts else ""))
