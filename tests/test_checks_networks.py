@@ -1,11 +1,16 @@
 """The checks of the networks accept several right answers and name what is wrong with the wrong ones."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 from coursework import judged, rejected
 
-from common.exercises.exercise import Unsolved
+from common.exercises.answer_form import softmax
+from common.exercises.exercise import WRONG, Local, Unsolved, judge
 from RegionDetector import model
+from RegionDetector.checks import networks
 from RegionDetector.exercises import TASK
 
 
@@ -35,6 +40,40 @@ def fully(padding="valid", kernels=(8, 16), dense=(16,), hidden="relu", last=Non
         for k, n in enumerate(dense):
             stack.append(layers.Conv2D(n, 1 if k else kernel, padding="valid" if k else padding, activation=hidden))
         return keras.Sequential([*stack, layers.Conv2D(units, 1, activation=last)])
+    return f
+
+
+def normalised(fully_convolutional=False, hidden="relu", slope=0.0, pool="MaxPooling2D", blocks=2, dense=(64, 32)):
+    """With batch normalisation; shaken, its answers hardly differ from one window to the next."""
+    def f(shape):
+        import keras
+        from keras import layers
+
+        stack = [keras.Input(shape), layers.Rescaling(1 / 255)]
+        for n in range(blocks):
+            stack += [layers.Conv2D(16 << n, 3, padding="same"), layers.BatchNormalization(), layers.LeakyReLU(negative_slope=slope), getattr(layers, pool)(2)]
+        if fully_convolutional:
+            stack += [layers.Conv2D(n, 1 if k else 32 >> blocks, activation=hidden) for k, n in enumerate(dense)] + [layers.Conv2D(2, 1)]
+        else:
+            stack += [layers.Flatten(), *(layers.Dense(n, activation=hidden) for n in dense), layers.Dense(2, activation="softmax")]
+        return keras.Sequential(stack)
+    return f
+
+
+def unscaled(fully_convolutional=False, convolved="relu", pool="MaxPooling2D", dense="relu", biases=True):
+    """As in many a notebook of 2017: pixels up to 255 go into the network, and what comes out is sure of everything."""
+    def f(shape):
+        import keras
+        from keras import layers
+
+        stack = [keras.Input(shape)]
+        for n in (32, 64):
+            stack += [layers.Conv2D(n, 3, padding="same", activation=convolved, use_bias=biases), getattr(layers, pool)(2)]
+        if fully_convolutional:
+            stack += [layers.Conv2D(32, 8, activation=dense, use_bias=biases), layers.Conv2D(16, 1, activation=dense, use_bias=biases), layers.Conv2D(2, 1, use_bias=biases)]
+        else:
+            stack += [layers.Flatten(), *(layers.Dense(n, activation=dense, use_bias=biases) for n in (32, 16)), layers.Dense(2, activation="softmax", use_bias=biases)]
+        return keras.Sequential(stack)
     return f
 
 
@@ -126,6 +165,64 @@ def from_the_classifier(image_shape):
     return keras.Model(inputs, x)
 
 
+def pooled_everywhere(image_shape):
+    """`pooled`, at every place of a photo."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input(image_shape)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2D(16, 5, strides=2, activation="relu")(x)
+    x = layers.Conv2D(16, 3, strides=2, activation="relu")(x)
+    return keras.Model(inputs, layers.Conv2D(2, 1)(layers.AveragePooling2D(6, strides=1)(x)))
+
+
+def branches_everywhere(image_shape):
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input(image_shape)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(layers.Rescaling(1 / 255)(x))
+    x = layers.Add()([x, layers.Conv2D(8, 3, padding="same", activation="relu")(x)])
+    return keras.Model(inputs, layers.Conv2D(2, 8, activation="softmax")(layers.MaxPooling2D(4)(x)))
+
+
+def convolutions_everywhere(image_shape):
+    import keras
+    from keras import layers
+
+    return keras.Sequential([keras.Input(image_shape), layers.Rescaling(1 / 255), layers.Conv2D(8, 3, strides=2, padding="same", activation="elu"), layers.MaxPooling2D(2), layers.Conv2D(2, 8)])
+
+
+# classifiers, and what is the same network; then what is another one
+TWINS = {
+    "unscaled": (unscaled(), unscaled(True)), "unscaled, no biases": (unscaled(biases=False), unscaled(True, biases=False)), "unscaled, elu": (unscaled(convolved="elu"), unscaled(True, "elu")),
+    "unscaled, tanh": (unscaled(dense="tanh"), unscaled(True, dense="tanh")), "normalised": (normalised(), normalised(True)), "normalised, three blocks": (normalised(blocks=3), normalised(True, blocks=3)),
+    "leaky": (normalised(slope=0.2), normalised(True, slope=0.2)), "mean": (normalised(pool="AveragePooling2D"), normalised(True, pool="AveragePooling2D")), "pooled": (pooled, pooled_everywhere),
+    "branches": (two_inputs_of_names, branches_everywhere), "convolutions alone": (convolutions_alone, convolutions_everywhere), "classes": (own_class(), own_class(True)),
+    "log softmax": (classifier("log_softmax"), fully()), "linear, and softmax": (classifier(None), fully(last="softmax")), "softmax in a layer": (with_softmax_layer, from_the_classifier),
+    "reference": (model.generate_model, model.generate_fcnn_model),
+}
+OTHERS = {
+    "unscaled": {"mean": unscaled(True, pool="AveragePooling2D"), "elu": unscaled(True, "elu"), "elu and mean": unscaled(True, "elu", "AveragePooling2D"), "elu after the dense ones": unscaled(True, dense="elu"),
+                 "nothing after the dense ones": unscaled(True, dense=None), "leaky": unscaled(True, "leaky_relu"), "scaled": fully(kernels=(32, 64), dense=(32, 16))},
+    "unscaled, elu": {"selu": unscaled(True, "selu"), "relu": unscaled(True)},
+    "normalised": {name: normalised(True, hidden) for name, hidden in (("nothing after the dense ones", None), ("leaky", "leaky_relu"), ("elu", "elu"), ("selu", "selu"), ("gelu", "gelu"))}
+    | {"leaky before the pooling": normalised(True, slope=0.2), "mean": normalised(True, pool="AveragePooling2D")},
+    "normalised, three blocks": {"nothing after the dense ones": normalised(True, None, blocks=3), "elu": normalised(True, "elu", blocks=3), "leaky before the pooling": normalised(True, slope=0.3, blocks=3)},
+}
+
+
+def at_seed(seed, name, f, own_classifier, own_fcnn=None):
+    """The verdict with other windows and weights than `judged` has."""
+    own = type(TASK)(TASK.name, TASK.exercises, TASK.scores)
+    with contextlib.redirect_stdout(io.StringIO()):
+        own.exercise(named("generate_model", lambda shape: own_classifier(shape)))
+        if own_fcnn:
+            own.exercise(named("generate_fcnn_model", lambda shape: own_fcnn(shape)))
+    return judge(own.by_name[name], f, Local(own, seed=seed))
+
+
 MODEL_RIGHT = {"log softmax": classifier(last="log_softmax"), "convolutions alone": convolutions_alone, "a class": own_class(), "small, softmax": classifier(), "linear": classifier(last=None), "global pooling, batch normalisation": pooled}
 MODEL_RIGHT |= {"softmax in a layer of its own": with_softmax_layer, "branches": two_inputs_of_names, "small kernels first": classifier(kernels=(4,))}
 MODEL_WRONG = {
@@ -187,6 +284,30 @@ def test_generate_fcnn_model_right(name):
 @pytest.mark.parametrize("name", FCNN_WRONG)
 def test_generate_fcnn_model_wrong(name):
     rejected(TASK, "generate_fcnn_model", *FCNN_WRONG[name], generate_model=classifier())
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_the_same_network_is_right(name, seed=2026):
+    make, everywhere = TWINS[name]
+    assert str(at_seed(seed, "generate_fcnn_model", lambda shape: everywhere(shape), make)) == "generate_fcnn_model: right"
+    assert str(at_seed(seed, "copy_weights", model.copy_weights, make, everywhere)) == "copy_weights: right"
+
+
+@pytest.mark.parametrize(("name", "other"), [(name, other) for name, others in OTHERS.items() for other in others])
+def test_another_network_is_wrong_however_sure_the_classifier_is(name, other):
+    verdict = at_seed(0, "generate_fcnn_model", OTHERS[name][other], TWINS[name][0])
+    assert verdict.status == WRONG and "otherwise than the classifier" in verdict.message, verdict
+
+
+@pytest.mark.parametrize("name", ["reference", "unscaled", "unscaled, no biases", "normalised", "linear, and softmax"])
+def test_windows_and_weights_are_such_that_the_answers_differ(name):
+    shaken = TWINS[name][0]((32, 32, 3))
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X = networks._windows(rng)
+        networks._undecided(shaken, X, rng)
+        p = softmax(networks._answer(shaken, X, "the answer"))[:, 1]
+        assert np.ptp(p) > 0.1 and np.median(np.abs(p - 0.5)) < 0.48, (seed, p)
 
 
 def test_copy_weights_into_a_new_model_in_the_published_course():
@@ -291,6 +412,25 @@ COPY_WRONG = {
     "the wrong way": (lambda a, b: a.set_weights([w.reshape(v.shape) for w, v in zip(b.get_weights(), a.get_weights())]), "wrong direction"),
     "without reshaping": (lambda a, b: b.set_weights(a.get_weights()), "ValueError"),
 }
+
+
+def only_trainable(base_model, fcnn_model):
+    for old, new in zip(base_model.trainable_variables, fcnn_model.trainable_variables):
+        new.assign(np.reshape(old, new.shape))
+
+
+@pytest.mark.parametrize("name", ["no biases", "not the last layer", "columns of Fortran", "nothing", "the last bias"])
+def test_copy_weights_wrong_where_it_hardly_shows(name):
+    """Beside pixels up to 255, a bias is nothing."""
+    f, told = (COPY_WRONG | {"the last bias": (copying(lambda good, old, new: good[:-1] + new[-1:]), "the last layer")})[name]
+    for seed in (0, 2026):
+        verdict = at_seed(seed, "copy_weights", lambda a, b: f(a, b), unscaled(), unscaled(True))
+        assert verdict.status == WRONG and told in verdict.message, verdict
+
+
+def test_what_batch_normalisation_has_counted_is_copied():
+    verdict = at_seed(0, "copy_weights", only_trainable, normalised(), normalised(True))
+    assert verdict.status == WRONG and "what batch normalisation has counted" in verdict.message
 
 
 @pytest.mark.parametrize("name", COPY_RIGHT)
