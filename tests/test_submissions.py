@@ -62,6 +62,77 @@ def test_work_is_run_only_where_it_is_asked_for_and_with_what_it_needs():
     assert with_both.index("import tools") < with_both.index("photos = load('data')") < with_both.index("def f():\n    return finder")
 
 
+def run(statements, space):
+    """As the sandbox loads them: what fails is tried again."""
+    waiting = list(statements)
+    for _ in range(4):
+        left = []
+        for text in waiting:
+            try:
+                exec(text, space)
+            except Exception:
+                left.append(text)
+        waiting = left
+    return space
+
+
+@pytest.mark.parametrize("cells", [
+    ["N = 1", "N *= 1000", "def f(): return N"],
+    ["D = {}", "D.update(a=1)", "D['b'] = len('xyz')", "D['c'] = sorted('ba')", "D['b'] += 1", "del D['a']", "def f(): return D"],
+    ["L = []\nfor part in range(3):\n    L.append(part)\nL.sort(reverse=True)", "def f(): return L"],
+    ["N = 0\nwhile N < 5:\n    N += 2", "def g(): return N", "def f(): return g()"],
+    ["N = 1\nif N:\n    N += 1\nelse:\n    N -= 1\nM = N", "def f(): return N, M"],
+    ["import contextlib\nL = [1]\nwith contextlib.suppress(KeyError):\n    L.append(2)\n    L.pop(0)", "f = lambda: L"],
+    ["D = dict(a=[])\ntry:\n    D['a'].append(1)\n    D['b'].append(2)\nexcept KeyError:\n    D.setdefault('c', []).append(3)\nfinally:\n    D['d'] = 4", "def f(): return D"],
+    ["L = [k * k for k in (3, 4)]\ndef g(x=L[0]): return x + L[1]", "L.append(5)\n[L.append(k) for k in (6, 7)]", "def f(): return g(), L"],
+    ["from functools import lru_cache, partial\nonce = lru_cache(maxsize=None)\n@once\ndef g(): return 7", "h = partial(g)\ndef f(): return h()"],
+    ["BASE = make = None", "BASE = type('Base', (), {'n': 3})\nclass Mine(BASE):\n    m = 4", "Mine.n = 5\nMine.more = []\nMine.more.append(1)", "def f(): return Mine.n, Mine.m, Mine.more"],
+    ["class Box:\n    level = 1\n    def __init__(self): self.all = [Box.level]\n    def add(self, x): self.all.append(x)", "Box.level += 1\nbox = Box()\nbox.add(9)\nADD = 3\nADD -= 1\nbox.add(ADD)",
+     "def f(): return box.all"],
+    ["A = 1\nB = []", "A += 1\nB.append(A)", "C = {}\nC.update(b=B, n=next(iter([8])))", "def g(key='b'): return C[key]", "def f(): return g(), g('n')"],
+    ["def g(n): return 10 * N + n", "N = 2\nN += 1", "T = []\nfor k in range(2):\n    row = g(k)\n    T.append(row)", "def f(): return T"],
+    ["S = set()\nmatch 3:\n    case 3:\n        S.add(3)", "S |= {4}", "class K:\n    def g(self): return S", "def f(): return K().g()"],
+], ids=range(14))
+def test_helpers_and_constants_are_what_they_are_in_the_notebook(cells):
+    """Also where they are filled, counted up or made by work; what is asked for by name is what the sandbox misses."""
+    expected = run(["\n".join(cells)], {})["f"]()
+    source, names = collect(cells), set()
+    for _ in range(5):
+        space = run(source.with_work(names, {"f"}), {})
+        try:
+            assert space["f"]() == expected
+            return
+        except NameError as error:
+            reached = {n for n in source.reach({"f"}) if n not in space and source.makes(n)}
+            assert reached - names, error
+            names |= reached
+    raise AssertionError("it never ran")
+
+
+def test_training_plots_and_downloads_stay_out():
+    """Neither because they stand beside a constant, nor because they change what no helper asks for, nor because a variable of a function has the same name."""
+    source = collect(["import numpy as np\nimport matplotlib.pyplot as plt\nlosses, LEVEL, image, k = [], 1, None, 0", "images = download('faces')\nimages.sort()\nmodel = generate(images)",
+                      "for k in range(9):\n    losses.append(model.fit(images))\n    image = images[k]\n    plt.imshow(image)", "np.random.seed(0)\nplt.plot(losses)\nplt.show()\nmodel.fit(images)\nmodel.save('m.h5')",
+                      "LEVEL += 1\nif LEVEL:\n    LEVEL += 1\n    model.fit(images)\n    plt.title(str(LEVEL))", "def paint(): plt.plot(losses)",
+                      "def f(image, images, k=0):\n    losses = [LEVEL for model in images]\n    return losses, plt, np, [k for k in image]", "f = f([], [])", "tools = make(LEVEL)\ntools.add(LEVEL)\ntools.learn(images)",
+                      "for k in range(2):\n    tools.count(k)"])
+    extra = lambda names, of: [t for t in source.with_work(names, of) if t not in source.statements]  # noqa: E731
+    assert extra((), {"f"}) == ["LEVEL += 1", "if LEVEL:\n    LEVEL += 1"] and extra((), ()) == []
+    assert any("model.fit" in t for t in extra((), {"paint"}))
+    assert extra({"tools"}, ()) == ["LEVEL += 1", "if LEVEL:\n    LEVEL += 1", "tools = make(LEVEL)", "tools.add(LEVEL)", "for k in range(2):\n    tools.count(k)"]
+    assert [t for t in extra({"model"}, ()) if "fit" in t] == [] and "images = download('faces')" in extra({"model"}, ())
+    assert [t for t in source.with_assignments({"tools"}) if t not in source.statements] == ["tools = make(LEVEL)"]
+
+
+@pytest.mark.parametrize("cell", ["N = 1\n" + "N += 1\n" * 20_000, "".join(f"x{k} = make(x{k - 1})\n" for k in range(20_000)), "L = []\n" + "for k in L: L.append(k)\n" * 8000,
+                                  "L = []\nif L:\n" + "    L.append(make(L))\n" * 8000], ids=["counted", "chain", "loops", "choice"])
+def test_no_work_takes_the_grader_long(cell):
+    start = time.process_time()
+    source = collect([cell, "def f(): return N, L, x9"])
+    assert source.with_work({"x19999"}, {"f"}) and source.reach({"f"})
+    assert time.process_time() - start < 30
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_any_encoding(tmp_path, encoding):
     (tmp_path / "a.ipynb").write_bytes(json.dumps(code_notebook(["def f():\n    return 'лицо'"]), ensure_ascii=False).encode(encoding))
@@ -137,6 +208,40 @@ def test_variables_of_other_cells(sandbox):
     assert "`chooser = open('chooser.npy')` raises FileNotFoundError" in graded(sandbox, "chooser = open('chooser.npy')", uses).message
     slow = graded(sandbox, "def slow():\n    while True:\n        pass", "chooser = slow()", uses, seconds=3)
     assert slow.status == WRONG and "could not be run" in slow.message and "as an argument" in slow.message
+
+
+LEAST_OF = "\ndef get_threshold(t, r):\n    return np.asarray(t)[np.asarray(r) >= {}].max()"
+
+
+@posix
+@pytest.mark.parametrize("cells", [
+    ["LEAST = 0.425", "LEAST *= 2", LEAST_OF.format("LEAST")],
+    ["OPTIONS = {}\nfor key in ('least', 'most'):\n    OPTIONS[key] = round(0.85, 3)", LEAST_OF.format("OPTIONS['least']")],
+    ["LEASTS = [k / 100 for k in (85, 90)]\ndef least(x=LEASTS[0]): return x", "def either(f=least): return f()", LEAST_OF.format("either()")],
+    ["from functools import wraps, partial\nshare = partial(max, 0.85)\nimport numpy\nlevels = numpy.full(3, 0.85)\nif True:\n    class Level:\n        least = share(levels[1])",
+     LEAST_OF.format("Level.least")],
+    ["LEASTS = [0.9]\nLEASTS.insert(0, least())", "def least(): return parts[1] / 100", "parts = sorted([90, 85, 80])", LEAST_OF.format("LEASTS[0]")],
+    ["from functools import lru_cache\nonce = lru_cache(maxsize=None)\n@once\ndef least():\n    return 0.85", LEAST_OF.format("least()")],
+    ["LEAST = 0.85\nwhile True:\n    LEAST -= 0", LEAST_OF.format("LEAST")],  # it is stopped, and done without
+    ["found = []\nfor k in range(3):\n    found.append(k)\n    while True: pass", "def plot(): print(found)", LEAST_OF.format("0.85")],
+], ids=range(8))
+def test_helpers_and_constants_come_along(sandbox, cells):
+    """Those that are changed, and those that could not be defined at first; what only another function asks for is not run."""
+    verdict = graded(sandbox, "import numpy as np", *cells, seconds=3)
+    assert verdict.status == RIGHT, verdict
+
+
+@posix
+def test_a_helper_that_cannot_be_defined_is_named_with_its_reason(sandbox):
+    said = graded(sandbox, "import numpy as np\nlevels = np.load('levels.npy')\ndef keep(f): return f\n@keep\ndef least(x=levels[0]): return x", LEAST_OF.format("least()")).message
+    assert "name 'least' is not defined" in said and "`def least(x=levels[0]):` raises NameError" in said
+
+
+@posix
+@pytest.mark.parametrize("forged", ["[5]", "[[1, 2]]", "[['f', 'x']]", "[['f', {}]]", "[['f', {'kind': 'NameError', 'text': 3}]]", "'x'", "None"])
+def test_what_is_said_to_have_failed_may_be_anything(sandbox, forged):
+    cell = f"import sys\ndef swap():\n    frame = sys._getframe()\n    while 'self' not in frame.f_locals: frame = frame.f_back\n    type(frame.f_locals['self']).do_load = lambda *a, **k: {forged}\nZ = 0\nZ += swap() or 0"
+    assert graded(sandbox, cell, "def get_threshold(t, r):\n    return Z").status == WRONG
 
 
 @posix

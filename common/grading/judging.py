@@ -19,6 +19,7 @@ from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
 _MOST_ATTEMPTS = 6
+_MISSING = re.compile(r"name '(\w+)' is not defined")
 _STANDS_IN = "which stands in for yours"
 
 
@@ -145,12 +146,12 @@ class Grader:
     head: list = field(default_factory=list)
     notes: list = field(default_factory=list)
 
-    def open(self, source, seconds, stand_ins=(), files=(), names=None):
+    def open(self, source, seconds, stand_ins=(), files=(), names=None, of=None):
         """A session with the functions of a submission in it; and what of it failed to load.
 
         Parameters
         ----------
-        source : common.grading.notebook_source.Source
+        source : common.grading.needed.Source
         seconds : float
         stand_ins : sequence of str, or dict of str to str or None
             Functions that are replaced by the reference; where the reference's answer is to be given in another form, which (see `Exercise.forms`).
@@ -158,21 +159,34 @@ class Grader:
         names : set of str, optional
             Variables that are made by work in the notebook's cells, which is otherwise not repeated; by default those that the right
             functions have asked for.
+        of : collection of str, optional
+            Functions whose helpers and constants are to be what work has made of them; by default the right ones.
         """
+        names = self.made if names is None else names
+        of = [n for n, v in self.verdicts.items() if v.status == RIGHT] if of is None else of
+        ways = [source.with_work(names, of), source.with_assignments(names)]  # the second, without what changes values, where the first takes too long
+        for own in ways[: 1 if ways[0] == ways[1] else 2]:
+            try:
+                return self._load(own, source, seconds, stand_ins, files)
+            except (Ended, Raised) as error:
+                ended = error
+        raise ended
+
+    def _load(self, own, source, seconds, stand_ins, files):
         session = self.sandbox.open(seconds, files)
         session.stand_ins = dict(stand_ins) if isinstance(stand_ins, dict) else dict.fromkeys(stand_ins)
         try:
-            problems = session.request("load", statements=[*self.prelude.statements, *source.with_work(self.made if names is None else names)], stand_ins=list(stand_ins),
-                                       pylab=source.pylab, seed=self.seed, task=self.task.name)
+            problems = session.request("load", statements=[*self.prelude.statements, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
+                                       task=self.task.name)
         except (Ended, Raised):
             session.close()
             raise
         kits = {begins(text) for text in self.prelude.statements}  # these may fail without the work between them; the student has not written them
-        return session, [p for p in problems if p[0] not in kits] if isinstance(problems, list) else []
+        return session, [p for p in problems if _is_problem(p) and p[0] not in kits] if isinstance(problems, list) else []
 
     def open_as_judged(self, name, source, seconds, files=()):
         """A session in which a right function finds what it found when it was judged; see `open`."""
-        return self.open(source, seconds, self.found_right.get(name, {}), files)
+        return self.open(source, seconds, self.found_right.get(name, {}), files, of=[name])
 
     def _problem(self, item, source):
         """Why the function is not there, if it is not."""
@@ -183,21 +197,27 @@ class Grader:
         return Verdict(item.name, NOT_ATTEMPTED, "Its body is not written." if item.name in source.stubs else "The notebook has no function of this name.")
 
     def _attempt(self, item, source, own, forms=()):
-        """A try; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again."""
+        """A try; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again.
+
+        So it is where one of its helpers could not be defined for want of such a variable.
+        """
         names, now, missing = set() if item.name in source.defined else {item.name}, None, None
         for _ in range(_MOST_ATTEMPTS):
-            before, now = now, self._try(item, source, own, dict(forms), names)
+            before, asked, now = now, missing, self._try(item, source, own, dict(forms), names)
             verdict = now.verdict
             if "AST constructor recursion depth" in verdict.message:  # a fault of Python 3.11 in threads, ours and not the student's
                 continue
-            missing = re.search(r"name '(\w+)' is not defined", verdict.message) if verdict.status != RIGHT else None
             if before is not None and verdict.message.startswith(_CANNOT_LOAD):
+                if asked is None:
+                    return before
                 message = (f"{before.verdict.message} The cell that makes it could not be run: it{verdict.message.removeprefix(_CANNOT_LOAD)} "
                            "Give the function what it needs as an argument, or make it in the function.")
                 return replace(before, verdict=Verdict(item.name, WRONG, message))
-            if missing is None or missing[1] in names or not source.makes(missing[1]):
+            missing = _MISSING.search(verdict.message) if verdict.status != RIGHT else None
+            more = {name for name in _lacking(now, source, item) if source.makes(name)} - names
+            if not more:
                 break
-            names = names | {missing[1]}
+            names = names | more
         if verdict.status == RIGHT:
             self.made |= names
         return replace(now, verdict=replace(verdict, message=verdict.message + _named(now.problems, missing[1]))) if missing else now
@@ -205,7 +225,7 @@ class Grader:
     def _try(self, item, source, own, forms, names=()):
         stand_ins = {n: forms.get(n) for n in item.uses if n not in own}
         try:
-            session, problems = self.open(source, item.seconds, stand_ins, names=names)
+            session, problems = self.open(source, item.seconds, stand_ins, names=names, of={item.name, *own.intersection(item.uses)})
         except (Ended, Raised) as error:
             return Try(Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), stand_ins)
         asked = session.asked
@@ -337,6 +357,21 @@ def _lent(names):
     """A word about files of the published course that a right function has used."""
     names = [n[:60] for n in names[:5] if isinstance(n, str)] if isinstance(names, list) else []
     return f"The grader has lent it {', '.join(names)}, which this kit has not: see docs/from-the-course.md." if names else ""
+
+
+def _is_problem(value):
+    """Is this what the sandbox says of a statement that failed? What is in there may write into its answers."""
+    return (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
+            and all(isinstance(value[1].get(key), str) for key in ("kind", "text")))
+
+
+def _lacking(tried, source, item):
+    """Names that a wrong function found nowhere, and those that the definitions which it leads to lacked when they were loaded."""
+    if tried.verdict.status == RIGHT:
+        return set()
+    there = source.reach([item.name])
+    lacked = {found[1] for _, error in tried.problems if error["kind"] == "NameError" and (found := _MISSING.search(error["text"]))}
+    return (lacked & there) | {found[1] for found in [_MISSING.search(tried.verdict.message)] if found}
 
 
 def _named(problems, name):

@@ -4,10 +4,10 @@ import ast
 import contextlib
 import re
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.grading.intake.mending import NotebookError, code_of, parse
+from common.grading.needed import Source, effects
 
 MOST_BYTES, MOST_CODE = 100 << 20, 2 << 20  # pictures make a notebook large; nobody writes two megabytes of code
 _ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for all threads together, and fails if they meet
@@ -18,50 +18,6 @@ _MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}
 _HARMLESS = {"np.array", "numpy.array", "np.asarray", "np.zeros", "np.ones", "np.arange", "np.float32", "np.uint8", "tuple", "list", "dict", "set", "range",
              "int", "float", "str", "bool", "len", "min", "max", "sum", "Path", "os.path.join", "frozenset", "namedtuple", "collections.namedtuple",
              "np.random.default_rng", "numpy.random.default_rng", "np.random.RandomState", "re.compile", "round", "abs", "np.sqrt", "np.prod"}
-
-
-@dataclass
-class Source:
-    """What a notebook defines.
-
-    Attributes
-    ----------
-    statements : list of str
-        Imports, definitions and constants, in the order of the notebook.
-    defined, stubs : set of str
-        Names of functions and classes that are written; that are there, but without a body.
-    broken : dict of str to str
-        Names of functions that do not parse, and why.
-    work : list of (int, frozenset of str, str)
-        Assignments that call something: how many statements come before them, names, text. They are run only
-        where a function asks for one of the names (`with_work`).
-    pylab : bool
-        Whether ``%pylab`` is used.
-    """
-
-    statements: list = field(default_factory=list)
-    defined: set = field(default_factory=set)
-    stubs: set = field(default_factory=set)
-    broken: dict = field(default_factory=dict)
-    work: list = field(default_factory=list)
-    pylab: bool = False
-
-    def makes(self, name):
-        """Is there work that makes a value of this name?"""
-        return any(name in names for _, names, _ in self.work)
-
-    def with_work(self, names):
-        """The statements with the work among them that makes some names, and what that work is made from."""
-        wanted, grows = set(names), True
-        while grows:
-            texts = [text for _, made, text in self.work if made & wanted]
-            used = {n.id for text in texts for n in ast.walk(_parse(text)) if isinstance(n, ast.Name) and self.makes(n.id)}
-            grows, wanted = not used <= wanted, wanted | used
-        answer = list(self.statements)
-        for place, made, text in reversed(self.work):
-            if made & wanted:
-                answer.insert(place, text)
-        return answer
 
 
 def read_notebook(path):
@@ -198,46 +154,54 @@ def _is_stub(node):
                for n in body)
 
 
-def _targets(node):
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+def _inside(nodes, source):
+    pairs = [_split(node, source) for node in nodes]
+    return [k for kept, _ in pairs for k in kept], [r for _, rest in pairs for r in rest]
 
 
-def _kept(node, source):
-    """What of a statement is taken: definitions, imports and values, also those inside of ``if``, ``try`` and ``with``."""
+def _split(node, source):
+    """What of a statement is always taken: definitions, imports and values, also those inside of ``if``, ``try`` and ``with``; and what is left, as work."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         node.decorator_list = [d for d in node.decorator_list if not _dotted(getattr(d, "func", d)).endswith("exercise")]
         (source.stubs if _is_stub(node) else source.defined).add(node.name)
-        return [] if _is_stub(node) else [node]
+        return [] if _is_stub(node) else [node], []
     if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
-        return [node]
+        return [node], []
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_value(node.value):
         if isinstance(node.value, (ast.Lambda, ast.Name, ast.Attribute)):
-            source.defined |= _targets(node)  # a function under another name is a function
-        return [node]
-    inside = lambda name: [k for n in getattr(node, name, ()) for k in _kept(n, source)]  # noqa: E731
+            source.defined |= effects(node)[0]  # a function under another name is a function
+        return [node], []
+    like = lambda new: ast.copy_location(new, node)  # noqa: E731
     if isinstance(node, ast.If):
-        body, other = inside("body"), inside("orelse")
+        (body, left), (other, over) = _inside(node.body, source), _inside(node.orelse, source)
+        rest = [like(ast.If(node.test, [n], [])) for n in left] + [like(ast.If(node.test, [ast.Pass()], [n])) for n in over]  # each may be needed alone
         if _is_value(node.test):
-            return [ast.If(node.test, body or [ast.Pass()], other)] if body or other else []
-        return body or other
+            return [like(ast.If(node.test, body or [ast.Pass()], other))] if body or other else [], rest
+        return body or other, rest
     if isinstance(node, ast.Try):
-        handlers = [ast.ExceptHandler(h.type, h.name, [k for n in h.body for k in _kept(n, source)] or [ast.Pass()]) for h in node.handlers]
-        body, other, last = inside("body"), inside("orelse"), inside("finalbody")
-        return [ast.Try(body, handlers, other, last)] if body and handlers else body + other + last
-    return inside("body") if isinstance(node, ast.With) else []
+        inside = [_inside(part, source) for part in (node.body, node.orelse, node.finalbody, *(h.body for h in node.handlers))]
+        (body, other, last, *caught), (left, over, end, *more) = zip(*inside)
+        handlers = lambda bodies: [ast.copy_location(ast.ExceptHandler(h.type, h.name, b or [ast.Pass()]), h) for h, b in zip(node.handlers, bodies)]  # noqa: E731
+        rest = [like(ast.Try(left or [ast.Pass()], handlers(more), over if more else [], end or ([] if more else [ast.Pass()])))] if any((left, over, end, *more)) else []
+        return [like(ast.Try(body, handlers(caught), other, last))] if body and caught else body + other + last, rest
+    if isinstance(node, ast.With):
+        body, left = _inside(node.body, source)
+        alone = not any(item.optional_vars for item in node.items)  # what reads a file goes on where the line before has stopped
+        return body, [like(ast.With(node.items, part)) for part in ([[n] for n in left] if alone else [left]) if part]
+    return [], [] if isinstance(node, ast.AnnAssign) and node.value is None else [node]
 
 
 def _take(node, source):
-    if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None and not _is_value(node.value):
-        source.work.append((len(source.statements), frozenset(_targets(node)), ast.unparse(node)))
-    for kept in _kept(node, source):
-        if isinstance(kept, ast.Import):  # one by one, so that one that is missing does not take the others along
-            source.statements += [ast.unparse(ast.Import([alias])) for alias in kept.names]
-        elif isinstance(kept, ast.ImportFrom):
-            source.statements += [ast.unparse(ast.ImportFrom(kept.module, [alias], kept.level)) for alias in kept.names]
+    kept, rest = _split(node, source)
+    for each in kept:  # of imports one by one, so that one that is missing does not take the others along
+        if isinstance(each, ast.Import):
+            parts = [ast.Import([alias]) for alias in each.names]
         else:
-            source.statements.append(ast.unparse(ast.fix_missing_locations(kept)))
+            parts = [ast.ImportFrom(each.module, [alias], each.level) for alias in each.names] if isinstance(each, ast.ImportFrom) else [each]
+        for part in parts:
+            source.keep(part)
+    for each in rest:
+        source.put_off(each)
 
 
 def collect(cells):

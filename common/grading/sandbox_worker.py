@@ -192,8 +192,9 @@ class Server:
 
 
 def begins(statement):
-    """How a statement begins: enough to know it again."""
-    return statement.strip().split("\n")[0][:120]
+    """How a statement begins, below its decorators: enough to know it again."""
+    lines = statement.strip().split("\n")
+    return next((line for line in lines if not line.startswith("@")), lines[0])[:120]
 
 
 def describe(error):

@@ -42,7 +42,7 @@ def prelude_of(name):
 
     Returns
     -------
-    common.grading.notebook_source.Source
+    common.grading.needed.Source
     """
     from common.grading.notebook_source import collect
 
