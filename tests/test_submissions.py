@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from coursework import code_notebook, hand_in
+from coursework import ROOT, code_notebook, hand_in
 
+from common.exercises.errors import describe_error
 from common.exercises.exercise import RIGHT, WRONG, Verdict
 from common.grading.handback.report import write_report
 from common.grading.judging import Grader, Try
 from common.grading.notebook_source import MOST_CODE, NotebookError, collect, read_cells, without_magics
+from common.grading.sandbox_worker import placed
 from common.grading.session import Ended, remove
 from common.grading.submissions import find_submissions, take_in
 from RegionDetector.exercises import TASK
@@ -131,6 +135,55 @@ def test_no_work_takes_the_grader_long(cell):
     source = collect([cell, "def f(): return N, L, x9"])
     assert source.with_work({"x19999"}, {"f"}) and source.reach({"f"})
     assert time.process_time() - start < 30
+
+
+FAULTS = {
+    "comments": "# my solution\n# of the exercise\n\n@exercise\ndef get_threshold(t, r):\n    # first\n\n    ok = [\n        x >= 0.85\n        for x in r\n    ]\n    # then\n    return t.nothing",
+    "inside of a long expression": "def get_threshold(t, r):\n    return [\n        t,\n\n        r.\\\n        real,\n        (t\n         # of these\n         .copy()\n         .nothing())]",
+    "docstring": 'def get_threshold(t, r):\n    """Long.\n\n    Longer.\n    """\n    a = """x\n    y""" + f"""{t!r:>{3}}\n    {1 + 1}"""\n    assert a; return t.nothing',
+    "choice": "if True:\n    import os\n\n    print(os.name)\n\n    # mine\n    def get_threshold(t, r):\n\n        return t.nothing",
+    "other decorators": "import functools\n\n@functools.lru_cache(\n    maxsize=None,\n)\n@exercise\ndef lost():\n\n    return 1\n\ndef get_threshold(\n        t,\n        r):\n    return t.nothing",
+    "helper": "def least(r):\n\n    return r.nothing  # here\n\n\nget_threshold = lambda t, r: (\n    least(r))",
+    "work": "names = sorted('ab')\n\n# now\ncall = max((lambda t:\n\n    t.nothing,), key=id)\ndef get_threshold(t, r):\n    return call(t)",
+    "blank lines before": "\n\n\ndef get_threshold(t, r):\n\n    return t.nothing",
+    "a line of IPython's": "%matplotlib inline\n!pip list\n\ndef get_threshold(t, r):\n\n    return t.nothing",
+    "a cell of IPython's": "%%time\n\ndef get_threshold(t, r):\n\n    return t.nothing",
+    "beside a broken one": "def other(:\n    pass\n\n# this one is whole\ndef get_threshold(t, r):\n\n    return t.nothing",
+}
+
+
+@posix
+@pytest.mark.parametrize("cell", FAULTS.values(), ids=FAULTS)
+def test_what_is_raised_is_found_in_the_line_of_the_cell(sandbox, cell):
+    """The same line as in the notebook, whatever stands between its statements."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    whole = cell.replace("def other(:\n    pass", "1\n2")
+    text = TransformerManager().transform_cell(whole).replace("get_ipython()", "None and ipython")
+    space = {"exercise": lambda f: f}
+    exec(compile(whole.partition("\n")[2] if whole.startswith("%%") else text, "<cell>", "exec"), space)
+    with pytest.raises(AttributeError) as raised:
+        space["get_threshold"](np.ones(3), np.ones(3))
+    line = re.search(r"\(line \d+ of \S+\)", describe_error(raised.value))
+    assert line and line[0] in graded(sandbox, cell).message
+
+
+@pytest.mark.parametrize("path", ["common/boxes.py", "common/grading/needed.py", "common/grading/session.py", "RegionDetector/checks/curves.py", "TrackDetector/checks/data.py"])
+def test_every_line_keeps_its_number(path):
+    def lines(code, inside=False):
+        own = {(code.co_name, line) for *_, line in code.co_lines() if inside}  # lines of the module are those of its statements, taken one by one
+        return own.union(*(lines(c, True) for c in code.co_consts if hasattr(c, "co_lines")))
+
+    text = (ROOT / path).read_text(encoding="utf-8")
+    taken = set().union(*(lines(placed(t, getattr(t, "places", ""))) for t in collect([text]).statements))
+    assert len(taken) > 40 and taken == lines(compile(text, path, "exec"))
+
+
+def test_places_that_fit_nothing_are_left_out():
+    for places in ("1 2", "", "7 7 " * 99):
+        space = {}
+        exec(placed("def f():\n    return 1", places), space)
+        assert space["f"]() == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])

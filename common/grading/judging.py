@@ -175,9 +175,10 @@ class Grader:
     def _load(self, own, source, seconds, stand_ins, files):
         session = self.sandbox.open(seconds, files)
         session.stand_ins = dict(stand_ins) if isinstance(stand_ins, dict) else dict.fromkeys(stand_ins)
+        places = [*("" for _ in self.prelude.statements), *(getattr(text, "places", "") for text in own)]
         try:
             problems = session.request("load", statements=[*self.prelude.statements, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
-                                       task=self.task.name)
+                                       task=self.task.name, places=places)
         except (Ended, Raised):
             session.close()
             raise

@@ -9,9 +9,18 @@ _MOST_ROUNDS = 9
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
+class Statement(str):
+    """Python text of a statement without its comments and layout; `places` are the lines of its parts in the cell, so that what is raised there can be found."""
+
+    __slots__ = ("places",)
+
+
 def statement(node):
-    """The text of a syntax tree."""
-    return ast.unparse(ast.fix_missing_locations(node))
+    """The text of a syntax tree, with places."""
+    node = ast.fix_missing_locations(node)
+    text = Statement(ast.unparse(node))
+    text.places = " ".join(f"{n.lineno} {n.end_lineno}" for n in ast.walk(node) if hasattr(n, "lineno"))
+    return text
 
 
 def used(text):
@@ -91,7 +100,7 @@ class Work:
         Names that it binds, whose values it changes, that it asks for.
     plain : bool
         Whether it is an assignment.
-    text : str
+    text : Statement
     """
 
     place: int
@@ -99,7 +108,7 @@ class Work:
     changed: frozenset
     uses: frozenset
     plain: bool
-    text: str
+    text: Statement
 
 
 @dataclass
@@ -108,7 +117,7 @@ class Source:
 
     Attributes
     ----------
-    statements : list of str
+    statements : list of Statement
         Imports, definitions and constants, in the order of the notebook.
     defined, stubs : set of str
         Names of functions and classes that are written; that are there, but without a body.
@@ -191,7 +200,7 @@ class Source:
 
         Returns
         -------
-        list of str
+        list of Statement
         """
         asked, seen, taken, spare, waiting = set(names), set(), set(), [], [*names, *of]
         for _ in range(_MOST_ROUNDS):

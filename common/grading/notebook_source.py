@@ -218,13 +218,16 @@ def collect(cells):
     source = Source()
     for text in cells:
         source.pylab |= bool(re.search(r"^[ \t]*+%pylab", text, re.M))
+        text = text.lstrip("\n")  # as IPython does, so that lines have the same numbers here as in the notebook
         tree = _parse(text)
         if not isinstance(tree, ast.Module):
             text = without_magics(_unindented(text))
             tree = _parse(text)
         trees = [(text, tree)] if isinstance(tree, ast.Module) else [(b, _parse(b)) for b in _blocks(text)]
+        begins = 0
         for block, tree in trees:
             if isinstance(tree, ast.Module):
+                ast.increment_lineno(tree, begins)
                 for node in tree.body:
                     try:
                         _take(node, source)
@@ -233,6 +236,7 @@ def collect(cells):
             else:
                 reason = f"{getattr(tree, 'msg', tree)}" + (f", at: {str(tree.text).strip()[:80]}" if getattr(tree, "text", None) else "")
                 source.broken.update((name, reason) for name in re.findall(r"^(?:def|class)\s+(\w+)", block, re.M))
+            begins += block.count("\n") + 1
     source.stubs -= source.defined
     source.broken = {name: why for name, why in source.broken.items() if name not in source.defined}
     return source

@@ -3,10 +3,12 @@
 `main` starts once and imports the large packages; for every exercise it forks a child, which shuts itself in and then serves.
 """
 
+import ast
 import builtins
 import contextlib
 import gc
 import importlib.util
+import itertools
 import json
 import os
 import random
@@ -106,8 +108,8 @@ class Server:
 
     # --- what the grader may ask ---
 
-    def do_load(self, statements, stand_ins, pylab, seed, task=""):
-        """Run definitions; those that need a later one are tried again. Returns what failed."""
+    def do_load(self, statements, stand_ins, pylab, seed, task="", places=()):
+        """Run definitions; those that need a later one are tried again. Returns what failed. `places` are those of the statements, see `placed`."""
         self.seed = seed
         if task:  # a notebook lies in its task's folder, from where it imports scores, graph and get_data as the published course does
             sys.path.append(os.path.join(os.path.abspath(__file__).rsplit(os.sep, 3)[0], task))
@@ -120,16 +122,16 @@ class Server:
             exec(_PYLAB, self.space)
         missing = {name: self.stand_in(name) for name in stand_ins}
         self.space.update(missing)
-        waiting, problems = list(statements), {}
+        waiting, problems = list(itertools.zip_longest(statements, places, fillvalue="")), {}
         for _ in range(4):
             left = []
-            for text in waiting:
+            for text, lines in waiting:
                 try:
-                    exec(compile(text, SUBMISSION, "exec"), self.space)
+                    exec(placed(text, lines), self.space)
                     self.space.update(missing)  # before the next definition takes them for its defaults
                     problems.pop(text, None)
                 except (Exception, SystemExit) as error:
-                    left.append(text)
+                    left.append((text, lines))
                     problems[text] = describe(error)
             if not left or left == waiting:
                 break
@@ -189,6 +191,26 @@ class Server:
         sys.modules["numpy"].random.seed(self.seed % 2**32)
         if "keras" in sys.modules:
             sys.modules["keras"].utils.set_random_seed(self.seed % 2**32)
+
+
+def placed(text, lines):
+    """The code of a statement whose parts stand in the lines of the notebook's cell; comments and blank lines between them are not in the text.
+
+    Parameters
+    ----------
+    text : str
+    lines : str
+        First and last line of every node of the syntax tree that has one, in the order of `ast.walk`.
+    """
+    numbers = lines.split()
+    if not numbers:
+        return compile(text, SUBMISSION, "exec")
+    tree = ast.parse(text)
+    nodes = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
+    if 2 * len(nodes) == len(numbers):  # else Python writes something in two ways, and the lines are those of the text
+        for node, first, last in zip(nodes, numbers[::2], numbers[1::2]):
+            node.lineno, node.end_lineno, node.col_offset, node.end_col_offset = int(first), int(last), 0, 0
+    return compile(tree, SUBMISSION, "exec")
 
 
 def begins(statement):
