@@ -1,9 +1,16 @@
 """What a student's page shows of a call: small, and the call that the message is about."""
 
+import os
+
 import numpy as np
 import pytest
 
+from common.exercises.answer_form import aside, one_of, require
+from common.exercises.exercise import WRONG, Exercise, Local, Task, judge
 from common.grading.calls import MOST, Calls, call_text, small
+from common.grading.judging import Grader
+from common.grading.notebook_source import collect
+from RegionDetector.exercises import TASK
 
 
 @pytest.mark.parametrize("value, shown", [
@@ -32,6 +39,58 @@ def test_the_call_that_the_message_is_about():
     calls.add("gen_negative_bbox", (2,), {}, [1])
     assert calls.told("gen_negative_bbox", "It raises ValueError: no room") == {"asked": "gen_negative_bbox(1, rng=0)", "came": "ValueError: no room"}
     assert calls.told("detect", "anything") == {}
+
+
+def test_of_several_forms_the_call_of_the_one_that_speaks():
+    """Those that were made for other forms, after its fault or before, are not about it; nor those of a check before."""
+    def form(name, *met, quotes=False):
+        def check():
+            for k, condition in enumerate(met):
+                calls.add("f", (name, k), {}, k)
+                require(condition, f"{name} {k}")
+            calls.add("f", (name, "end"), {}, error=TypeError("no more"))
+            raise TypeError("no more" if quotes else name)
+
+        return check
+
+    a, b, c = form("a", True), form("b", True, True, False), form("c", quotes=True)
+    for forms, asked in (((a, b, c), "f('b', 2)"), ((b, c, a), "f('b', 2)"), ((c, a), "f('a', 'end')"), ((c, c), "f('c', 'end')"), ((lambda: one_of([c, b]), c, a), "f('b', 2)")):
+        calls = Calls()
+        item = Exercise("f", "", 1, lambda f, kit, forms=forms: one_of(forms), (), "no:where")
+        verdict = judge(item, None, Local(Task("Toy", (item,))))
+        assert calls.told("f", verdict.message, until=verdict.calls)["asked"] == asked
+        calls.add("f", ("later",), {}, 1)
+        assert calls.told("f", verdict.message, until=verdict.calls)["asked"] == asked and calls.told("f", "")["asked"] == "f('later',)".replace(",)", ")")
+    assert Calls().told("f", verdict.message, until=verdict.calls) == {}
+
+
+def test_what_looks_for_the_reason_is_not_what_the_fault_is_about():
+    calls = Calls()
+    calls.add("f", (1,), {}, 1)
+    with pytest.raises(ZeroDivisionError), aside():
+        with aside():
+            calls.add("f", (2,), {}, 1)
+        calls.add("f", (3,), {}, 1)
+        raise ZeroDivisionError
+    assert calls.told("f", "")["asked"] == "f(1)"
+    calls.add("f", (4,), {}, 1)
+    assert calls.told("f", "")["asked"] == "f(4)"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
+@pytest.mark.parametrize("name, text, came", [
+    ("get_threshold", "def get_threshold(thresholds, recall):\n    return thresholds[recall > 0.85].max()", "0.3"),
+    ("get_threshold", "def get_threshold(thresholds, recall):\n    return np.asarray(thresholds)[np.asarray(recall) >= 85].max()", "ValueError: zero-size array to reduction operation maximum which has no identity"),
+    ("get_threshold", "def get_threshold(thresholds, recall):\n    return sorted(zip(recall + [], thresholds))[0][1]", "inf"),
+    ("get_threshold", "def get_threshold(thresholds, recall):\n    return (thresholds, recall.shape)[5]", "IndexError: tuple index out of range"),
+])
+def test_the_page_shows_what_the_message_is_about(sandbox, name, text, came):
+    """The other form of the data raises something else, or works."""
+    grader = Grader(TASK, collect([]), sandbox)
+    verdict = grader.check(TASK.by_name[name], collect(["import numpy as np", text]))
+    assert verdict.status == WRONG and grader.told[name]["came"] == came, (verdict, grader.told)
+    said = grader.told[name]["came"]
+    assert said.partition(": ")[2] in verdict.message or "is 0.85" in verdict.message
 
 
 def test_what_the_reference_cannot_answer_is_left_out():

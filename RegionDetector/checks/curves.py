@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 
-from common.exercises.answer_form import numbers, one_of, overlap, parts, require
+from common.exercises.answer_form import aside, numbers, one_of, overlap, parts, require
 
 MOST_POINTS = 100_000
 
@@ -358,7 +358,8 @@ def _asked(f, thresholds, recall):
         return f(thresholds, recall)
     except (ValueError, IndexError):
         try:
-            f(thresholds, np.multiply(100, recall))
+            with aside():
+                f(thresholds, np.multiply(100, recall))
         except Exception:
             pass
         else:
@@ -366,6 +367,7 @@ def _asked(f, thresholds, recall):
         raise
 
 
+@aside()
 def _only_equal_is_lost(f, way, kind):
     """Is it right on the curves on which no recall is exactly 0.85?"""
     for thresholds, recall, right in _threshold_cases():
@@ -374,6 +376,7 @@ def _only_equal_is_lost(f, way, kind):
     return True
 
 
+@aside()
 def _right_on_the_other_way(f, way, kind):
     for thresholds, recall, right in _threshold_cases():
         try:

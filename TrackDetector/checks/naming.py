@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.exercises.answer_form import one_of, require, short
+from common.exercises.answer_form import after_calls, one_of, require, short
 from common.exercises.calling import fingerprint
 from common.exercises.verdict import Wrong
 from common.identification import as_name
@@ -156,13 +156,13 @@ def check_classifier(f, kit):
     except Exception as error:
         if not kit.lenient or getattr(error, "plain", False):
             raise
-        faults = [error]
+        faults = [after_calls(error)]
     for said, way in OF_THE_COURSE.items():
         try:
             _check_classifier(f, kit, *way)
             return said
         except Exception as error:
-            faults.append(error)
+            faults.append(after_calls(error))
     # Wrong: it has got further than to an exception; a name that is missing can still be made by the notebook's cells
     unknown = [fault for fault in faults if getattr(fault, "kind", "") == "NameError"]
     raise next((fault for fault in faults if isinstance(fault, Wrong)), (unknown or faults)[0])

@@ -1,5 +1,6 @@
 """What checks share: reading a student's answer, whatever its type, and putting a finding into words."""
 
+import contextlib
 import re
 import threading
 
@@ -17,6 +18,28 @@ def require(condition, message, expected=""):
     _passed.count = getattr(_passed, "count", 0) + 1
 
 
+def count_call():
+    """A number for a call that the sandbox was asked for, so that a fault can say which calls came before it; None for one made `aside`."""
+    _passed.calls = getattr(_passed, "calls", 0) + 1
+    return None if getattr(_passed, "aside", False) else _passed.calls
+
+
+@contextlib.contextmanager
+def aside():
+    """For calls that only look for the reason of a fault: what came of them is not what the fault is about. Also a decorator."""
+    before, _passed.aside = getattr(_passed, "aside", False), True
+    try:
+        yield
+    finally:
+        _passed.aside = before
+
+
+def after_calls(error):
+    """The fault, with the number of the last call before it as `calls`, for a check that goes on and may come back to it."""
+    error.calls = getattr(error, "calls", None) or getattr(_passed, "calls", 0)
+    return error
+
+
 def _how_far(error, before):
     """How far a check got before this: requirements met, an answer rather than an exception, the line of the exception."""
     line = re.search(r"\(line (\d+) ", getattr(error, "line", "") or "")
@@ -27,7 +50,7 @@ def one_of(checks):
     """Pass if one of the checks does; else raise what the one that got furthest raises, of equals the first.
 
     Checks are the same for several forms of data (arrays or lists, pixels up to 255 or up to 1). Who works with one of these should not
-    read about another, which fails at once.
+    read about another, which fails at once; nor see what came of the calls for it (see `after_calls`).
     """
     faults = []
     for check in checks:
@@ -39,7 +62,7 @@ def one_of(checks):
                 if not faults:
                     raise
                 break
-            faults.append((_how_far(error, before), error))
+            faults.append((_how_far(error, before), after_calls(error)))
     raise max(faults, key=lambda fault: fault[0])[1]
 
 

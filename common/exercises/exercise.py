@@ -6,7 +6,7 @@ import os
 import time
 import types
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from common.exercises.calling import as_asked, in_form, watched
 from common.exercises.errors import describe_error, is_unwritten
@@ -221,7 +221,7 @@ def judge(exercise, f, kit):
         with getattr(kit, "limit", nullcontext)():
             note = exercise.check(call, kit)
     except Wrong as error:
-        return Verdict(exercise.name, WRONG, str(error), expected=error.expected)
+        return Verdict(exercise.name, WRONG, str(error), expected=error.expected, calls=getattr(error, "calls", None))
     except TooLong:
         return Verdict(exercise.name, WRONG, _too_long(kit, time.monotonic() - begun))
     except Unsolved as error:
@@ -231,7 +231,7 @@ def judge(exercise, f, kit):
     except SystemExit:
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     except BaseException as error:  # whatever a student's function raises is an answer, not our failure
-        return _answer_of_an_error(exercise, error, f)
+        return replace(_answer_of_an_error(exercise, error, f), calls=getattr(error, "calls", None))
     return Verdict(exercise.name, RIGHT, note or "", exercise.marks)
 
 

@@ -24,13 +24,17 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says: `status` is "right", "wrong", "not attempted" or "cannot be checked yet"."""
+    """What a check says: `status` is "right", "wrong", "not attempted" or "cannot be checked yet".
+
+    `calls` is the number of the last call that it is about, where others came after it; see `common.exercises.answer_form.after_calls`.
+    """
 
     name: str
     status: str
     message: str = ""
     marks: float = 0.0
     expected: str = ""
+    calls: int | None = None
 
     def __str__(self):
         return f"{self.name}: {self.status}{'. ' + self.message if self.message else ''}"

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from common.exercises.answer_form import box_text
+from common.exercises.answer_form import box_text, count_call
 
 MOST = 160
 TOLD = ("asked", "came", "expected")
@@ -91,8 +91,8 @@ class Calls:
 
     Attributes
     ----------
-    made : deque of (str, tuple, dict, object, Exception or None)
-        Name, arguments, answer, or what was raised; the last ones.
+    made : deque of (str, tuple, dict, object, Exception or None, int or None)
+        Name, arguments, answer, or what was raised, number (see `count_call`); the last ones.
     """
 
     def __init__(self, most=400):
@@ -100,11 +100,11 @@ class Calls:
 
     def add(self, name, args, kwargs, answer=None, error=None):
         """Remember a call."""
-        self.made.append((name, args, kwargs, answer, error))
+        self.made.append((name, args, kwargs, answer, error, count_call()))
 
-    def _meant(self, name, message):
+    def _meant(self, name, message, until):
         """The call that a message is about: of a function of this name, or of its object; what it quotes was raised or answered, else the last."""
-        calls = [c for c in self.made if c[0].partition(".")[0] == name]
+        calls = [c for c in self.made if c[0].partition(".")[0] == name and c[5] is not None and (until is None or c[5] <= until)]
         raised = [c for c in calls if c[4] is not None and str(c[4])[:60] in message]
         if raised:
             return raised[-1]
@@ -116,7 +116,7 @@ class Calls:
                 continue
         return calls[-1] if calls else None
 
-    def told(self, name, message, reference=None, expected=None):
+    def told(self, name, message, reference=None, expected=None, until=None):
         """What was asked, what came, what was expected.
 
         Parameters
@@ -129,16 +129,18 @@ class Calls:
             ``reference(name, args, kwargs)`` answers the same call.
         expected : str, optional
             What the check itself says about that.
+        until : int, optional
+            Number of the last call that the message may be about: a check that is done for several forms of data goes on after its fault.
 
         Returns
         -------
         dict of str to str
             ``asked``, ``came`` and ``expected``, as far as they are known; empty if nothing was asked.
         """
-        call = self._meant(name, message)
+        call = self._meant(name, message, until)
         if call is None:
             return {}
-        name, args, kwargs, answer, error = call
+        name, args, kwargs, answer, error, _ = call
         told = {"asked": call_text(name, args, kwargs), "came": small(answer) if error is None else f"{getattr(error, 'kind', type(error).__name__)}: {error}"[:MOST]}
         if expected is None and reference is not None:
             try:

@@ -237,7 +237,7 @@ class Grader:
             verdict = judge(item, remote.function(item.name), remote)
             if verdict.status == RIGHT:
                 verdict = replace(verdict, message=f"{verdict.message} {_lent(session.request('lent'))}".strip())
-            told = {} if verdict.status == RIGHT else session.calls.told(item.name, verdict.message, self._expected(item, session), verdict.expected or None)
+            told = {} if verdict.status == RIGHT else session.calls.told(item.name, verdict.message, self._expected(item, session), verdict.expected or None, verdict.calls)
             return Try(verdict, stand_ins, problems, told, asked, session.ended)
         except (Ended, Raised) as error:
             return Try(Verdict(item.name, WRONG, f"It {error}."), stand_ins, problems, {}, asked, session.ended)
