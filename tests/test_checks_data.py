@@ -1,6 +1,7 @@
 """The checks of photos and clips accept several right answers and name what is wrong with the wrong ones."""
 
 import csv
+import os
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,8 @@ import pytest
 from coursework import judged, rejected
 
 from common.exercises.exercise import RIGHT
+from common.grading.judging import Grader
+from common.grading.notebook_source import collect
 from common.photos import read_photo
 from TrackDetector import get_data
 from TrackDetector.exercises import TASK
@@ -184,3 +187,35 @@ def test_load_video_data_right(name):
 @pytest.mark.parametrize("name", VIDEO_WRONG)
 def test_load_video_data_wrong(name):
     rejected(TASK, "load_video_data", *VIDEO_WRONG[name])
+
+
+PATHS_AS_KEYS = """
+import csv
+from pathlib import Path, PurePath
+from common.photos import read_photo
+def rows_of(dir_name, part):
+    with open(Path(dir_name) / part / f"y_{part}.csv") as file:
+        return [row for row in csv.reader(file)][1:]
+def load_image_data(dir_name):
+    answer = []
+    for part in ("train", "test"):
+        home = Path(dir_name) / part / "images"
+        answer += [{KEY: read_photo(home / name) for name, _ in rows_of(dir_name, part)}, {KEY: label for name, label in rows_of(dir_name, part)}]
+    return answer
+def load_video_data(dir_name):
+    home, clips = Path(dir_name) / "train" / "images", Path(dir_name) / "test" / "videos"
+    images, labels = {KEY: read_photo(home / name) for name, _ in rows_of(dir_name, "train")}, {KEY: label for name, label in rows_of(dir_name, "train")}
+    home = clips
+    frames = {KEY: [read_photo(p) for p in sorted((clips / name).iterdir(), key=lambda p: int(p.stem))] for name, _ in rows_of(dir_name, "test")}
+    return images, labels, frames, {KEY: label for name, label in rows_of(dir_name, "test")}
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
+@pytest.mark.parametrize("key", ["home / name", "Path(name)", "PurePath(home, name)", "str(home / name)"])
+@pytest.mark.parametrize("name", ["load_image_data", "load_video_data"])
+def test_paths_may_be_the_keys_where_it_is_graded_as_well(sandbox, name, key):
+    text, space = PATHS_AS_KEYS.replace("KEY", key), {}
+    exec(text, space)
+    here, there = judged(TASK, name, space[name], lenient=True), Grader(TASK, collect([]), sandbox).check(TASK.by_name[name], collect([text]))
+    assert here.status == there.status == RIGHT, (here, there)

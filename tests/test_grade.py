@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import class_of_thirty as thirty
 import numpy as np
@@ -102,7 +103,8 @@ def test_no_submission(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("value", [None, True, 3, -(10**40), 2.5, float("inf"), "ö\x00", [1, (2, "x")], {"a": {1: [None]}, (1, 2): 3.0}, (), np.arange(6).reshape(2, 3),
-                                   np.zeros((0, 5)), np.array(3.0), np.array(["a", "bc"]), [np.uint8(3), np.ones(2, "float16")]], ids=repr)
+                                   np.zeros((0, 5)), np.array(3.0), np.array(["a", "bc"]), [np.uint8(3), np.ones(2, "float16")],
+                                   Path("a") / "ö.png", {Path("/a/b.png"): [Path("c")], (Path("d"), 1): Path()}, Path("\udcff")], ids=repr)
 def test_wire(value):
     data = codec.pack(value)
     length, size = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:16], "little")
@@ -112,7 +114,8 @@ def test_wire(value):
     assert type(back) is type(value) or isinstance(value, np.generic)
 
 
-@pytest.mark.parametrize("header", [b"", b"{", b'{"x": 1}', b'{"a": ["<f8", [1000000], 8000000]}', b'{"a": ["|O", [1], 8]}', b'{"i": "x"}', b'[1]', b"[" * 100_000, b'{}'])
+@pytest.mark.parametrize("header", [b"", b"{", b'{"x": 1}', b'{"a": ["<f8", [1000000], 8000000]}', b'{"a": ["|O", [1], 8]}', b'{"i": "x"}', b'[1]', b"[" * 100_000, b'{}', b'{"p": 3}', b'{"p": ["a"]}',
+                                    b'{"p": null}'])
 def test_wire_refuses(header):
     with pytest.raises(codec.WireError):
         codec.unpack(header, b"\0" * 8)
@@ -334,6 +337,17 @@ def test_the_same_random_numbers_every_time(sandbox):
 def test_what_a_submission_sends_cannot_run_here(sandbox):
     answer = ask(sandbox, "class Trap:\n    def __reduce__(self): return (print, ('caught',))\ndef f(): return Trap()")
     assert repr(answer) == "<Trap>"
+
+
+@posix
+def test_paths_are_plain_data_and_what_only_has_one_is_not(sandbox):
+    """Two dictionaries that have the same paths as keys have them here, too; a path that comes back is a path again."""
+    text = ("from pathlib import Path, PurePath\nclass Photo:\n    def __fspath__(self): return 'photo.png'\nclass Mine(type(Path())):\n    pass\n"
+            "def f(given):\n    assert given.name == 'x.png' and given.parent.exists() is False\n"
+            "    return {Path('a') / n: 1 for n in 'xy'}, {PurePath('a', n): 2 for n in 'yx'}, Photo(), given, Mine('b')")
+    first, second, photo, given, mine = ask(sandbox, text, Path("nowhere/x.png"))
+    assert first.keys() == second.keys() == {Path("a/x"), Path("a/y")} and isinstance(photo, RemoteObject)
+    assert given == Path("nowhere/x.png") and mine == Path("b")
 
 
 @posix

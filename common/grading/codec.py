@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -28,7 +29,8 @@ def pack(value, keep=None):
     Parameters
     ----------
     value : object
-        None, bool, int, float, str, list, tuple, dict, numpy scalars and arrays, and what has ``__array__``.
+        None, bool, int, float, str, list, tuple, dict, numpy scalars and arrays, what has ``__array__``, and paths of this system: as keys of
+        several dictionaries they must stay equal.
     keep : callable, optional
         ``keep(object) -> Handle`` for everything else; without it, `WireError`.
     """
@@ -46,6 +48,8 @@ def pack(value, keep=None):
             return {"i": str(v)}
         if isinstance(v, float):
             return {"f": v.hex()}
+        if isinstance(v, type(PurePath())):  # not all that has ``__fspath__``: that may be any object
+            return {"p": PurePath.__str__(v)}
         if isinstance(v, Handle):
             return {"h": [v.number, v.kind]}
         if isinstance(v, np.generic) and v.dtype.kind in _KINDS:
@@ -89,6 +93,8 @@ def unpack(header, blocks, give=None):
             return int(x)
         if kind == "f":
             return float.fromhex(x)
+        if kind == "p":
+            return Path(x)
         if kind == "a":
             dtype, shape, size = np.dtype(x[0]), tuple(map(int, x[1])), int(x[2])
             if dtype.kind not in _KINDS or dtype.itemsize * int(np.prod(shape, dtype=object)) != size or position + size > len(blocks):
