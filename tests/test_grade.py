@@ -224,6 +224,33 @@ def test_scores_of_a_network_that_is_built_when_it_is_used(sandbox, maker, fully
         assert "the reference's does not fit this network" in answer["test_score"][1], answer
 
 
+OWN_NETWORKS = """import keras
+from keras import layers
+
+def generate_model(sample_shape):
+    return keras.Sequential([keras.Input(sample_shape), layers.Conv2D(8, 3, padding="same", activation="relu"), layers.MaxPooling2D(4), layers.Flatten(),
+                             layers.Dense(24, activation="relu"), layers.Dense(2)])
+
+def generate_fcnn_model(image_shape):
+    return keras.Sequential([keras.Input(image_shape), layers.Conv2D(8, 3, padding="same", activation="HIDDEN"), layers.MaxPooling2D(4),
+                             layers.Conv2D(24, 8, activation="relu"), layers.Conv2D(2, 1)])
+
+def copy_weights(base_model, fcnn_model):
+    fcnn_model.set_weights([w.reshape(v.shape) for w, v in zip(base_model.get_weights(), fcnn_model.get_weights())])
+"""
+
+
+@posix
+@pytest.mark.parametrize("hidden, status", [("relu", RIGHT), ("elu", WRONG), ("tanh", WRONG)])
+def test_an_fcnn_is_judged_by_the_classifier_to_which_it_belongs(sandbox, hidden, status):
+    """The reference's classifier, tried at last in the place of a right one, has other parameters, and nothing would be compared."""
+    grader = Grader(task_of("RegionDetector"), prelude_of("RegionDetector"), sandbox)
+    source = collect([OWN_NETWORKS.replace("HIDDEN", hidden)])
+    for name, expected in (("generate_model", RIGHT), ("generate_fcnn_model", status), ("copy_weights", RIGHT)):
+        grader.verdicts[name] = grader.check(grader.task.by_name[name], source)
+        assert grader.verdicts[name].status == expected, grader.verdicts[name]
+
+
 # --- the sandbox ---
 
 

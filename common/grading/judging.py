@@ -60,6 +60,7 @@ class Remote:
     seed: int
     lenient: bool = True  # a class hands in notebooks that were written for the published course, too
     doing: str = ""
+    right: frozenset = frozenset()  # what the notebook has right, also where the reference answers in its place
 
     def __post_init__(self):
         for name, form in self.session.stand_ins.items():  # what the notebook's own functions call in the place of others
@@ -112,7 +113,7 @@ class Remote:
 
     def stands_in(self, name):
         """Does something else answer in the place of this function, as the student's is not right or not there?"""
-        return name not in self.own
+        return name not in self.own and name not in self.right
 
     def model(self, model):
         """A Keras model of the check, in the sandbox."""
@@ -231,7 +232,7 @@ class Grader:
             return Try(Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), stand_ins)
         asked = session.asked
         try:
-            remote = Remote(session, self.task, own, self.seed)
+            remote = Remote(session, self.task, own, self.seed, right=frozenset(n for n, v in self.verdicts.items() if v.status == RIGHT))
             if session.request("has", name=item.name) is not True:
                 return Try(Verdict(item.name, WRONG, f"Its definition cannot be run.{_named(problems, item.name)}"), stand_ins, problems)
             verdict = judge(item, remote.function(item.name), remote)
