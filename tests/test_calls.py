@@ -11,6 +11,7 @@ from common.grading.calls import MOST, Calls, call_text, small
 from common.grading.judging import Grader
 from common.grading.notebook_source import collect
 from RegionDetector.exercises import TASK
+from TrackDetector.exercises import TASK as TRACK
 
 
 @pytest.mark.parametrize("value, shown", [
@@ -91,6 +92,15 @@ def test_the_page_shows_what_the_message_is_about(sandbox, name, text, came):
     assert verdict.status == WRONG and grader.told[name]["came"] == came, (verdict, grader.told)
     said = grader.told[name]["came"]
     assert said.partition(": ")[2] in verdict.message or "is 0.85" in verdict.message
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
+def test_the_grader_reads_no_files_that_a_submission_had_in_hand(sandbox):
+    """To show what was expected, it called the reference with the folder: gone by then, so that other people's photos were shown, or full of the submission's links."""
+    grader = Grader(TRACK, collect([]), sandbox)
+    assert grader.check(TRACK.by_name["load_image_data"], collect(["def load_image_data(dir_name):\n    return {}, {}, {}, {}"])).status == WRONG
+    told = grader.told["load_image_data"]
+    assert told["asked"].startswith("load_image_data(") and told["came"].startswith("({}, {}") and "expected" not in told
 
 
 def test_what_the_reference_cannot_answer_is_left_out():

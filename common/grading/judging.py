@@ -4,6 +4,7 @@ import functools
 import inspect
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from common.exercises.calling import in_form
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Unsolved, Verdict, judge
@@ -250,7 +251,8 @@ class Grader:
         reference = load(item.answer)
 
         def answer(name, args, kwargs):
-            if name != item.name or not item.marks or isinstance(reference, type):
+            files = any(isinstance(a, (str, PurePath)) for a in (*args, *kwargs.values()))  # the student's process may have put links to ours in their place
+            if name != item.name or not item.marks or isinstance(reference, type) or files:
                 raise LookupError(name)
             quiet = {"verbose": False} if "verbose" in inspect.signature(reference).parameters else {}
             known = [session.models.get(a.handle.number) if isinstance(a, RemoteObject) else a for a in args]
