@@ -110,7 +110,7 @@ def prepare(alone=False):
     Parameters
     ----------
     alone : bool
-        Keras does not load what it can work with besides (`BESIDE`), a third of the time in which a command begins. What needs
+        Keras does not load what it can work with besides (`BESIDE`), two seconds in which a command begins. What needs
         such a package later finds it; Keras' own parts that do, its plots and what takes tables, do not.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import test_checks_copying as copies
 import test_checks_curves as curves
 import test_checks_data as data
 import test_checks_detector as finding
@@ -101,7 +102,7 @@ def test_fully_convolutional_networks(detecting, f):
     assert abs(space["both"]["auc_pr"] - detecting.space["both"]["auc_pr"]) < 0.05
 
 
-@pytest.mark.parametrize("f", right(networks.COPY_RIGHT))
+@pytest.mark.parametrize("f", right(copies.COPY_RIGHT))
 def test_copied_weights(detecting, f):
     space = detecting.with_answers(copy_weights=f).run("make-fcnn", "check-exact").space
     assert space["max_difference"] < 1e-4

@@ -249,11 +249,12 @@ def test_get_threshold_wrong(name):
 
 
 def test_enough_wrong_answers():
+    import test_checks_copying as copies
     import test_checks_detector as finding
     import test_checks_networks as networks
     import test_checks_optional as optional
     import test_checks_patches as patches
 
-    kinds = (patches.BOX_WRONG, patches.PATCH_WRONG, finding.FIND_WRONG, CURVE_WRONG, THRESHOLD_WRONG, finding.DETECT_WRONG, networks.MODEL_WRONG, networks.FCNN_WRONG, networks.COPY_WRONG,
+    kinds = (patches.BOX_WRONG, patches.PATCH_WRONG, finding.FIND_WRONG, CURVE_WRONG, THRESHOLD_WRONG, finding.DETECT_WRONG, networks.MODEL_WRONG, networks.FCNN_WRONG, copies.COPY_WRONG,
              optional.MINE_WRONG, optional.SCALE_WRONG)
     assert len(kinds) == len(TASK.exercises) and all(len(kind) >= 5 for kind in kinds) and sum(map(len, kinds)) >= 60

@@ -203,3 +203,20 @@ def test_a_tiff_that_claims_a_billion_pixels(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + notes)
     with pytest.raises(PhotoError, match="a.tif"):
         read_photo(tmp_path / "a.tif")
+
+
+def test_a_damaged_photo_of_an_iphone_is_named(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60))
+    with pytest.raises(PhotoError, match="IMG_1.HEIC.*cannot be read as a photo.*JPEG"):
+        read_photo(tmp_path / "IMG_1.HEIC")
+
+
+def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.fromarray(PHOTO).save(tmp_path / "bomb.png")
+    with pytest.raises(PhotoError, match="bomb.png: has more than .* megapixels: make it smaller"):
+        read_photo(tmp_path / "bomb.png")
+    with pytest.raises(PhotoError, match="no such file"):
+        read_photo(tmp_path / "gone.png")
+    with pytest.raises(PhotoError, match="is a folder and no photo"):
+        read_photo(tmp_path)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import test_checks_copying as copies
 import test_checks_curves as curves
 import test_checks_detector as finding
 import test_checks_networks as networks
@@ -105,7 +106,7 @@ FCNNS = {
 
 
 def zeroes_the_classifier(base_model, fcnn_model):
-    networks.copy_in_a_loop(base_model, fcnn_model)
+    copies.copy_in_a_loop(base_model, fcnn_model)
     base_model.set_weights([0 * w for w in base_model.get_weights()])
 
 
@@ -115,11 +116,11 @@ def into_a_list(base_model, fcnn_model):
 
 
 COPIES = {
-    "two digits": (networks.copying(lambda good, old, new: [w.round(2) for w in good]), "every digit counts"),
-    "half precision": (networks.copying(lambda good, old, new: [w.astype(np.float16) for w in good]), "every digit counts"),
+    "two digits": (copies.copying(lambda good, old, new: [w.round(2) for w in good]), "every digit counts"),
+    "half precision": (copies.copying(lambda good, old, new: [w.astype(np.float16) for w in good]), "every digit counts"),
     "zeroes the classifier": (zeroes_the_classifier, "change fcnn_model alone"),
     "into a list that nobody keeps": (into_a_list, "fcnn_model.set_weights"),
-    "kernels turned round": (networks.copying(lambda good, old, new: [w[::-1, ::-1] if w.ndim == 4 else w for w in good]), "in the wrong order"),
+    "kernels turned round": (copies.copying(lambda good, old, new: [w[::-1, ::-1] if w.ndim == 4 else w for w in good]), "in the wrong order"),
 }
 
 # --- detector ---
