@@ -35,11 +35,12 @@ def mine(fcnn_model, images, image_shapes, bboxes, box_shape=WINDOW, least=-3.0)
 
 
 def joined(X, Y, chosen, negatives):
-    """The chosen patches and further negatives, with their labels; of a large set no second copy is made on the way."""
-    patches = np.empty((len(chosen) + len(negatives), *X.shape[1:]), X.dtype)
+    """The chosen patches and further negatives, a list of arrays, with their labels; of a large set no second copy is made on the way."""
+    further = sum(map(len, negatives))
+    patches = np.empty((len(chosen) + further, *X.shape[1:]), X.dtype)
     np.take(X, chosen, axis=0, out=patches[: len(chosen)], mode="clip")  # by default it would be gathered elsewhere first
-    patches[len(chosen) :] = negatives
-    return patches, np.concatenate([Y[chosen], np.tile(np.array([[1, 0]], Y.dtype), (len(negatives), 1))])
+    np.concatenate(negatives, out=patches[len(chosen) :], casting="unsafe")
+    return patches, np.concatenate([Y[chosen], np.tile(np.array([[1, 0]], Y.dtype), (further, 1))])
 
 
 def hard_negative(
@@ -84,7 +85,7 @@ def hard_negative(
         if verbose:
             print(f"round {turn + 1}: {len(patches):,} hard negatives")
         if len(patches):
-            X, Y = joined(X_train, Y_train, known, np.concatenate(mined))
+            X, Y = joined(X_train, Y_train, known, mined)
             history = fit(base_model, datagen, X, Y, X_val, Y_val, epochs=epochs, lr=lr, seed=seed + turn + 1, verbose=verbose)
             base_model.load_weights(get_checkpoint(history))
             del X, Y  # the next round's are made before these would be given up

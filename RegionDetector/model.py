@@ -1,5 +1,6 @@
 """The face classifier, its fully convolutional twin, and copying weights from one to the other."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -264,15 +265,21 @@ def batches(datagen, X, Y, seed=0):
     """
     import tensorflow as tf
 
-    patches, answers = tf.constant(X), tf.constant(Y, dtype="float32")
+    patches, answers = np.asarray(X), tf.constant(Y, dtype="float32")
+    there = weakref.ref(patches)  # what TensorFlow calls it never lets go
+
+    def taken(numbers):  # by NumPy: TensorFlow would make two more copies of all patches, and keep the room of one
+        return there()[numbers]
 
     @tf.autograph.experimental.do_not_convert  # it has no loop to unroll
     def change(numbers):
-        x = tf.cast(tf.gather(patches, numbers), tf.float32)
+        x = tf.cast(tf.ensure_shape(tf.numpy_function(taken, [numbers], patches.dtype), (None, *patches.shape[1:])), tf.float32)
         # layer by layer: as a whole, Keras would call them on its own backend, which cannot look into TensorFlow's data
         for layer in getattr(datagen, "layers", [datagen] if datagen is not None else []):
             x = layer(x, training=True)
         return x, tf.gather(answers, numbers)
 
-    # their numbers are shuffled, not the patches: those lie in memory once
-    return tf.data.Dataset.range(len(X)).shuffle(len(X), seed=seed).batch(BATCH_SIZE).map(change).prefetch(2)
+    # their numbers are shuffled, not the patches: those lie in memory once, as long as this does
+    shown = tf.data.Dataset.range(len(X)).shuffle(len(X), seed=seed).batch(BATCH_SIZE).map(change).prefetch(2)
+    shown.patches = patches
+    return shown

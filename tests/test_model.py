@@ -1,5 +1,8 @@
 """The networks: the FCNN must be the classifier, exactly, on random networks of many kinds."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from common.inference import compiled, in_batches
-from RegionDetector.model import augmentation, copy_weights, fit, generate_fcnn_model, generate_model, get_checkpoint
+from RegionDetector.model import augmentation, batches, copy_weights, fit, generate_fcnn_model, generate_model, get_checkpoint
 from RegionDetector.networks.conversion import CannotConvert, to_fcnn
 from RegionDetector.networks.fourier import for_looking
 
@@ -245,6 +248,31 @@ def test_a_class_without_samples_is_refused(missing):
     keep = Y[:, 1 - missing] == 1
     with pytest.raises(ValueError, match="have no (negative|positive) patch"):
         fit(generate_model(), None, X[keep], Y[keep], X, Y)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list, keras.ops.convert_to_tensor], ids=["array", "list", "tensor"])
+def test_each_epoch_shows_every_patch_once_with_its_own_answer(kind):
+    rng = np.random.default_rng(0)
+    X, which = rng.integers(0, 256, (300, 4, 5, 3), dtype=np.uint8), rng.integers(0, 2, 300)
+    shown = batches(None, kind(X), np.eye(2)[which], seed=3)
+    epochs = []
+    for _ in range(2):
+        x, y = (np.concatenate(part) for part in zip(*((np.asarray(x), np.asarray(y)) for x, y in shown)))
+        order = np.lexsort(x.reshape(300, -1).T), np.lexsort(X.reshape(300, -1).T)
+        np.testing.assert_array_equal(x[order[0]], X[order[1]].astype(np.float32), strict=True)
+        np.testing.assert_array_equal(y[order[0]], np.eye(2)[which[order[1]]])
+        epochs.append(x)
+    assert not np.array_equal(*epochs) and shown.element_spec[0].shape == (None, 4, 5, 3)
+
+
+def test_of_all_patches_no_second_copy_is_made_and_none_is_kept():
+    X = np.zeros((200, 4, 4, 3), np.uint8)
+    shown, kept = batches(None, X, np.eye(2)[np.arange(200) % 2]), weakref.ref(X)
+    X[:] = 7
+    assert all((np.asarray(x) == 7).all() for x, _ in shown)
+    del X, shown
+    gc.collect()
+    assert kept() is None
 
 
 def test_batches_of_any_count_come_back_whole_and_in_order():
