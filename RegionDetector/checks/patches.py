@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from common.exercises.answer_form import box_text, numbers, overlap, parts, require, short
+from common.exercises.answer_form import box_text, numbers, one_of, overlap, parts, require, short
 
 SIDE = 32
 DATA = Path(__file__).resolve().parents[2] / "data"  # where the notebook looks
 DRAW = "rng = np.random.default_rng(rng) makes a generator of a seed, of None, and of a generator"
 TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
+# how load_dataset gives boxes and the photos' shapes: this kit's fractions and (height, width, 3), the published course's whole numbers and (height, width)
+HERE, PUBLISHED = (float, 3), (int, 2)
 
 
 def _read_box(box, shape, size):
@@ -62,10 +64,14 @@ def _full_photos():
 
 def check_gen_negative_bbox(f, kit):
     """Random boxes of the asked size, inside the photo, clear of every face; called with a generator, as the notebook does, and without."""
+    one_of(lambda form=form: _check_drawn(f, kit, *form) for form in ((HERE, PUBLISHED) if kit.lenient else (HERE,)))
+
+
+def _check_drawn(f, kit, kind, wide):
     rng = kit.run("numpy.random:default_rng", 5)
-    no_face = np.zeros((0, 4))
+    no_face = np.zeros((0, 4), kind)
     for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (20, 40))):
-        shape = np.array(shape)
+        shape = np.array(shape[:wide])
         boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size) for more in [(rng,)] * 50 + [()] * 10])
         _check_place(boxes, shape, np.array(size))
         places = len(np.unique(boxes[:50], axis=0))
@@ -75,8 +81,8 @@ def check_gen_negative_bbox(f, kit):
         require((reach > room / 2).all(),
                 f"in a photo of {shape[0]} x {shape[1]} the upper left corners spread over {reach[0]:g} rows and {reach[1]:g} columns; "
                 f"there is room for {room[0]} and {room[1]}: large parts of the photo are never drawn")
-    shape, size = np.array((110, 130, 3)), (32, 32)
-    faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]])
+    shape, size = np.array((110, 130, 3)[:wide]), (32, 32)
+    faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]]).astype(kind)
     boxes = np.array([_read_box(_drawing(f, shape, size, faces, rng), shape, size) for _ in range(150)])
     _check_place(boxes, shape, np.array(size))
     for number, face in enumerate(faces):
@@ -243,10 +249,14 @@ def check_get_positive_negative(f, kit):
 
     It is called with a seed, as in the notebook, and without; where the data has photos without room for a negative patch, so has this.
     """
+    one_of(lambda form=form: _check_patches(f, kit, *form) for form in ((HERE, PUBLISHED) if kit.lenient else (HERE,)))
+
+
+def _check_patches(f, kit, kind, wide):
     full = not kit.lenient and _full_photos()
     shapes = np.concatenate([SHAPES, FULL_SHAPE]) if full else SHAPES
-    faces = np.concatenate([FACES, FULL_FACE]) if full else FACES
-    images = coded_photos(shapes)
+    faces = (np.concatenate([FACES, FULL_FACE]) if full else FACES).astype(kind)
+    images, shapes = coded_photos(shapes), shapes[:, :wide]
     kit.doing = "with a photo full of faces among the others, where no negative box has room" if full else ""
     earlier = []
 
