@@ -106,6 +106,26 @@ def test_margin_of_a_shape_of_two_numbers():
     rejected(REGION, "get_positive_negative", places(sides=lambda shape: (max(shape), max(shape))), "black", lenient=True)
 
 
+def in_tries(image_shape, bbox_size, true_bboxes, tries=200):
+    """The stub of the published course has no generator: a fourth parameter is anything."""
+    height, width = image_shape[0] - bbox_size[0], image_shape[1] - bbox_size[1]
+    if tries > 0:
+        row, col = round(random.uniform(0, height)), round(random.uniform(0, width))
+        box = [row, col, row + bbox_size[0], col + bbox_size[1]]
+        return in_tries(image_shape, bbox_size, true_bboxes, tries - 1) if any(iou_score(box, face) >= 0.1 for face in true_bboxes) else box
+
+
+def narrow(image_shape, bbox_size, true_bboxes, margin=0):
+    row, col = random.randint(margin, min(image_shape[:2]) - bbox_size[0]), random.randint(margin, min(image_shape[:2]) - bbox_size[1])
+    return [row, col, row + bbox_size[0], col + bbox_size[1]]
+
+
+def test_a_fourth_parameter_of_ones_own():
+    assert judged(REGION, "gen_negative_bbox", in_tries, lenient=True).status == RIGHT
+    rejected(REGION, "gen_negative_bbox", narrow, "large parts of the photo are never drawn", lenient=True)
+    rejected(REGION, "gen_negative_bbox", in_tries, "numpy generator")  # and the cells of this notebook hand it a generator
+
+
 @pytest.mark.parametrize("white, fed", [(1, 255), (255, 1)])
 def test_pixels_are_measured_with_the_boxes_that_it_takes(white, fed):
     """A network is handed pixels of the range of its notebook's patches, whatever its boxes are."""

@@ -259,6 +259,8 @@ def _say_what_is_missing(f, kit, boxes, decision, spots, missing):
         reason = "The decisions are sorted, and the boxes are in the order of the photos: keep boxes and decisions in step"
     if not reason and len(np.unique(boxes[:, 1:], axis=0)) < 0.7 * len(boxes):
         reason = "All photos have the same boxes: look at the map of each photo"
+    if not reason and len(set(_spots_of(boxes, spots[:, [0, 2, 1, 4, 3]], AWAY)) - {-1}) == len(spots):
+        reason = "Rows and columns are swapped: a cell of the map is (row, column), as peak_local_max and np.argwhere give it, and its decision is map[row, column]"
     if not reason and np.unique(boxes[:, 0]).size == 1:
         reason = "All boxes carry the same photo's index"
     if not reason and dark and np.median(dark) < 0.1:

@@ -1,0 +1,111 @@
+"""A notebook's own names mean what its cells make of them, also where the kit's notebook has such a name; and of several reasons the true one is told."""
+
+import os
+
+import pytest
+
+from common.exercises.exercise import RIGHT, WRONG
+from common.grading.judging import Grader
+from common.grading.notebook_source import collect
+from common.grading.tasks import prelude_of, task_of
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
+
+KERAS = "from keras.models import Model, Sequential\nfrom keras.layers import Input, Conv2D, MaxPooling2D, Flatten, Dense"
+NETWORK = """
+def generate_model(sample_shape):
+    x = start = Input(sample_shape)
+    x = MaxPooling2D(2)(Conv2D(6, 5, activation='relu')(x))
+    x = Flatten()(MaxPooling2D(2)(Conv2D(10, 3, activation='relu')(x)))
+    return Model(start, Dense(2, activation='softmax')(Dense(20, activation='relu')(x)))
+"""
+OF_ITS_LAYERS = """
+def generate_fcnn_model(image_shape):
+    chain, side = [Input(image_shape)], NAME.layers[-3].input.shape[1]
+    for layer in NAME.layers[1:]:
+        if isinstance(layer, Dense):
+            chain.append(Conv2D(layer.units, side, activation='relu' if layer.units > 2 else 'linear'))
+            side = 1
+        elif not isinstance(layer, Flatten):
+            chain.append(layer.__class__.from_config(layer.get_config()))
+    return Sequential(chain)
+"""
+
+
+def verdict(sandbox, task, name, *cells):
+    return Grader(task_of(task), prelude_of(task), sandbox).check(task_of(task).by_name[name], collect(cells))
+
+
+@pytest.mark.parametrize("name", ["model", "detector", "face", "classifier_net"])
+def test_a_network_of_the_notebook_under_any_name(sandbox, name):
+    """`model` and `detector` are modules in the kit's notebook, `face` is a box."""
+    own = OF_ITS_LAYERS.replace("NAME", name)
+    found = verdict(sandbox, "RegionDetector", "generate_fcnn_model", KERAS, NETWORK, f"{name} = generate_model((32, 32, 3))\n{name}.summary()", own)
+    assert found.status == RIGHT, found
+    found = verdict(sandbox, "RegionDetector", "generate_fcnn_model", KERAS, NETWORK, f"{name} = generate_model((32, 32, 3))", own.replace("side = 1", "side = 3"))
+    assert found.status == WRONG, found
+
+
+def test_what_the_kits_notebook_has_is_there_for_who_does_not_make_it():
+    """Names of loops in other notebooks take nothing away that these import."""
+    prelude = prelude_of("RegionDetector")
+    assert prelude.around(collect(["x = 3", "def f():\n    return model"])) == prelude.statements
+    assert prelude.around(collect(["from RegionDetector import model", "model = model.generate_model((32, 32, 3))"])) == prelude.statements
+    less = prelude.around(collect(["model = compute()", "for EPOCHS in compute():\n    pass"]))
+    assert set(prelude.statements) - set(less) == {"from RegionDetector import model"}  # EPOCHS stands beside others
+
+
+TWO_FAULTS = """
+from TrackDetector.descriptors import get_layer_output
+class Classifier:
+    def __init__(self, nn_model):
+        self.net = nn_model
+    def numbers(self, image):
+        crop = preprocess_imgs([image])[0]
+        assert crop.shape == (224, 224, 3), crop.shape
+        return get_layer_output(crop[None], model=self.net)[0]
+    def fit(self, train_imgs, train_labels):
+        self.known = [(self.numbers(image), train_labels[name]) for name, image in train_imgs.items()]
+    def classify_images(self, test_imgs):
+        return {name: min(self.known, key=lambda pair: ((pair[0] - self.numbers(image)) ** 2).sum())[who] for name, image in test_imgs.items()}
+    def classify_videos(self, test_video):
+        return {name: None for name in test_video}
+"""
+
+
+def test_beside_a_broken_part_its_own_fault_is_told_and_not_that_of_a_form(sandbox):
+    """The kit's preprocess_imgs says also where it found a face; his gives crops alone, of another size."""
+    small = "import cv2\ndef preprocess_imgs(imgs):\n    return [cv2.resize(image, (200, 200)) for image in imgs]"
+    found = verdict(sandbox, "TrackDetector", "Classifier", small, TWO_FAULTS)
+    assert found.status == WRONG and "name 'who' is not defined (line 12 of " in found.message, found
+
+
+def test_with_nothing_broken_a_form_does_not_speak(sandbox):
+    """He takes crops out of the pair that the kit's preprocess_imgs gives, as there is none of his own."""
+    by_order = TWO_FAULTS.replace("[0]\n        assert", "[0][0]\n        assert").replace("train_labels[name]) for name, image in train_imgs.items()]", "who) for who, image in zip(train_labels.values(), train_imgs.values())]").replace(
+        "[who]", "[1]")
+    found = verdict(sandbox, "TrackDetector", "Classifier", by_order)
+    assert found.status == WRONG and "as if labels were taken by their order" in found.message, found
+
+
+CHAIN = ["import torch.nn as nn\nimport numpy as np", "class Net(nn.Module):\n    pass", "def generate_model(sample_shape):\n    return Net()"]
+
+
+def test_a_name_that_is_missing_is_followed_to_where_it_began(sandbox):
+    found = verdict(sandbox, "RegionDetector", "generate_model", *CHAIN)
+    assert found.status == WRONG and found.message.index("'Net' is not defined") < found.message.index("No module named 'torch'") < found.message.index("in this one's place: keras"), found
+    # two that lack each other are no end
+    found = verdict(sandbox, "RegionDetector", "generate_model", "class A(B):\n    pass", "class B(A):\n    pass", "def generate_model(sample_shape):\n    return A()")
+    assert found.status == WRONG and found.message.count("class A(B)") == 1, found
+
+
+def test_nobody_answers_questions(sandbox):
+    found = verdict(sandbox, "RegionDetector", "get_threshold", "def get_threshold(thresholds, recall):\n    return float(input('threshold?'))")
+    assert found.status == WRONG and "Nobody answers input()" in found.message, found
+
+
+@pytest.mark.parametrize("body, told", [("thresholds[list(recall).index(0.85)]", "a recall of exactly 0.85"), ("[t for t, r in zip(thresholds, recall) if r >= 85][-1]", "85 % is 0.85"),
+                                        ("next(t for t, r in zip(thresholds, recall) if r == 0.85)", "a recall of exactly 0.85"), ("thresholds[[0, 9][1]]", "raises IndexError")])
+def test_what_a_threshold_looks_for_and_does_not_find(sandbox, body, told):
+    found = verdict(sandbox, "RegionDetector", "get_threshold", f"def get_threshold(thresholds, recall):\n    return {body}")
+    assert found.status == WRONG and told in found.message, found
