@@ -109,3 +109,47 @@ def test_nobody_answers_questions(sandbox):
 def test_what_a_threshold_looks_for_and_does_not_find(sandbox, body, told):
     found = verdict(sandbox, "RegionDetector", "get_threshold", f"def get_threshold(thresholds, recall):\n    return {body}")
     assert found.status == WRONG and told in found.message, found
+
+
+IN_A_FILE = "%%writefile helpers.py\nimport numpy as np\n\ndef enough(recall, least=0.85):\n    return np.asarray(recall) >= least\n"
+ADDED = "%%writefile -a helpers.py\ndef get_threshold(thresholds, recall):\n    return float(np.max(np.asarray(thresholds)[enough(recall)]))\n"
+
+
+@pytest.mark.parametrize("cells, status", [
+    ([IN_A_FILE, "from helpers import enough", "def get_threshold(t, r):\n    return max(a for a, b in zip(t, enough(r)) if b)"], RIGHT),
+    ([IN_A_FILE, "import helpers as h", "def get_threshold(t, r):\n    return max(a for a, b in zip(t, h.enough(r)) if b)"], RIGHT),
+    ([IN_A_FILE, ADDED, "from helpers import *"], RIGHT),
+    ([IN_A_FILE, ADDED.replace("np.max", "np.min"), "from helpers import get_threshold"], WRONG),
+    ([IN_A_FILE, ADDED], WRONG),  # nobody imports it
+    ([IN_A_FILE.replace("helpers.py", "../helpers.py"), "from helpers import enough", "def get_threshold(t, r):\n    return max(a for a, b in zip(t, enough(r)) if b)"], WRONG),
+])
+def test_a_module_that_a_cell_writes(sandbox, cells, status):
+    found = verdict(sandbox, "RegionDetector", "get_threshold", *cells)
+    assert found.status == status, found
+
+
+def test_a_module_of_a_cell_is_run_in_the_sandbox_alone(sandbox, tmp_path):
+    """It is text until then, and what it may do there is what any cell may."""
+    victim = tmp_path / "made"
+    found = verdict(sandbox, "RegionDetector", "get_threshold", f"%%writefile bad.py\nopen({str(victim)!r}, 'w')\n", "import bad",
+                    "def get_threshold(thresholds, recall):\n    return bad.best(thresholds, recall)")
+    assert found.status == WRONG and not victim.exists(), found
+
+
+def test_modules_in_modules_are_no_crash():
+    source = collect(["%%writefile a.py\n" * 5000 + "def f():\n    return 1", "%%file b.py\ndef g():\n    return 2\n", "%%writefile notes.txt\ndef h(): pass"])
+    assert set(source.modules) == {"a", "b"} and "g" in source.defined and "h" not in source.defined
+
+
+@pytest.mark.parametrize("name", ["target", "marks", "solution"])
+def test_values_that_are_called_as_helpers_of_the_kits_notebook(sandbox, name):
+    uses = f"def get_threshold(thresholds, recall):\n    return max(t for t, r in zip(thresholds, recall) if r >= {name})"
+    assert verdict(sandbox, "RegionDetector", "get_threshold", f"{name} = sorted([0.85, 2])[0]", uses).status == RIGHT
+    assert verdict(sandbox, "RegionDetector", "get_threshold", f"{name} = sorted([0.95, 2])[0]", uses).status == WRONG
+    # and where the notebook has no such value, the helpers are there for who calls them
+    assert verdict(sandbox, "RegionDetector", "get_threshold", uses.replace(name, "0.85"), f"{name}(get_threshold)").status == RIGHT
+
+
+def test_a_reason_is_told_once(sandbox):
+    found = verdict(sandbox, "RegionDetector", "get_threshold", "from numba import njit", "@njit\ndef get_threshold(thresholds, recall):\n    return thresholds[0]")
+    assert found.message.count("No module named 'numba'") == 1, found

@@ -21,6 +21,7 @@ from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
 _MOST_ATTEMPTS = 6
+_HELPERS = ("check", "hint", "solution", "target", "marks", "display")  # of this kit's notebook, which another may call its values
 _STANDS_IN = "which stands in for yours"
 
 
@@ -181,7 +182,7 @@ class Grader:
         places = [*("" for _ in ours), *(getattr(text, "places", "") for text in own)]
         try:
             problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
-                                       task=self.task.name, places=places)
+                                       task=self.task.name, places=places, modules=source.modules, taken=[name for name in _HELPERS if source.makes(name)])
         except (Ended, Raised):
             session.close()
             raise
@@ -224,7 +225,8 @@ class Grader:
             names = names | more
         if verdict.status == RIGHT:
             self.made |= names
-        return replace(now, verdict=replace(verdict, message=verdict.message + named(now.problems, missing[1]))) if missing else now
+        why = named(now.problems, missing[1]) if missing else ""
+        return replace(now, verdict=replace(verdict, message=verdict.message + why)) if why not in verdict.message else now
 
     def _try(self, item, source, own, forms, names=()):
         stand_ins = {n: forms.get(n) for n in item.uses if n not in own}

@@ -138,6 +138,8 @@ class Source:
         Whether ``%pylab`` is used.
     kept : set of str
         Names that the statements bind.
+    modules : dict of str to str
+        What cells with ``%%writefile NAME.py`` write, by the module's name.
     """
 
     statements: list = field(default_factory=list)
@@ -147,6 +149,7 @@ class Source:
     work: list = field(default_factory=list)
     pylab: bool = False
     kept: set = field(default_factory=set)
+    modules: dict = field(default_factory=dict)
     _texts: dict = field(default_factory=lambda: defaultdict(list), repr=False)
     _works: dict = field(default_factory=lambda: defaultdict(list), repr=False)
 
