@@ -153,3 +153,15 @@ def test_values_that_are_called_as_helpers_of_the_kits_notebook(sandbox, name):
 def test_a_reason_is_told_once(sandbox):
     found = verdict(sandbox, "RegionDetector", "get_threshold", "from numba import njit", "@njit\ndef get_threshold(thresholds, recall):\n    return thresholds[0]")
     assert found.message.count("No module named 'numba'") == 1, found
+
+
+@pytest.mark.parametrize("body, told", [
+    # for lists: a + b puts one behind the other; the decisions of all boxes beside those that are kept
+    ("pairs = [[d] + box for d, box in sorted(zip(decision_function, pred_bboxes))]\n    return [best_match([p[1:] for p in pairs[k:]], true_bboxes, decision_function) for k in range(len(pairs))]",
+     "13 predicted boxes but 14 values"),
+    # for arrays: the same fault
+    ("return [best_match(pred_bboxes[decision_function >= t], true_bboxes, decision_function) for t in sorted(decision_function)]", "13 predicted boxes but 14 values"),
+])
+def test_the_fault_of_the_form_that_is_his(sandbox, body, told):
+    found = verdict(sandbox, "RegionDetector", "precision_recall_curve", f"from scores import best_match\ndef precision_recall_curve(pred_bboxes, true_bboxes, decision_function):\n    {body}")
+    assert found.status == WRONG and told in found.message, found

@@ -46,9 +46,12 @@ def met():
 
 
 def how_far(error, before):
-    """How far a check got before this: requirements met since there were `before`, an answer rather than an exception, the line of the exception."""
+    """How far a check got before this: requirements met since there were `before`, an answer rather than an exception, the line of the exception.
+
+    At the same line, what is not about lists, arrays and shapes is likelier the student's own fault than that of a form which is not his.
+    """
     line = re.search(r"\(line (\d+) ", getattr(error, "line", "") or "")
-    return met() - before, isinstance(error, Wrong), int(line[1]) if line else 0
+    return met() - before, isinstance(error, Wrong), int(line[1]) if line else 0, not re.search(r"\b(lists?|(nd)?arrays?|shapes?)\b", str(error))
 
 
 def one_of(checks):
