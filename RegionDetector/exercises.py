@@ -17,6 +17,7 @@ from RegionDetector.checks import detector as on_detector
 from RegionDetector.checks import networks as on_networks
 from RegionDetector.checks import optional, targets
 from RegionDetector.checks import patches as on_patches
+from RegionDetector.checks import thresholds as on_thresholds
 from RegionDetector.checks.example import EXAMPLE
 
 SAMPLES, MODEL, DETECTOR = "RegionDetector.samples", "RegionDetector.model", "RegionDetector.detector"
@@ -83,10 +84,10 @@ EXERCISES = (
         takes=("pred_bboxes", "true_bboxes", "decision_function"), form=on_curves.curve,
     ),
     Exercise(
-        "get_threshold", "6 threshold", 0.5, on_curves.check_get_threshold,
+        "get_threshold", "6 threshold", 0.5, on_thresholds.check_get_threshold,
         ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?",
          "An array can be asked for those of its places where another array fulfils a condition, and has a greatest element."),
-        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"), form=on_curves.one_number,
+        f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"), form=on_thresholds.one_number,
     ),
     Exercise(
         "detect", "6 threshold", 0.5, on_detector.check_detect,

@@ -12,8 +12,9 @@ from common.exercises import time_limit as limits
 from common.exercises.calling import OtherParameters, as_asked, in_form, watched
 from common.exercises.exercise import RIGHT, WRONG, Exercise, Local, Task, Verdict, Wrong, judge
 from common.exercises.time_limit import TooLong, time_limit
-from RegionDetector.checks.curves import curve, one_number
+from RegionDetector.checks.curves import curve
 from RegionDetector.checks.detector import detections
+from RegionDetector.checks.thresholds import one_number
 from RegionDetector.exercises import TASK as REGION
 
 TAKES = ("image", "size", "rng")

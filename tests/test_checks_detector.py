@@ -115,7 +115,14 @@ FIND_RIGHT = {"all photos at once": all_photos_at_once, "cell by cell": cell_by_
               "parameters in another order": lambda images, image_shapes, fcnn_model, box_shape=(32, 32): finder()(fcnn_model, images, image_shapes, box_shape)}
 FIND_OLD = {"for a network of pixels from 0 to 1": finder(white=255), "no box_shape": lambda fcnn_model, images, image_shapes: finder()(fcnn_model, images, image_shapes),
             "margin and all": finder(keep=lambda *_: True)}
+def column_first(heat):
+    """The cells' columns and rows, for a loop over rows and columns."""
+    found = not_less(heat)[:, ::-1]
+    return found[(heat[tuple(found.T)] < 1)]  # what is read there is no answer to a spot
+
+
 FIND_WRONG = {
+    "cells the other way round": (finder(maximum=column_first, keep=lambda *_: True), "a cell of the map is (row, column)"),
     "half a window off": (finder(moved=-16), "half a window"),
     "half a window off, down": (finder(moved=16), "half a window"),
     "rows and columns swapped": (finder(box=lambda i, r, c, s: [i, c, r, c + 32, r + 32]), "swapped"),

@@ -40,6 +40,9 @@ def needing(*conditions):
     ([needing(True, False), raising(TypeError("no lists"))], "requirement 1"),
     ([raising(TypeError("first")), raising(ValueError("second"))], "first"),
     ([raising(Remote(2)), raising(Remote(11)), raising(Remote(9))], "11"),
+    ([raising(ValueError("got shape (14, 4)")), raising(ValueError("13 boxes, 14 decisions"))], "13 boxes"),
+    ([raising(ValueError("13 boxes, 14 decisions")), raising(TypeError("list indices must be integers"))], "13 boxes"),
+    ([raising(TypeError("list indices")), raising(ValueError("got shape (14, 4)"))], "list indices"),
 ])
 def test_the_one_that_got_furthest_speaks(checks, said):
     with pytest.raises(Exception, match=said):

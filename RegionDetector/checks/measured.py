@@ -8,7 +8,7 @@ from common.exercises.exercise import RIGHT
 from common.grading.judging import Remote
 from common.grading.session import Ended, Raised
 from common.grading.weights import WeightsError
-from RegionDetector.checks.patches import FACES, SHAPES, coded_photos, pixel_range
+from RegionDetector.checks.patches import FACES, HERE, PUBLISHED, SHAPES, coded_photos, pixel_range
 
 PATCH, CANVAS = (32, 32, 3), (176, 176, 3)
 TEST_PHOTOS = 120
@@ -90,11 +90,12 @@ def measure(grader, source, submission, data):
 def _as_fed(remote):
     """What makes of pixels from 0 to 255 those that the student's network is fitted to in the notebook: his patches may go from 0 to 1, or from -1 to 1."""
     low, high = 0, 255
-    if "get_positive_negative" in remote.own:
+    for kind, wide in (HERE, PUBLISHED) if "get_positive_negative" in remote.own else ():
         try:
-            positive, _ = remote.other("get_positive_negative")(coded_photos(), FACES, SHAPES)
+            positive, _ = remote.other("get_positive_negative")(coded_photos(), FACES.astype(kind), SHAPES[:, :wide])
             low, high = pixel_range(np.asarray(positive, float))
-        except (Raised, TypeError, ValueError):  # it was right when it was judged; pixels as in the photos, then
+            break
+        except (Raised, TypeError, ValueError):  # it was right when it was judged; in neither form: pixels as in the photos
             pass
     return lambda images: images if high == 255 else (np.asarray(images) * ((high - low) / 255) + low).astype(np.float32)
 
@@ -131,7 +132,7 @@ def _test_score(remote, model, data, as_fed):
     for start in range(0, len(images), BATCH):
         batch, part = images[start : start + BATCH], shapes[start : start + BATCH]
         if "get_bboxes_and_decision_function" in remote.own:
-            boxes, decision = remote.other("get_bboxes_and_decision_function")(fcnn, batch, part)
+            boxes, decision = _detected(remote, fcnn, batch, part)
         else:
             maps = np.asarray(fcnn.predict(np.asarray(as_fed(batch), np.float32), verbose=0))
             boxes, decision = boxes_from_maps(maps[..., 1] - maps[..., 0], cell_stride(CANVAS, maps.shape[1:3]), part)
@@ -140,3 +141,12 @@ def _test_score(remote, model, data, as_fed):
         sure.append(np.asarray(decision, float).ravel())
     precision, recall, _ = precision_recall_curve(np.concatenate(found), bboxes, np.concatenate(sure))
     return auc(recall, precision), f"on {len(images)} test photos"
+
+
+def _detected(remote, fcnn, images, shapes):
+    """What the student's detector finds, whether it takes the photos' shapes as they are here or as the published course had them."""
+    detector = remote.other("get_bboxes_and_decision_function")
+    try:
+        return detector(fcnn, images, shapes)
+    except Raised:
+        return detector(fcnn, images, shapes[:, : PUBLISHED[1]])

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from common.exercises.answer_form import box_text, numbers, overlap, parts, require, short
+from common.exercises.answer_form import box_text, numbers, one_of, overlap, parts, require, short
 
 SIDE = 32
 DATA = Path(__file__).resolve().parents[2] / "data"  # where the notebook looks
 DRAW = "rng = np.random.default_rng(rng) makes a generator of a seed, of None, and of a generator"
 TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
+# how load_dataset gives boxes and the photos' shapes: this kit's fractions and (height, width, 3), the published course's whole numbers and (height, width)
+HERE, PUBLISHED = (float, 3), (int, 2)
 
 
 def _read_box(box, shape, size):
@@ -62,22 +64,28 @@ def _full_photos():
 
 def check_gen_negative_bbox(f, kit):
     """Random boxes of the asked size, inside the photo, clear of every face; called with a generator, as the notebook does, and without."""
-    rng = kit.run("numpy.random:default_rng", 5)
-    no_face = np.zeros((0, 4))
+    # without a generator as well where the published course is graded: its stub had none, and a fourth parameter there may be anything
+    forms = (*HERE, True), (*HERE, False), (*PUBLISHED, False)
+    one_of(lambda form=form: _check_drawn(f, kit, *form) for form in forms[: None if kit.lenient else 1])
+
+
+def _check_drawn(f, kit, kind, wide, sown):
+    rng = (kit.run("numpy.random:default_rng", 5),) * sown
+    no_face = np.zeros((0, 4), kind)
     for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (20, 40))):
-        shape = np.array(shape)
-        boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size) for more in [(rng,)] * 50 + [()] * 10])
+        shape = np.array(shape[:wide])
+        boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size) for more in [rng] * 50 + [()] * 10])
         _check_place(boxes, shape, np.array(size))
         places = len(np.unique(boxes[:50], axis=0))
-        require(places >= 10, f"50 calls on an empty photo, all with one generator as rng, gave only {places} different box{'es' if places > 1 else ''}: "
+        require(places >= 10, f"50 calls on an empty photo{', all with one generator as rng,' * sown} gave only {places} different box{'es' if places > 1 else ''}: "
                               "draw it at random, and make no new generator of a fixed seed")
         reach, room = boxes[:, :2].max(axis=0) - boxes[:, :2].min(axis=0), shape[:2] - size
         require((reach > room / 2).all(),
                 f"in a photo of {shape[0]} x {shape[1]} the upper left corners spread over {reach[0]:g} rows and {reach[1]:g} columns; "
                 f"there is room for {room[0]} and {room[1]}: large parts of the photo are never drawn")
-    shape, size = np.array((110, 130, 3)), (32, 32)
-    faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]])
-    boxes = np.array([_read_box(_drawing(f, shape, size, faces, rng), shape, size) for _ in range(150)])
+    shape, size = np.array((110, 130, 3)[:wide]), (32, 32)
+    faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]]).astype(kind)
+    boxes = np.array([_read_box(_drawing(f, shape, size, faces, *rng), shape, size) for _ in range(150)])
     _check_place(boxes, shape, np.array(size))
     for number, face in enumerate(faces):
         touch = [overlap(box, face) for box in boxes]
@@ -89,7 +97,7 @@ def check_gen_negative_bbox(f, kit):
                            f"a negative box stays below {TOUCH}{reason}")
     if not kit.lenient and _full_photos():
         kit.doing = "on a photo full of faces, as FDDB has some, where it should give up after, say, 100 boxes and return None"
-        box = _drawing(f, np.array((44, 44, 3)), size, np.array([[4.2, 6.1, 40.4, 36.3]]), rng)
+        box = _drawing(f, np.array((44, 44, 3)), size, np.array([[4.2, 6.1, 40.4, 36.3]]), *rng)
         require(box is None, f"in a photo of 44 x 44 with a face of {box_text([4.2, 6.1, 40.4, 36.3])} there is no room: expected None, got {short(box)}")
 
 
@@ -243,10 +251,14 @@ def check_get_positive_negative(f, kit):
 
     It is called with a seed, as in the notebook, and without; where the data has photos without room for a negative patch, so has this.
     """
+    one_of(lambda form=form: _check_patches(f, kit, *form) for form in ((HERE, PUBLISHED) if kit.lenient else (HERE,)))
+
+
+def _check_patches(f, kit, kind, wide):
     full = not kit.lenient and _full_photos()
     shapes = np.concatenate([SHAPES, FULL_SHAPE]) if full else SHAPES
-    faces = np.concatenate([FACES, FULL_FACE]) if full else FACES
-    images = coded_photos(shapes)
+    faces = (np.concatenate([FACES, FULL_FACE]) if full else FACES).astype(kind)
+    images, shapes = coded_photos(shapes), shapes[:, :wide]
     kit.doing = "with a photo full of faces among the others, where no negative box has room" if full else ""
     earlier = []
 

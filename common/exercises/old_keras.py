@@ -14,6 +14,7 @@ _RULES = (
     Old("TypeError", r"for \+: '\w*Path' and 'str'", "The folder comes as a pathlib.Path: write dir_name / 'train', or os.path.join(dir_name, 'train')", "", ""),
     Old("AttributeError", r"'\w*Path' object has no attribute '(endswith|startswith|split|rstrip|strip|format)'",
         "The folder comes as a pathlib.Path: str(dir_name) makes text of it", "", ""),
+    Old("EOFError", r"EOF when reading a line", "Nobody answers input() where a class is graded: give the function the value, or write it down", "", ""),
     Old("ModuleNotFoundError", r"No module named", f"{_GRADER_HAS}, and no file of yours but the notebook: put functions of your own in a cell", "", ""),
 )  # fmt: skip
 

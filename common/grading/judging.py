@@ -12,6 +12,7 @@ from common.exercises.old_keras import advice
 from common.exercises.reference import load
 from common.grading.calls import TOLD
 from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
+from common.grading.problems import MISSING, is_problem, named
 from common.grading.rebuilt import rebuilt
 from common.grading.sandbox import Sandbox
 from common.grading.sandbox_worker import begins
@@ -20,7 +21,7 @@ from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
 _MOST_ATTEMPTS = 6
-_MISSING = re.compile(r"name '(\w+)' is not defined")
+_HELPERS = ("check", "hint", "solution", "target", "marks", "display")  # of this kit's notebook, which another may call its values
 _STANDS_IN = "which stands in for yours"
 
 
@@ -177,15 +178,16 @@ class Grader:
     def _load(self, own, source, seconds, stand_ins, files):
         session = self.sandbox.open(seconds, files)
         session.stand_ins = dict(stand_ins) if isinstance(stand_ins, dict) else dict.fromkeys(stand_ins)
-        places = [*("" for _ in self.prelude.statements), *(getattr(text, "places", "") for text in own)]
+        ours = self.prelude.around(source)
+        places = [*("" for _ in ours), *(getattr(text, "places", "") for text in own)]
         try:
-            problems = session.request("load", statements=[*self.prelude.statements, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
-                                       task=self.task.name, places=places)
+            problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
+                                       task=self.task.name, places=places, modules=source.modules, taken=[name for name in _HELPERS if source.makes(name)])
         except (Ended, Raised):
             session.close()
             raise
-        kits = {begins(text) for text in self.prelude.statements}  # these may fail without the work between them; the student has not written them
-        return session, [p for p in problems if _is_problem(p) and p[0] not in kits] if isinstance(problems, list) else []
+        kits = {begins(text) for text in ours}  # these may fail without the work between them; the student has not written them
+        return session, [p for p in problems if is_problem(p) and p[0] not in kits] if isinstance(problems, list) else []
 
     def open_as_judged(self, name, source, seconds, files=()):
         """A session in which a right function finds what it found when it was judged; see `open`."""
@@ -216,14 +218,15 @@ class Grader:
                 message = (f"{before.verdict.message} The cell that makes it could not be run: it{verdict.message.removeprefix(_CANNOT_LOAD)} "
                            "Give the function what it needs as an argument, or make it in the function.")
                 return replace(before, verdict=Verdict(item.name, WRONG, message))
-            missing = _MISSING.search(verdict.message) if verdict.status != RIGHT else None
+            missing = MISSING.search(verdict.message) if verdict.status != RIGHT else None
             more = {name for name in _lacking(now, source, item) if source.makes(name)} - names
             if not more:
                 break
             names = names | more
         if verdict.status == RIGHT:
             self.made |= names
-        return replace(now, verdict=replace(verdict, message=verdict.message + _named(now.problems, missing[1]))) if missing else now
+        why = named(now.problems, missing[1]) if missing else ""
+        return replace(now, verdict=replace(verdict, message=verdict.message + why)) if why not in verdict.message else now
 
     def _try(self, item, source, own, forms, names=()):
         stand_ins = {n: forms.get(n) for n in item.uses if n not in own}
@@ -235,7 +238,7 @@ class Grader:
         try:
             remote = Remote(session, self.task, own, self.seed, right=frozenset(n for n, v in self.verdicts.items() if v.status == RIGHT))
             if session.request("has", name=item.name) is not True:
-                return Try(Verdict(item.name, WRONG, f"Its definition cannot be run.{_named(problems, item.name)}"), stand_ins, problems)
+                return Try(Verdict(item.name, WRONG, f"Its definition cannot be run.{named(problems, item.name)}"), stand_ins, problems)
             verdict = judge(item, remote.function(item.name), remote)
             if verdict.status == RIGHT:
                 verdict = replace(verdict, message=f"{verdict.message} {_lent(session.request('lent'))}".strip())
@@ -301,11 +304,18 @@ class Grader:
                 break
         if all(t.ended for t in tries):
             self.stuck.add(item.name)
-        chosen = next((t for t in tries[1:2] if _STANDS_IN not in t.verdict.message), tries[0])
+        chosen = self._chosen(tries, {n for n in item.uses if n in source.defined and n not in right})
         self.told[item.name] = chosen.told if chosen.verdict.status == WRONG else {}
         helped = sorted(n for n in chosen.stand_ins if n in source.defined and n in chosen.asked)
         note = f" (It was tried with the kit's {' and '.join(helped)}, as yours is not right yet.)" if helped else ""
         return replace(chosen.verdict, message=chosen.verdict.message + note) if chosen.verdict.status == WRONG else chosen.verdict
+
+    @staticmethod
+    def _chosen(tries, broken):
+        """The try whose message a student should read: that with the reference in the place of what is broken, in the form that leads furthest."""
+        able = [t for t in tries if _STANDS_IN not in t.verdict.message and broken <= t.stand_ins.keys()]
+        plain = next((t for t in able if broken and not any(t.stand_ins.values())), tries[0])
+        return max([plain, *(t for t in able if any(t.stand_ins.values()))], key=_how_far)
 
     def grade(self, submission, data, only=None, old=None):
         """Marks of a submission: a dictionary for JSON.
@@ -357,16 +367,16 @@ class Grader:
                 "found_right": self.found_right, "head": self.head, "notes": self.notes}
 
 
+def _how_far(tried):
+    """To an answer rather than to an exception, else to which line of one."""
+    raised = re.match(r"It raises .*\(line (\d+) of ", tried.verdict.message, re.S)
+    return not tried.ended and not tried.verdict.message.startswith("It raises"), int(raised[1]) if raised else 0
+
+
 def _lent(names):
     """A word about files of the published course that a right function has used."""
     names = [n[:60] for n in names[:5] if isinstance(n, str)] if isinstance(names, list) else []
     return f"The grader has lent it {', '.join(names)}, which this kit has not: see docs/from-the-course.md." if names else ""
-
-
-def _is_problem(value):
-    """Is this what the sandbox says of a statement that failed? What is in there may write into its answers."""
-    return (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
-            and all(isinstance(value[1].get(key), str) for key in ("kind", "text")))
 
 
 def _lacking(tried, source, item):
@@ -374,18 +384,8 @@ def _lacking(tried, source, item):
     if tried.verdict.status == RIGHT:
         return set()
     there = source.reach([item.name])
-    lacked = {found[1] for _, error in tried.problems if error["kind"] == "NameError" and (found := _MISSING.search(error["text"]))}
-    return (lacked & there) | {found[1] for found in [_MISSING.search(tried.verdict.message)] if found}
-
-
-def _named(problems, name):
-    """The statement that should have made a name, and why it failed."""
-    for pattern in (rf"\b(import|as|def|class)\s+{name}\b|^{name}\b.*=", r"import \*$"):
-        for line, error in problems:
-            if re.search(pattern, line):
-                say = advice(error["kind"], f"{line} {error['text']}")
-                return f" `{line}` raises {error['kind']}: {error['text'][:200]}." + (f" {say}." if say else "")
-    return ""
+    lacked = {found[1] for _, error in tried.problems if error["kind"] == "NameError" and (found := MISSING.search(error["text"]))}
+    return (lacked & there) | {found[1] for found in [MISSING.search(tried.verdict.message)] if found}
 
 
 def _in_order(exercises):

@@ -4,6 +4,7 @@ import ast
 import symtable
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _MOST_ROUNDS = 9
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -63,6 +64,14 @@ def effects(node):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             changed.add(_root(call))
     return made, changed - {None}
+
+
+@lru_cache(maxsize=4096)
+def _bound(text):
+    """Names that a statement binds, by imports as well."""
+    node = ast.parse(text).body[0]
+    imported = (alias.asname or alias.name.partition(".")[0] for alias in getattr(node, "names", ()) if isinstance(alias, ast.alias))
+    return frozenset({*effects(node)[0], *imported})
 
 
 class _First(ast.NodeVisitor):
@@ -129,6 +138,8 @@ class Source:
         Whether ``%pylab`` is used.
     kept : set of str
         Names that the statements bind.
+    modules : dict of str to str
+        What cells with ``%%writefile NAME.py`` write, by the module's name.
     """
 
     statements: list = field(default_factory=list)
@@ -138,6 +149,7 @@ class Source:
     work: list = field(default_factory=list)
     pylab: bool = False
     kept: set = field(default_factory=set)
+    modules: dict = field(default_factory=dict)
     _texts: dict = field(default_factory=lambda: defaultdict(list), repr=False)
     _works: dict = field(default_factory=lambda: defaultdict(list), repr=False)
 
@@ -164,6 +176,14 @@ class Source:
     def makes(self, name):
         """Is there work that makes a value of this name?"""
         return any(name in work.made for work in self._works.get(name, ()))
+
+    def around(self, own):
+        """The statements for a notebook that is loaded after them: without those that bind nothing but what work in that one makes.
+
+        Else a function that asks for its notebook's network `model` would get a module of the kit, and nobody would see that the network is missing.
+        """
+        kept = set().union(*map(_bound, own.statements))
+        return [text for text in self.statements if not _bound(text) or any(name in kept or not own.makes(name) for name in _bound(text))]
 
     def reach(self, names):
         """All names that these ask for, however far away."""

@@ -14,6 +14,7 @@ _ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for al
 _CELL_MAGIC_WITH_PYTHON = ("time", "timeit", "capture", "prun")
 # what was matched is not given back: a megabyte of blanks must not take hours
 _MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}\s*|\?.*)$")
+_MODULE = re.compile(r"\s*%%(?:writefile|file)[ \t]+(-a[ \t]+|--append[ \t]+)?(?:\./)?(\w{1,80})\.py[ \t]*\n(.*)", re.S)
 # Calls that only make a value; anything else at the top level of a notebook is work, and is not repeated
 _HARMLESS = {"np.array", "numpy.array", "np.asarray", "np.zeros", "np.ones", "np.arange", "np.float32", "np.uint8", "tuple", "list", "dict", "set", "range",
              "int", "float", "str", "bool", "len", "min", "max", "sum", "Path", "os.path.join", "frozenset", "namedtuple", "collections.namedtuple",
@@ -217,6 +218,10 @@ def collect(cells):
     """
     source = Source()
     for text in cells:
+        module = _MODULE.match(text)
+        if module:  # its functions are the notebook's, wherever they are imported
+            source.modules[module[2]] = (source.modules.get(module[2], "") if module[1] else "") + module[3] + "\n"
+            source.defined |= collect(["pass\n" + module[3]]).defined
         source.pylab |= bool(re.search(r"^[ \t]*+%pylab", text, re.M))
         text = text.lstrip("\n")  # as IPython does, so that lines have the same numbers here as in the notebook
         tree = _parse(text)

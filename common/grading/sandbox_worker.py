@@ -108,15 +108,23 @@ class Server:
 
     # --- what the grader may ask ---
 
-    def do_load(self, statements, stand_ins, pylab, seed, task="", places=()):
-        """Run definitions; those that need a later one are tried again. Returns what failed. `places` are those of the statements, see `placed`."""
+    def do_load(self, statements, stand_ins, pylab, seed, task="", places=(), modules=(), taken=()):
+        """Run definitions; those that need a later one are tried again. Returns what failed.
+
+        `places` are those of the statements, see `placed`; `modules` are files that the notebook writes, by name; of the names in `taken` the notebook has its own use.
+        """
         self.seed = seed
+        for name, text in dict(modules).items():
+            with open(f"{name}.py", "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
         if task:  # a notebook lies in its task's folder, from where it imports scores, graph and get_data as the published course does
             sys.path.append(os.path.join(os.path.abspath(__file__).rsplit(os.sep, 3)[0], task))
             self.beside = importlib.import_module(f"{task}.checks.course_files") if importlib.util.find_spec(f"{task}.checks.course_files") else None
             if self.beside:
                 self.beside.provide()
-        for name in ("exercise", "check", "hint", "solution", "target", "marks", "display"):
+        if modules:  # last, so that none stands before the kit's
+            sys.path.append(os.getcwd())
+        for name in {"exercise", "check", "hint", "solution", "target", "marks", "display"}.difference(taken):
             self.space[name] = lambda f=None, *args, **kwargs: f
         if pylab:
             exec(_PYLAB, self.space)
