@@ -1,7 +1,6 @@
 """Asking about every file that has no answer yet: the loop that the commands share."""
 
 import argparse
-import errno
 import os
 import sys
 import warnings
@@ -15,8 +14,8 @@ from common.commands.journal import Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
 from common.console import counted, prepare_outputs, printable, say
+from common.files import FULL
 
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
 
 
@@ -115,7 +114,7 @@ def attempt(ask, file, name, check=lambda: None):
                 raise OSError(f"{file}: expected a photo or a film, got a folder")
             answer = ask(file, name, check)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise
             answer = {"error": str(error)}
         except Exception as error:  # a damaged file may set off anything in a decoder, OpenCV or dlib
@@ -136,7 +135,7 @@ def drawing(file, answer):
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise
         answer["not_drawn"] = str(error)
     except Exception as error:  # an odd name may set off anything in what lays out letters

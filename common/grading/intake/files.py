@@ -6,16 +6,18 @@ import tarfile
 import time
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.downloads.archives import ArchiveError, opened
+from common.files import FULL
 from common.grading.names import safe_name, shown
 
 NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")
 WEIGHTS = (".weights.h5", ".keras", ".h5")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-_STRANGE = (".7z", ".rar")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
+_STRANGE = (".7z", ".rar", ".zipx", ".gz", ".bz2", ".xz", ".zst")
 _TEXTS = (".txt", "submission_metadata.yml")  # what Blackboard and Gradescope write about a submission
 _MOST = {NOTEBOOKS: 101 << 20, WEIGHTS: 1 << 30, _TEXTS: 64 << 20, ARCHIVES: 4 << 30}
 EMPTY = "a folder without a notebook"
@@ -89,20 +91,35 @@ class Files:
         What may be taken for a submission and is none, and why.
     repositories : set of tuple of str
         Folders with a ``.git`` in them.
+    packed : bool
+        Whether the place is an archive.
+
+    Raises
+    ------
+    OSError
+        If there is no room for what is in the archives: nobody is left out for that.
     """
 
     def __init__(self, place, scratch):
         self.scratch, self.found, self.left_out, self._number, self._bytes = Path(scratch), [], {}, 0, 0
         self.repositories, self.others = set(), []
         place = Path(place)
+        self.packed = place.is_file()
         if place.is_dir():
             self._folder(place, ())
-        elif place.is_file() and kind_of(place.name) is ARCHIVES:
+        elif self.packed and kind_of(place.name) is ARCHIVES:
             self._archive(place, ())
         self.found.sort(key=lambda f: f.parts)
 
     def _folder(self, folder, parts):
-        for path in sorted(folder.iterdir(), key=lambda p: os.fsencode(p.name)):
+        try:
+            paths = sorted(folder.iterdir(), key=lambda p: os.fsencode(p.name))
+        except OSError as error:
+            if not parts:
+                raise
+            self.left_out["/".join(parts)] = f"a folder that cannot be read ({error.strerror or error})"
+            return
+        for path in paths:
             name = shown(path.name)
             if path.name == ".git":
                 self.repositories.add(parts)
@@ -127,17 +144,24 @@ class Files:
         name = "/".join(parts)
         if kind is ARCHIVES:
             self._archive(path, parts)
-        elif path.name.casefold().endswith(_STRANGE):
-            self.left_out[name] = "an archive of a kind that is not read here: unpack it, or ask for a zip"
+        elif kind is not None and not os.access(path, os.R_OK):
+            self.left_out[name] = "it may not be read"
         elif kind is not None and path.stat().st_size <= _MOST[kind]:
             self.found.append(Found(parts, path, path.stat().st_mtime))
         elif kind is WEIGHTS:
             self.left_out[name] = f"weights of more than {_MOST[WEIGHTS] >> 30} GB"
+        elif kind is NOTEBOOKS:
+            self.left_out[name] = f"larger than {_MOST[NOTEBOOKS] >> 20} MB"
         else:
-            self.others.append(Found(parts, path, 0.0))
+            self._other(parts, path)
+
+    def _other(self, parts, path, date=0.0):
+        if parts[-1].casefold().endswith(_STRANGE):
+            self.left_out["/".join(parts)] = "an archive of a kind that is not read here: unpack it, or ask for a zip"
+        self.others.append(Found(parts, path, date))
 
     def _archive(self, path, parts):
-        """What of an archive is wanted, file by file: a strange name in it costs that file only."""
+        """What of an archive is wanted, file by file: a strange name in it, or damage, costs that file only."""
         name, before, inner = "/".join(parts) or shown(path.name), len(self.found), []
         try:
             told = _told(path)
@@ -145,15 +169,15 @@ class Files:
                 for entry in entries:
                     date, sure = told.get(entry.name, (0.0, True))
                     pieces, kind = _pieces(_letters(entry.name, sure)), kind_of(entry.name)
-                    if entry.kind != "file" or not pieces or any(map(_hidden, pieces)) or len(parts) + len(pieces) >= _DEPTH:
+                    if entry.kind == "folder" or any(map(_hidden, pieces)):
                         continue
-                    inside = (*parts, *pieces)
+                    inside = (*parts, *(pieces or (shown(entry.name),)))
                     if kind is None:
-                        self.others.append(Found(inside, path, date))
+                        self._other(inside, path, date)
                         continue
-                    target = self._target(pieces[-1])
-                    if not self._copy(entry, target, _MOST[kind]):
-                        self.left_out["/".join(inside)] = f"larger than {_MOST[kind] >> 20} MB"
+                    target = self._target(inside[-1])
+                    if amiss := _refused(entry, pieces, kind, len(inside)) or self._copy(entry, target, _MOST[kind]):
+                        self.left_out["/".join(inside)] = amiss
                         continue
                     os.utime(target, (date, date))
                     if kind is ARCHIVES:
@@ -161,6 +185,8 @@ class Files:
                     else:
                         self.found.append(Found(inside, target, date))
         except (ArchiveError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
             self.left_out[name] = f"an archive that cannot be read: {str(error) or type(error).__name__}"[:300]
         for target, inside in inner:
             if sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
@@ -176,23 +202,37 @@ class Files:
         return folder / safe_name(name)
 
     def _copy(self, entry, target, most):
+        """Copy a file out of an archive; returns why not, if it is too large or damaged."""
         size = 0
-        with entry.open() as stream, open(target, "wb") as file:
-            while chunk := stream.read(1 << 18):
-                size, self._bytes = size + len(chunk), self._bytes + len(chunk)
-                if size > most or self._bytes > _MOST_BYTES:
-                    break
-                file.write(chunk)
-            else:
-                return True
-        target.unlink()
-        return False
+        try:
+            with entry.open() as stream, open(target, "wb") as file:
+                while chunk := stream.read(1 << 18):
+                    size, self._bytes = size + len(chunk), self._bytes + len(chunk)
+                    if size > most or self._bytes > _MOST_BYTES:
+                        raise ArchiveError(f"larger than {most >> 20} MB")
+                    file.write(chunk)
+        except Exception as error:  # damaged entries make the libraries raise nearly everything
+            with suppress(OSError, ValueError):  # its name may be none here
+                target.unlink()
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise OSError(error.errno, "no room to unpack what was handed in; TMPDIR names another place", str(target)) from None
+            return str(error) if isinstance(error, ArchiveError) else f"cannot be unpacked ({str(error) or type(error).__name__})"[:300]
+        return None
 
 
 def _pieces(name):
     """The parts of a name in an archive; empty if it leads out of it."""
     parts = tuple(shown(p) for p in name.replace("\\", "/").split("/") if p not in ("", "."))
     return () if ".." in parts or name.startswith("/") else parts
+
+
+def _refused(entry, pieces, kind, depth):
+    """Why a file of an archive is not read, by what is told of it; None if nothing is."""
+    if entry.kind != "file":
+        return f"a {entry.kind}; hand in the file itself"
+    if not pieces or kind_of(pieces[-1]) is not kind:
+        return "its name leads out of the archive, or is none"
+    return "in too many folders" if depth >= _DEPTH else None
 
 
 def _letters(name, plain):
