@@ -131,6 +131,51 @@ def test_what_moodle_writes_beside_the_files_is_not_left_out(tmp_path):
     assert [s.name for s in taken.submissions] == ["Eva Öl"] and taken.left_out == {"Jan Öz (13)": "no notebook, but onlinetext.html"}
 
 
+# --- a student's own names ---
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_called_as_gradescopes_is_no_export_of_it(layout, tmp_path):
+    """Handed in by one student, it made one student of the whole class."""
+    files = files_of(layout)
+    name = next(iter(files))
+    place = name.rpartition("/")[0]
+    more = f"{place}/submission_metadata.yml" if place else f"{name.removesuffix('.ipynb')}.zip"
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("submission_metadata.yml", "submission_1: {}")
+    taken = take_in(write_folder({more: b"submission_1: {}" if place else inner.getvalue()} | files, tmp_path), ("get_threshold",))
+    assert taken.platform == layout.split()[0] and {whose(s.notebook) for s in taken.submissions} == set(range(len(PEOPLE)))
+
+
+BLACKBOARD = "Lab 1_{}_attempt_2026-11-{}-10-00-00"
+
+
+@pytest.mark.parametrize("files", [
+    {"Anna_12_assignsubmission_file_x_13_assignsubmission_file_y.ipynb": 1, "Ben_13_assignsubmission_file_z.ipynb": 2},
+    {"Anna_12_assignsubmission_file_x_13_assignsubmission_file_/y.ipynb": 1, "Ben_13_assignsubmission_file_/z.ipynb": 2},
+    {"anna_12_900_ben_13_999_y.ipynb": 1, "ben_13_901_z.ipynb": 2},
+    {f"{BLACKBOARD.format('anna', 20)}_x_{BLACKBOARD.format('ben', 21)}_y.ipynb": 1, f"{BLACKBOARD.format('ben', 19)}_z.ipynb": 2},
+    {f"{BLACKBOARD.format('a_ben', 20)}_y.ipynb": 1, f"{BLACKBOARD.format('a_ben', 20)}_notes.txt": b"Name: Ben (ben)\n", f"{BLACKBOARD.format('ben', 19)}_z.ipynb": 2},
+], ids=["moodle", "moodle, folders", "canvas", "blackboard", "blackboard, by a text"])
+def test_nobody_hands_in_for_somebody_else(files, tmp_path):
+    """What comes first in a name is the platform's; also where one hands in what another has got back."""
+    taken = take_in(write_folder({name: marked(data) if isinstance(data, int) else data for name, data in files.items()}, tmp_path))
+    assert sorted(whose(s.notebook) for s in taken.submissions) == [1, 2]
+    assert next(s for s in taken.submissions if whose(s.notebook) == 2).owner.ident in ("13", "ben")
+
+
+LAUGHS = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10) if k else 'x'}]\n" for k in range(12))
+
+
+@pytest.mark.parametrize("about", ["  :submitters: 5", "  :submitters: [a, 3]\n  :created_at: soon", "  :submitters:\n  - :name: A\n    :email: {a: b}\n  :created_at: 0001-01-01 00:00:00 +14:00",
+                                   "  :submitters:\n  - :name: *a11\n    :email: a@x.edu"], ids=["number", "texts", "year 1", "laughs"])
+def test_what_gradescope_tells_may_be_anything(about, tmp_path):
+    text = f"{LAUGHS}submission_1:\n{about}\n"
+    taken = take_in(write_folder({"e/submission_metadata.yml": text.encode(), "e/submission_1/x.ipynb": marked(1), "e/submission_2/x.ipynb": marked(2)}, tmp_path))
+    assert sorted(whose(s.notebook) for s in taken.submissions) == [1, 2] and all(len(s.name) < 100 for s in taken.submissions)
+
+
 # --- which file counts ---
 
 

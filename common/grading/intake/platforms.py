@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from common.grading.intake.files import ARCHIVES, NOTEBOOKS, kind_of, stem_of
 
 PLATFORMS = ("moodle", "canvas", "gradescope", "github", "ilias", "blackboard", "brightspace")
-_MOODLE = re.compile(r"(?P<name>.+)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
+# what comes first is the platform's: a student's own file may be called as if it were somebody else's
+_MOODLE = re.compile(r"(?P<name>.+?)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
 _CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<order>\d+)_(?P<file>.+)", re.I)
 _CANVAS_ANONYMOUS = re.compile(r"anon_(?:(?P<late>late)_)?(?P<ident>[0-9A-Za-z]{5})_(?P<order>\d+)_(?P<file>.+)", re.I)
 _ILIAS = re.compile(r"(?P<last>[^_].*)_(?P<first>[^_]+)_(?P<login>[^_]+)_(?P<ident>\d+)")
 _ILIAS_TEAM = re.compile(r"(?:Team|Group|Gruppe) \d+")
 _ILIAS_LATE = re.compile(r"(?:Late Submission|Verspaetete Abgabe|Verspätete Abgabe) - (?P<file>.+)", re.I)
-_BLACKBOARD = re.compile(r"(?P<work>.+)_(?P<ident>[^_]+)_attempt_(?P<when>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|(?P<about>\.txt))")
+_BLACKBOARD = re.compile(r"(?P<work>.+?)_(?P<ident>[^_]+)_attempt_(?P<when>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|(?P<about>\.txt))")
 _BRIGHTSPACE = re.compile(r"(?P<ident>\d+)-\d+ - (?P<name>.+) - (?P<date>\w+\.? \d{1,2}, \d{4}) (?P<hour>\d{1,2}):?(?P<minute>\d\d) (?P<half>[AP]M)")
 _MOST_TEXT = 8 << 20
 
@@ -144,9 +145,12 @@ def outer_folders(files, wanted=None, repositories=(), packed=False):
     platform : str
         "" for plain files and folders.
     """
-    marked = [f for f in files if f.name == "submission_metadata.yml"]
+    books = [f for f in files if kind_of(f.name) is NOTEBOOKS]
+    # it lies beside all that was handed in; one that lies among it is a student's
+    marked = [len(f.parts) - 1 for f in files if f.name == "submission_metadata.yml"
+              and (wanted == "gradescope" or all(b.parts[: len(f.parts) - 1] == f.parts[:-1] for b in books))]
     if wanted in (None, "gradescope") and marked:
-        return len(marked[0].parts) - 1, "gradescope"
+        return min(marked), "gradescope"
     depth, around = 0, ""
     while True:
         found = _matches(files, depth)
@@ -249,12 +253,15 @@ def _gradescope(files, depth):
     for folder, record in (told.items() if isinstance(told, dict) else ()):
         record = record if isinstance(record, dict) else {}
         made = record.get(":created_at")
-        people = [p for p in record.get(":submitters") or () if isinstance(p, dict)]
+        made = made.timestamp() if isinstance(made, datetime.datetime) and made.year > 1970 else None
+        people = record.get(":submitters")
+        people = [p for p in people if isinstance(p, dict)] if isinstance(people, list) else []
         owners = []
         for person in people:
-            name, email, sid = (str(person.get(f":{key}") or "") for key in ("name", "email", "sid"))
+            told_of = (person.get(f":{key}") for key in ("name", "email", "sid"))
+            name, email, sid = (str(text)[:1000] if isinstance(text, (str, int)) else "" for text in told_of)
             owners.append(Owner("gradescope", email or sid or name or str(folder), name or email or str(folder), login=sid, email=email,
-                                time=made.timestamp() if isinstance(made, datetime.datetime) else None, place=str(folder),
+                                time=made, place=str(folder),
                                 team=str(folder) if len(people) > 1 else ""))
         answer[str(folder)] = owners or [Owner("gradescope", str(folder), str(folder), place=str(folder))]
     return answer
@@ -276,7 +283,7 @@ def _blackboard_logins(files, depth):
     for file, owner in owners:
         before = _before_attempt(owner.place)
         ends.setdefault(owner.ident, set()).add(before)
-        if file.name.endswith(".txt") and file.path.stat().st_size < _MOST_TEXT:
+        if not owner.file and file.name.endswith(".txt") and file.path.stat().st_size < _MOST_TEXT:
             first = file.path.read_text(encoding="utf-8-sig", errors="replace").split("\n", 1)[0]
             found = re.fullmatch(r"\s*\w+:\s*(.+?)\s*\(([^()]+)\)\s*", first)
             if found and before.endswith(f"_{found[2]}"):
