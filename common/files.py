@@ -151,7 +151,7 @@ def rename(source, target, tries=6):
 
 
 @contextmanager
-def only_one(path, waiting):
+def only_one(path, waiting, tidy=False):
     """Hold the lock `path` while the body runs; wait while another process or thread holds it.
 
     The lock belongs to the operating system: a process that dies, however it dies, lets it go. Its empty file stays.
@@ -162,6 +162,8 @@ def only_one(path, waiting):
         The lock's file; made with its folder.
     waiting : str
         Printed if there is someone to wait for.
+    tidy : bool
+        Remove the file at the end, while nobody else has the lock: one that has waited for it makes another.
 
     Raises
     ------
@@ -181,4 +183,7 @@ def only_one(path, waiting):
     try:
         yield
     finally:
+        if tidy:
+            with suppress(OSError):  # Windows removes nothing that is open
+                os.unlink(path)
         lock.release()
