@@ -9,7 +9,7 @@ import pytest
 from coursework import ROOT, code_notebook, hand_in
 from standing_in import grades
 
-from common.grading import whole_class
+from common.grading import autograder, student_package, whole_class
 from common.grading.__main__ import main
 from RegionDetector.exercises import TASK
 
@@ -111,6 +111,15 @@ def test_whoever_reads_along(place, to, code):
     said = [line for line in done.stderr.splitlines() if line and "submissions:" not in line]  # a progress bar
     assert done.returncode == code and (place / "out" / "marks.csv").is_file()
     assert said == (["standard output: cannot be written (No space left on device)", "What was graded is kept: the same command goes on from there."] if to == "full" else [])
+
+
+@pytest.mark.parametrize("program, name", [(student_package.main, "student.zip"), (autograder.main, "autograder.zip")])
+def test_packages_that_cannot_be_written(place, capsys, program, name):
+    (place / "file").touch()
+    task = ["--task", "RegionDetector"] if program is autograder.main else []
+    assert program([*task, "--out", str(place / "file" / name)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(str(place / "file")) and "cannot be written (" in line
 
 
 def test_without_dask_the_cluster_is_said_to_be_missing(place, capsys, monkeypatch):
