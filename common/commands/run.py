@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from common.commands.journal import Journal, JournalError, settings_mark, stamp
+from common.commands.journal import LINES, Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
 from common.console import counted, prepare_outputs, printable, say
-from common.files import FULL
+from common.files import FULL, is_stream
 
 _FEW = 20  # files up to here need no bar
 
@@ -82,6 +82,18 @@ def check_outputs(options, inputs, **more):
     ValueError
     """
     prepare_outputs({options.out_option: options.out, **more}, options.draw, inputs)
+    check_kind(options.out, options.out_option)
+
+
+def check_kind(out, option="--out"):
+    """Refuse a name that promises what is not written: in ``faces.xlsx`` there would be JSON.
+
+    Raises
+    ------
+    ValueError
+    """
+    if out is not None and out.suffix.lower() not in ("", ".json", ".csv", *LINES) and not is_stream(out):
+        raise ValueError(f"{option} {out}: answers are written as .json, .csv or .jsonl; choose a name that ends so")
 
 
 def attempt(ask, file, name, check=lambda: None):
