@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, getattr(errno, "EOPNOTSUPP", errno.ENOSYS), getattr(errno, "ENOTSUP", errno.ENOSYS)}
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what the system says where there is no room: no fault of the file in hand
 
 
@@ -173,13 +174,19 @@ def only_one(path, waiting, tidy=False):
     from filelock import FileLock, Timeout
 
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    with suppress(NotImplementedError):  # some network disks know no locks, and work goes on without
+    try:
+        lock = FileLock(path, fallback_to_soft=False)  # a file that stands for a lock would stay when its process is killed
+    except TypeError:  # filelock before 3.30
+        lock = FileLock(path)
+    try:
         try:
             lock.acquire(timeout=0)
         except Timeout:
             print(waiting, flush=True)
             lock.acquire()
+    except (NotImplementedError, OSError) as error:  # some network disks know no locks, and work goes on without
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
     try:
         yield
     finally:

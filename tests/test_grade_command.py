@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from coursework import ROOT, code_notebook, hand_in
@@ -34,14 +35,36 @@ def test_what_cannot_be_read_is_said_before_anybody_is_graded(place, capsys, opt
     (place / "nan.toml").write_text("deadline = 2026-12-01T23:59:00+01:00\nfree_days = nan\n")
     assert run(place, option, place / name) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert said in line and str(place / name) in line and not (place / "out").exists() and not (place / "gone").exists()
+    assert said in line and str(place / name) in line and not (place / "gone").exists() and not list((place / "out").iterdir())
 
 
 def test_where_the_pages_cannot_be_written(place, capsys):
     (place / "file").touch()
     assert run(place, "--out", place / "file" / "x") == 3
     first, second = capsys.readouterr().err.splitlines()
-    assert f"{place / 'file' / 'x' / 'results'}: " in first and "same command goes on" in second
+    assert first.startswith(f"{place / 'file' / 'x'}: ") and "same command goes on" in second
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the lock's file is seen")
+def test_two_that_grade_into_one_folder_give_each_student_one_number(place):
+    """Else the pages of one bear the numbers of the other, and the table says whose they are wrongly."""
+    program = PROGRAM.replace("whole_class.grade_here =", f"""
+import pathlib, time
+def graded(*more):
+    while not pathlib.Path({str(place / 'go')!r}).exists():
+        time.sleep(0.02)
+    yield from stood_in(*more)
+whole_class.grade_here, stood_in = graded,""")
+    command = [sys.executable, "-c", program, "--submissions", place / "in", "--out", place / "out", "--anonymous"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while not (place / "out-names.csv").exists() and first.poll() is None:
+        time.sleep(0.02)
+    before = numbers(place)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert second.stdout.readline() == f"Waiting for another run, which grades into {place / 'out'}.\n"
+    (place / "go").touch()
+    assert first.wait(timeout=60) == 0 == second.wait(timeout=60) and numbers(place) == before
+    assert not (place / "out" / ".grading.lock").exists()
 
 
 @pytest.mark.parametrize("option, value", [("--jobs", "0"), ("--jobs", "-1"), ("--seed", "-1"), ("--train", "nan"), ("--train", "-5"), ("--train", "inf")])

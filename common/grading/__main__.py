@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common.commands.stops import PIPE_CLOSED, let_go
 from common.console import counted, print_any_name, say
+from common.files import only_one
 from common.grading.intake.platforms import PLATFORMS
 from common.grading.refused import Refused
 from common.grading.tasks import TASKS
@@ -65,13 +66,16 @@ def main(arguments=None):
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
     term = Term(given.platform, given.roster, given.overrides, given.late, given.anonymous, given.hand_back, given.assignment)
+    out = Path(given.out)
     complain = lambda line: say(str(line), sys.stderr)  # noqa: E731
     try:
-        results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data, only=given.only,
-                              cluster=given.cluster, term=term, say=complain)
+        # of two at once, each would give the class numbers of its own, and the pages of one would bear those of the other
+        with only_one(out / ".grading.lock", f"Waiting for another run, which grades into {out}.", tidy=True):
+            results = grade_class(given.task, given.submissions, out, given.jobs, given.seed, given.train, given.data, only=given.only,
+                                  cluster=given.cluster, term=term, say=complain)
         possible = sum(r["of"] for r in results[0]["rows"])
         mean = sum(r["total"] for r in results) / len(results)
-        say(f"{counted(len(results), 'submission')}, {mean:.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")
+        say(f"{counted(len(results), 'submission')}, {mean:.2f} of {possible:g} marks on average: {out / 'index.html'}")
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
