@@ -131,6 +131,27 @@ def test_what_moodle_writes_beside_the_files_is_not_left_out(tmp_path):
     assert [s.name for s in taken.submissions] == ["Eva Öl"] and taken.left_out == {"Jan Öz (13)": "no notebook, but onlinetext.html"}
 
 
+def test_an_archive_of_many_notebooks_does_not_fill_the_disk(tmp_path, monkeypatch):
+    """None of them is too large by itself; what is in archives within counts for those around them, and the others are taken."""
+    monkeypatch.setattr("common.grading.intake.files._LITTLE", 100_000)
+
+    def packed(files):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return out.getvalue()
+
+    inner = {f"{k}.zip": packed({"x.ipynb": bytes(90_000)}) for k in range(40)}
+    files = {"bomb/work.zip": packed({f"{k}.ipynb": bytes(90_000) for k in range(40)}), "bombs/work.zip": packed(inner), "anna/work.zip": packed({"x.ipynb": marked(1)}), "ben.ipynb": marked(2)}
+    scratch = []
+    monkeypatch.setattr("common.grading.submissions.temporary_folder", lambda prefix: scratch.append(tmp_path / "scratch") or scratch[0])
+    taken = take_in(write_zip(files, tmp_path / "class.zip"), ("get_threshold",))
+    assert {whose(s.notebook) for s in taken.submissions if s.name in ("anna", "ben")} == {1, 2}
+    assert {name for name, why in taken.left_out.items() if "as an archive bomb does" in why} >= {"bomb/work.zip"} and 2 <= len(taken.left_out) < 12
+    assert sum(path.stat().st_size for path in scratch[0].rglob("*") if path.is_file()) < 40 * 90_000
+
+
 # --- a student's own names ---
 
 

@@ -22,6 +22,7 @@ _TEXTS = (".txt", "submission_metadata.yml")  # what Blackboard and Gradescope w
 _MOST = {NOTEBOOKS: 101 << 20, WEIGHTS: 1 << 30, _TEXTS: 64 << 20, ARCHIVES: 4 << 30}
 EMPTY = "a folder without a notebook"
 _DEPTH, _MOST_FILES, _MOST_BYTES = 20, 400_000, 64 << 30
+_LITTLE, _TIMES = 1 << 30, 100  # a student's archive, with those in it, may unpack to so many bytes, or so many times its size: notebooks do to ten times
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ def _hidden(name):
     return name.startswith((".", "~$")) or name == "__MACOSX"
 
 
+class _Bomb(ArchiveError):
+    """So much is in an archive that nothing more of it is read."""
+
+
 class Files:
     """What lies in a folder or an archive.
 
@@ -101,10 +106,13 @@ class Files:
     """
 
     def __init__(self, place, scratch):
-        self.scratch, self.found, self.left_out, self._number, self._bytes = Path(scratch), [], {}, 0, 0
+        self.scratch, self.found, self.left_out, self._number = Path(scratch), [], {}, 0
+        self._bytes, self._left = 0, []  # unpacked; what is left to each of the archives that are open, one in another
         self.repositories, self.others = set(), []
         place = Path(place)
         self.packed = place.is_file()
+        seen = [] if self.packed or not place.is_dir() else [shown(p.name) for p in place.iterdir() if not _hidden(p.name)]
+        self._class = tuple(seen) if len(seen) == 1 else ()  # the archive of a class, by its parts: in a folder it is alone
         if place.is_dir():
             self._folder(place, ())
         elif self.packed and kind_of(place.name) is ARCHIVES:
@@ -163,6 +171,7 @@ class Files:
     def _archive(self, path, parts):
         """What of an archive is wanted, file by file: a strange name in it, or damage, costs that file only."""
         name, before, inner = "/".join(parts) or shown(path.name), len(self.found), []
+        self._left.append(_MOST_BYTES if parts == self._class else max(_LITTLE, _TIMES * os.path.getsize(path)))
         try:
             told = _told(path)
             with opened(path, _MOST_BYTES, _MOST_FILES) as entries:
@@ -176,7 +185,7 @@ class Files:
                         self._other(inside, path, date)
                         continue
                     target = self._target(inside[-1])
-                    if amiss := _refused(entry, pieces, kind, len(inside)) or self._copy(entry, target, _MOST[kind]):
+                    if amiss := _refused(entry, pieces, kind, len(inside)) or self._copy(entry, target, _MOST[kind], "/".join(inside)):
                         self.left_out["/".join(inside)] = amiss
                         continue
                     os.utime(target, (date, date))
@@ -189,9 +198,10 @@ class Files:
                 raise
             self.left_out[name] = f"an archive that cannot be read: {str(error) or type(error).__name__}"[:300]
         for target, inside in inner:
-            if sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
+            if self._left[-1] >= 0 and sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
                 self._archive(target, inside)
             target.unlink()
+        self._left.pop()
         if not any(kind_of(f.name) is NOTEBOOKS for f in self.found[before:]) and len(parts) == 1:
             self.left_out.setdefault(name, "an archive without a notebook")
 
@@ -201,21 +211,26 @@ class Files:
         folder.mkdir(parents=True)
         return folder / safe_name(name)
 
-    def _copy(self, entry, target, most):
+    def _copy(self, entry, target, most, name):
         """Copy a file out of an archive; returns why not, if it is too large or damaged."""
         size = 0
         try:
             with entry.open() as stream, open(target, "wb") as file:
                 while chunk := stream.read(1 << 18):
                     size, self._bytes = size + len(chunk), self._bytes + len(chunk)
+                    self._left = [left - len(chunk) for left in self._left]
                     if size > most or self._bytes > _MOST_BYTES:
                         raise ArchiveError(f"larger than {most >> 20} MB")
+                    if min(self._left) < 0:
+                        raise _Bomb(f"it unpacks to more than {_TIMES} times its size, as an archive bomb does")
                     file.write(chunk)
         except Exception as error:  # damaged entries make the libraries raise nearly everything
             with suppress(OSError, ValueError):  # its name may be none here
                 target.unlink()
             if isinstance(error, OSError) and error.errno in FULL:
-                raise OSError(error.errno, "no room to unpack what was handed in; TMPDIR names another place", str(target)) from None
+                raise OSError(error.errno, "no room to unpack what was handed in; TMPDIR names another place", name) from None
+            if isinstance(error, _Bomb):
+                raise
             return str(error) if isinstance(error, ArchiveError) else f"cannot be unpacked ({str(error) or type(error).__name__})"[:300]
         return None
 
