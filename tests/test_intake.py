@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -129,6 +130,21 @@ def test_what_moodle_writes_beside_the_files_is_not_left_out(tmp_path):
              "Jan Öz_13_assignsubmission_onlinetext_/onlinetext.html": b"x"}
     taken = take_in(write_folder(files, tmp_path))
     assert [s.name for s in taken.submissions] == ["Eva Öl"] and taken.left_out == {"Jan Öz (13)": "no notebook, but onlinetext.html"}
+
+
+@pytest.mark.parametrize("name", ["class.zip", "class.tar"])
+def test_where_there_is_nothing_to_grade_the_reason_is_said(name, tmp_path):
+    """As after a download that broke off."""
+    path = tmp_path / name
+    if name == "class.zip":
+        write_zip({"anna.ipynb": marked(1), "ben.ipynb": marked(2)}, path)
+    else:
+        with tarfile.open(path, "w") as archive:
+            archive.add(hand_in(tmp_path, "anna", code_notebook([])), "anna.ipynb")
+    path.write_bytes(path.read_bytes()[:-60] if name == "class.zip" else path.read_bytes()[:700])
+    with pytest.raises(FileNotFoundError, match=f"no notebook in .*; {name}: an archive that cannot be read: .*download it again") as told:
+        take_in(path)
+    assert "\n" not in str(told.value)
 
 
 def test_an_archive_of_many_notebooks_does_not_fill_the_disk(tmp_path, monkeypatch):

@@ -97,8 +97,9 @@ def take_in(place, exercises=(), platform=None, roster=None):
     chosen = [c for c in (_what_counts(belongings, exercises, who.depth) for belongings in of.values()) if c is not None]
     files.left_out.update(_without(files, who, {(c.owner.platform, c.owner.ident) for c in chosen}, roster))
     if not chosen:
+        why = "".join(f"; {name}: {reason}" for name, reason in list(files.left_out.items())[:5])
         raise FileNotFoundError(f"there is no notebook in {place}: expected NAME.ipynb, a folder or archive for each student, or what Moodle, Canvas, "
-                                "Gradescope, GitHub Classroom, ILIAS, Blackboard or Brightspace hand out")
+                                f"Gradescope, GitHub Classroom, ILIAS, Blackboard or Brightspace hand out{why}")
     names = {}
     for item in chosen:
         names.setdefault(item.name.casefold(), []).append(item)

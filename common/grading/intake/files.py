@@ -198,7 +198,9 @@ class Files:
                 raise
             self.left_out[name] = f"an archive that cannot be read: {str(error) or type(error).__name__}"[:300]
         for target, inside in inner:
-            if self._left[-1] >= 0 and sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
+            if sum(part.casefold().endswith(ARCHIVES) for part in inside) > 3:
+                self.left_out["/".join(inside)] = "in too many archives, one in another"
+            elif self._left[-1] >= 0:
                 self._archive(target, inside)
             target.unlink()
         self._left.pop()
