@@ -3,6 +3,7 @@
 import atexit
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
@@ -125,6 +126,22 @@ def _aside(path, mode, encoding):
         rename(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def remove_halves(path):
+    """Remove what writers of a file have left that were killed in the middle: it holds what was to be in the file."""
+    path = Path(os.path.realpath(path))
+    for half in [each for each in path.parent.iterdir() if re.fullmatch(rf"\.{re.escape(path.name)}\.\d+\.part", each.name)]:
+        try:
+            if os.name != "nt":  # Windows removes nothing that is open
+                os.kill(int(half.name.split(".")[-2]), 0)
+                continue  # its writer is still at it
+        except ProcessLookupError:
+            pass
+        except (PermissionError, OverflowError):  # somebody else's; no number of a process
+            continue
+        with suppress(OSError):
+            half.unlink()
 
 
 def has_room(folder, size, name, doing="needs"):

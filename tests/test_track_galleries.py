@@ -136,6 +136,18 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
 
 
+@pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
+def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery, tmp_path):
+    program = f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r}); from common.files import whole_file\n" \
+              f"with whole_file({str(gallery)!r}) as file: file.write('ann'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", program])
+    at_it = tmp_path / f".g.npz.{os.getppid()}.part"
+    at_it.touch()
+    assert len(list(tmp_path.glob(".g.npz.*.part"))) == 2
+    assert main(["gallery", "remove", str(gallery), "ann"]) == 0
+    assert list(tmp_path.glob(".g.npz.*")) == [at_it] and Saved.read(gallery).people == ["bob", "cleo"]
+
+
 def test_two_that_change_one_gallery_undo_nothing(home, gallery, tmp_path):
     """While one looks at Dora's photos another takes Ann out, who does not want to be in it any more: neither loses Dora, nor is Ann back."""
     for k in range(3):

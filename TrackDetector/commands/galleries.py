@@ -12,7 +12,7 @@ import numpy as np
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
 from common.console import counted, on_one_line, prepare_outputs, print_any_name, say
-from common.files import is_stream, only_one, whole_file
+from common.files import is_stream, only_one, remove_halves, whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
 from TrackDetector.galleries.building import begun, forget, look_at, people_in, photos_of
@@ -151,6 +151,7 @@ def _remove(options, stops):
     there = [] if saved is None else saved.people
     people = whom(options.people, [*there, *looked_at])
     with stops.held():
+        remove_halves(options.gallery)
         kept = forget(journal, people)  # first: where nobody would be left in the gallery, nothing of them is left beside it
         if saved is not None and (here := [name for name in people if name in there]):
             saved = remove(saved, here)
