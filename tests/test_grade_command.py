@@ -94,7 +94,7 @@ def test_the_table_of_numbers_and_names_may_be_saved_by_a_spreadsheet(place):
     assert run(place, "--anonymous") == 0 and numbers(place) == before and "Jörg Weiß" in before
 
 
-@pytest.mark.parametrize("text", ["number,name\n1,a\n", "number,name,platform,ident,login,email\nx,a,,a,,\n", "number,name,platform,ident,login,email\n1,a,,a,,\n1,b,,b,,\n", "", "\0",
+@pytest.mark.parametrize("text", ["number,name\n1,a\n", "number,name,platform,ident,login,note\n1,a,,a,,\n", "number,name,platform,ident,login,email\nx,a,,a,,\n", "number,name,platform,ident,login,email\n1,a,,a,,\n1,b,,b,,\n", "", "\0",
                                   "number,name,platform,ident,login,email\n0,a,,a,,\n"])
 def test_a_table_of_numbers_that_is_damaged_is_left_as_it_is(place, capsys, text):
     """Two students would have one number, or all another one than on the pages that were given out."""

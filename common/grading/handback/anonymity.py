@@ -31,7 +31,7 @@ def _read(table):
         numbers = {int(r["number"]) for r in rows}
     except (RosterError, ValueError) as error:
         raise Refused(f"{table}: is not the table of numbers and names ({error}); put it back as it was, or delete it, and all get new numbers") from None
-    if set(header) < set(_HEADER) or len(numbers) < len(rows) or min(numbers, default=1) < 1:
+    if not set(_HEADER) <= set(header) or len(numbers) < len(rows) or min(numbers, default=1) < 1:
         raise Refused(f"{table}: has not each number once under {', '.join(_HEADER)}; put it back as it was, or delete it, and all get new numbers")
     return {(r["platform"], r["ident"].removeprefix("'")): r for r in rows}
 

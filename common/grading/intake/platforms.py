@@ -145,10 +145,10 @@ def outer_folders(files, wanted=None, repositories=(), packed=False):
     platform : str
         "" for plain files and folders.
     """
-    books = [f for f in files if kind_of(f.name) is NOTEBOOKS]
+    shared = tuple(os.path.commonprefix([f.parts for f in files if kind_of(f.name) is NOTEBOOKS]))
     # it lies beside all that was handed in; one that lies among it is a student's
     marked = [len(f.parts) - 1 for f in files if f.name == "submission_metadata.yml"
-              and (wanted == "gradescope" or all(b.parts[: len(f.parts) - 1] == f.parts[:-1] for b in books))]
+              and (wanted == "gradescope" or shared[: len(f.parts) - 1] == f.parts[:-1])]
     if wanted in (None, "gradescope") and marked:
         return min(marked), "gradescope"
     depth, around = 0, ""
