@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -133,12 +134,41 @@ def install(where):
 def set_up():
     """Make ``.venv`` from requirements.lock, unless it is there and from this lock."""
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    if STAMP.is_file() and STAMP.read_text() == wanted and venv_python().exists():
+    if is_set_up(wanted):
         return
     check_python()
     check_writable()
     check_room()
     where = wheelhouse()
+    with alone():
+        if not is_set_up(wanted):  # by the one that was waited for
+            make_environment(where, wanted)
+
+
+def is_set_up(wanted):
+    """Whether ``.venv`` is there, from this lock, and may be used: its Python may lie in the home of who made it."""
+    return os.access(STAMP, os.R_OK) and STAMP.read_text() == wanted and os.path.exists(venv_python())
+
+
+@contextmanager
+def alone():
+    """Only one at a time makes the environment: a second one would empty it under the first."""
+    with open(LOCK, "rb") as held:
+        try:
+            import fcntl
+
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Waiting for another run, which sets up .venv.", flush=True)
+                fcntl.flock(held, fcntl.LOCK_EX)
+        except (ImportError, OSError):  # Windows; network disks that know no locks
+            pass
+        yield
+
+
+def make_environment(where, wanted):
+    """Make ``.venv`` anew; see `set_up`."""
     print("Setting up .venv from requirements.lock; the first time this takes some minutes.", flush=True)
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)

@@ -5,7 +5,8 @@ import re
 import sys
 import tempfile
 import unicodedata
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout, suppress
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -116,13 +117,16 @@ def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
         Naming the option, the path and why.
     """
     inputs = {os.path.realpath(path) for path in inputs}
-    wanted = [(option, path, path.absolute().parent) for option, path in files.items() if path is not None]
+    # a link is written where it leads
+    wanted = [(option, path, Path(os.path.realpath(path)).parent) for option, path in files.items() if path is not None]
     for option, path, place in [*wanted, *([(folder_option, folder, folder)] if folder is not None else [])]:
         if path is not folder and os.path.isdir(path):
             raise ValueError(f"{option} {path}: that is a folder; expected the name of a file to write")
         if os.path.realpath(path) in inputs and not os.path.isdir(path):
             raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
         try:
+            with suppress(FileNotFoundError):
+                os.stat(path)  # links that lead in a circle are an error
             straight = path is not folder and is_stream(path)
             if not straight:
                 place.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import atexit
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, getattr(errno, "EOPNOTSUPP", errno.ENOSYS), getattr(errno, "ENOTSUP", errno.ENOSYS)}
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what the system says where there is no room: no fault of the file in hand
 
 
 def from_root(folder):
@@ -125,6 +128,22 @@ def _aside(path, mode, encoding):
         aside.unlink(missing_ok=True)
 
 
+def remove_halves(path):
+    """Remove what writers of a file have left that were killed in the middle: it holds what was to be in the file."""
+    path = Path(os.path.realpath(path))
+    for half in [each for each in path.parent.iterdir() if re.fullmatch(rf"\.{re.escape(path.name)}\.\d+\.part", each.name)]:
+        try:
+            if os.name != "nt":  # Windows removes nothing that is open
+                os.kill(int(half.name.split(".")[-2]), 0)
+                continue  # its writer is still at it
+        except ProcessLookupError:
+            pass
+        except (PermissionError, OverflowError):  # somebody else's; no number of a process
+            continue
+        with suppress(OSError):
+            half.unlink()
+
+
 def has_room(folder, size, name, doing="needs"):
     """Raise OSError if `size` bytes do not fit on the disk of `folder`: before the disk is full, not after."""
     free = shutil.disk_usage(folder).free
@@ -150,7 +169,7 @@ def rename(source, target, tries=6):
 
 
 @contextmanager
-def only_one(path, waiting):
+def only_one(path, waiting, tidy=False):
     """Hold the lock `path` while the body runs; wait while another process or thread holds it.
 
     The lock belongs to the operating system: a process that dies, however it dies, lets it go. Its empty file stays.
@@ -161,6 +180,8 @@ def only_one(path, waiting):
         The lock's file; made with its folder.
     waiting : str
         Printed if there is someone to wait for.
+    tidy : bool
+        Remove the file at the end, while nobody else has the lock: one that has waited for it makes another.
 
     Raises
     ------
@@ -170,14 +191,23 @@ def only_one(path, waiting):
     from filelock import FileLock, Timeout
 
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    with suppress(NotImplementedError):  # some network disks know no locks, and work goes on without
+    try:
+        lock = FileLock(path, fallback_to_soft=False)  # a file that stands for a lock would stay when its process is killed
+    except TypeError:  # filelock before 3.30
+        lock = FileLock(path)
+    try:
         try:
             lock.acquire(timeout=0)
         except Timeout:
             print(waiting, flush=True)
             lock.acquire()
+    except (NotImplementedError, OSError) as error:  # some network disks know no locks, and work goes on without
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
     try:
         yield
     finally:
+        if tidy:
+            with suppress(OSError):  # Windows removes nothing that is open
+                os.unlink(path)
         lock.release()

@@ -246,7 +246,8 @@ def _opened(path):
     if path.is_dir():
         raise PhotoError(f"{path}: {'is a folder and no photo' if os.access(path, os.R_OK | os.X_OK) else 'may not be looked into'}")
     if not path.is_file():
-        raise PhotoError(f"{path}: no such file")
+        what = "a link that leads to no file" if path.is_symlink() else "is no file that can be read as a photo" if os.path.lexists(path) else "no such file"
+        raise PhotoError(f"{path}: {what}")
     try:
         with open(path, "rb") as file:  # by its name, Pillow 13 would map an uncompressed TIFF that lies on its side into the wrong shape
             with warnings.catch_warnings():

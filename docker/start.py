@@ -61,7 +61,9 @@ def bring_up_to_date(kit, work):
     for name, hashed in now.items():
         path = work / name
         here = digest(path) if path.is_file() else None
-        if here is None or (here != hashed and (here == offered.get(name) or here[:12] in before)):
+        if path.is_dir() or any(above.is_file() for above in path.parents if above != work and work in above.parents):
+            told["kept"].append(name)  # a folder of the owner's own under the name of a file, or the other way round
+        elif here is None or (here != hashed and (here == offered.get(name) or here[:12] in before)):
             path.parent.mkdir(parents=True, exist_ok=True)
             aside = path.with_name(f".{path.name}.new")
             shutil.copyfile(kit / name, aside)

@@ -238,6 +238,24 @@ def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
         again.close()
 
 
+@pytest.mark.parametrize("name, said", [("out.xlsx", "answers are written as .json, .csv or .jsonl"), ("out.txt", "answers are written as"), ("loop.json", "cannot be written ("),
+                                        ("away.json", "cannot be written (")])
+def test_an_output_that_would_be_of_no_use_is_refused_before_the_work(archive, name, said):
+    """JSON in a table of Excel's; a link in a circle; a link to where nothing can be written."""
+    (archive / "file").touch()
+    (archive / "loop.json").symlink_to("loop.json")
+    (archive / "away.json").symlink_to(archive / "file" / "x.json")
+    code, error = finish(archive, "--out", archive / name, slow="0")
+    assert code == 2 and said in error.splitlines()[-1] and f"--out {archive / name}: " in error.splitlines()[-1] and asked(archive) == []
+
+
+@pytest.mark.parametrize("name", ["OUT.JSON", "out.ndjson", "out", "new/out.CSV"])
+def test_an_output_may_be_called_so(archive, name):
+    for photo in list((archive / "archive").rglob("*.jpg"))[2:]:
+        photo.unlink()
+    assert finish(archive, "--out", archive / name, slow="0")[0] == 0 and (archive / name).read_text().count("stamp") + name.endswith("CSV") * 2 == 2
+
+
 def test_a_journal_in_a_folder_that_may_not_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="cannot be written"):

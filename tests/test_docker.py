@@ -72,6 +72,17 @@ def test_a_newer_image_replaces_what_is_untouched_and_names_what_it_keeps(start,
     assert told(start, kit, work) == {} and "as you left it" in next(start.in_words(start.bring_up_to_date(kit, work), work))
 
 
+def test_a_folder_where_the_kit_has_a_file_and_a_file_where_it_has_a_folder_stay(start, kit, tmp_path):
+    """And all else is brought up to date: the container did not start for it."""
+    work = tmp_path / "work"
+    (work / "README.md").mkdir(parents=True)
+    (work / "RegionDetector").write_text("mine")
+    for new in (["common/boxes.py"], []):
+        said = start.bring_up_to_date(kit, work)
+        assert said["new"] == new and said["kept"] == ["README.md", "RegionDetector/Face_Detection.ipynb"]
+    assert files(work) == {"RegionDetector": "mine", "common/boxes.py": "new common/boxes.py"}
+
+
 @pytest.mark.parametrize("note", ["", "[]", "{", '{"../out.txt": "0"}', '{"/etc/hostname": "0"}'])
 def test_a_damaged_note_harms_nothing(start, kit, tmp_path, note):
     work = tmp_path / "work"

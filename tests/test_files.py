@@ -1,5 +1,6 @@
 """A temporary folder is there while Python runs and gone afterwards, and no child process takes it away."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.files import is_stream, whole_file
+from common.files import is_stream, only_one, whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
@@ -85,3 +86,33 @@ def test_what_the_shell_appends_to_keeps_what_was_in_it(tmp_path):
 def test_of_a_full_disk_it_is_said_for_which_file(tmp_path):
     with pytest.raises(OSError, match="/dev/full"), whole_file("/dev/full") as file:
         file.write("x")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_on_a_disk_that_knows_no_locks_work_goes_on_without(tmp_path, monkeypatch, recwarn, number):
+    """As in many a home on a network. What stood for a lock instead would stay where its process was killed."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):
+        with only_one(tmp_path / "x.lock", "waiting"), only_one(tmp_path / "x.lock", "waiting", tidy=True):
+            pass
+    assert not list(recwarn) and not (tmp_path / "x.lock").exists()
+
+
+def test_whoever_has_waited_for_a_lock_that_was_tidied_away_is_alone_as_well(tmp_path):
+    program = f"""
+import os, sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from common.files import only_one
+for _ in range(60):
+    with only_one({str(tmp_path / 'x.lock')!r}, "", tidy=True):
+        os.close(os.open({str(tmp_path / 'inside')!r}, os.O_CREAT | os.O_EXCL))
+        time.sleep(0.001)
+        os.unlink({str(tmp_path / 'inside')!r})
+"""
+    runs = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [run.communicate(timeout=120)[1] for run in runs] == ["", "", ""] and not any(tmp_path.iterdir())

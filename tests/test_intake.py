@@ -1,19 +1,21 @@
 """Submissions as Moodle, Canvas, Gradescope, GitHub Classroom, ILIAS and Blackboard hand them out: the right student gets the right notebook."""
 
 import csv
+import datetime
 import io
-import json
 import os
+import subprocess
+import sys
+import tarfile
 import zipfile
 
 import pytest
-from coursework import code_notebook, hand_in
+from coursework import ROOT, code_notebook, hand_in
 from handed_in import PEOPLE, canvas_stem, files_of, ident, letters, marked, whose, write_folder, write_zip
 
 from common.grading.intake.files import _MOST_FILES
-from common.grading.intake.mending import NotebookError, one_side
 from common.grading.intake.roster import RosterError, read_roster
-from common.grading.notebook_source import read_cells, read_notebook, written_twice
+from common.grading.notebook_source import read_cells
 from common.grading.submissions import take_in
 
 LAYOUTS = ("moodle", "moodle flat", "canvas", "gradescope", "github", "ilias", "blackboard")
@@ -78,6 +80,26 @@ def test_what_is_no_list_of_a_class_is_said(tmp_path):
         read_roster(tmp_path / "list.csv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("comma", ",;\t")
+def test_tables_as_spreadsheets_save_them(encoding, end, comma, tmp_path):
+    """In Windows' letters, as Excel does, every name would have had holes."""
+    out = io.StringIO()
+    people = [(f, s, g) for f, s, g in PEOPLE if (f + s).encode("cp1252", "replace").decode("cp1252") == f + s]
+    csv.writer(out, delimiter=comma, lineterminator=end).writerows([["Identifier", "Full name", "Email address", "Grade"], *([f"Participant {n}", f"{s}, {f}; or{comma}", g, ""] for n, (f, s, g) in enumerate(people))])
+    (tmp_path / "list.csv").write_bytes(("\n" + out.getvalue()).encode(encoding))
+    assert [name for _, name, _ in read_roster(tmp_path / "list.csv").people.values()] == [f"{s}, {f}; or{comma}".strip() for f, s, _ in people]
+
+
+@pytest.mark.parametrize("data, said", [(b"PK\3\4\24\0\0\0", "save it as CSV"), (b'Identifier,Full name,x\nParticipant 1,"' + b"a" * 200_000 + b'",b\n', "no table"), (None, "cannot be read")])
+def test_what_is_no_table_is_refused_in_a_line(data, said, tmp_path):
+    (tmp_path / "list.csv").mkdir() if data is None else (tmp_path / "list.csv").write_bytes(data)
+    with pytest.raises(RosterError, match=said) as told:
+        read_roster(tmp_path / "list.csv")
+    assert "\n" not in str(told.value)
+
+
 def test_logins_with_a_common_beginning(tmp_path):
     """A login may begin as another, and all may begin alike: the list of the class knows where they begin."""
     for login in ("anna", "anna-m", "an-na-m"):
@@ -108,6 +130,87 @@ def test_what_moodle_writes_beside_the_files_is_not_left_out(tmp_path):
              "Jan Öz_13_assignsubmission_onlinetext_/onlinetext.html": b"x"}
     taken = take_in(write_folder(files, tmp_path))
     assert [s.name for s in taken.submissions] == ["Eva Öl"] and taken.left_out == {"Jan Öz (13)": "no notebook, but onlinetext.html"}
+
+
+@pytest.mark.parametrize("name", ["class.zip", "class.tar"])
+def test_where_there_is_nothing_to_grade_the_reason_is_said(name, tmp_path):
+    """As after a download that broke off."""
+    path = tmp_path / name
+    if name == "class.zip":
+        write_zip({"anna.ipynb": marked(1), "ben.ipynb": marked(2)}, path)
+    else:
+        with tarfile.open(path, "w") as archive:
+            archive.add(hand_in(tmp_path, "anna", code_notebook([])), "anna.ipynb")
+    path.write_bytes(path.read_bytes()[:-60] if name == "class.zip" else path.read_bytes()[:700])
+    with pytest.raises(FileNotFoundError, match=f"no notebook in .*; {name}: an archive that cannot be read: .*download it again") as told:
+        take_in(path)
+    assert "\n" not in str(told.value)
+
+
+def test_an_archive_of_many_notebooks_does_not_fill_the_disk(tmp_path, monkeypatch):
+    """None of them is too large by itself; what is in archives within counts for those around them, and the others are taken."""
+    monkeypatch.setattr("common.grading.intake.files._LITTLE", 100_000)
+
+    def packed(files):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return out.getvalue()
+
+    inner = {f"{k}.zip": packed({"x.ipynb": bytes(90_000)}) for k in range(40)}
+    files = {"bomb/work.zip": packed({f"{k}.ipynb": bytes(90_000) for k in range(40)}), "bombs/work.zip": packed(inner), "anna/work.zip": packed({"x.ipynb": marked(1)}), "ben.ipynb": marked(2)}
+    scratch = []
+    monkeypatch.setattr("common.grading.submissions.temporary_folder", lambda prefix: scratch.append(tmp_path / "scratch") or scratch[0])
+    taken = take_in(write_zip(files, tmp_path / "class.zip"), ("get_threshold",))
+    assert {whose(s.notebook) for s in taken.submissions if s.name in ("anna", "ben")} == {1, 2}
+    assert {name for name, why in taken.left_out.items() if "as an archive bomb does" in why} >= {"bomb/work.zip"} and 2 <= len(taken.left_out) < 12
+    assert sum(path.stat().st_size for path in scratch[0].rglob("*") if path.is_file()) < 40 * 90_000
+
+
+# --- a student's own names ---
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_called_as_gradescopes_is_no_export_of_it(layout, tmp_path):
+    """Handed in by one student, it made one student of the whole class."""
+    files = files_of(layout)
+    name = next(iter(files))
+    place = name.rpartition("/")[0]
+    more = f"{place}/submission_metadata.yml" if place else f"{name.removesuffix('.ipynb')}.zip"
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("submission_metadata.yml", "submission_1: {}")
+    taken = take_in(write_folder({more: b"submission_1: {}" if place else inner.getvalue()} | files, tmp_path), ("get_threshold",))
+    assert taken.platform == layout.split()[0] and {whose(s.notebook) for s in taken.submissions} == set(range(len(PEOPLE)))
+
+
+BLACKBOARD = "Lab 1_{}_attempt_2026-11-{}-10-00-00"
+
+
+@pytest.mark.parametrize("files", [
+    {"Anna_12_assignsubmission_file_x_13_assignsubmission_file_y.ipynb": 1, "Ben_13_assignsubmission_file_z.ipynb": 2},
+    {"Anna_12_assignsubmission_file_x_13_assignsubmission_file_/y.ipynb": 1, "Ben_13_assignsubmission_file_/z.ipynb": 2},
+    {"anna_12_900_ben_13_999_y.ipynb": 1, "ben_13_901_z.ipynb": 2},
+    {f"{BLACKBOARD.format('anna', 20)}_x_{BLACKBOARD.format('ben', 21)}_y.ipynb": 1, f"{BLACKBOARD.format('ben', 19)}_z.ipynb": 2},
+    {f"{BLACKBOARD.format('a_ben', 20)}_y.ipynb": 1, f"{BLACKBOARD.format('a_ben', 20)}_notes.txt": b"Name: Ben (ben)\n", f"{BLACKBOARD.format('ben', 19)}_z.ipynb": 2},
+], ids=["moodle", "moodle, folders", "canvas", "blackboard", "blackboard, by a text"])
+def test_nobody_hands_in_for_somebody_else(files, tmp_path):
+    """What comes first in a name is the platform's; also where one hands in what another has got back."""
+    taken = take_in(write_folder({name: marked(data) if isinstance(data, int) else data for name, data in files.items()}, tmp_path))
+    assert sorted(whose(s.notebook) for s in taken.submissions) == [1, 2]
+    assert next(s for s in taken.submissions if whose(s.notebook) == 2).owner.ident in ("13", "ben")
+
+
+LAUGHS = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10) if k else 'x'}]\n" for k in range(12))
+
+
+@pytest.mark.parametrize("about", ["  :submitters: 5", "  :submitters: [a, 3]\n  :created_at: soon", "  :submitters:\n  - :name: A\n    :email: {a: b}\n  :created_at: 0001-01-01 00:00:00 +14:00",
+                                   "  :submitters:\n  - :name: *a11\n    :email: a@x.edu"], ids=["number", "texts", "year 1", "laughs"])
+def test_what_gradescope_tells_may_be_anything(about, tmp_path):
+    text = f"{LAUGHS}submission_1:\n{about}\n"
+    taken = take_in(write_folder({"e/submission_metadata.yml": text.encode(), "e/submission_1/x.ipynb": marked(1), "e/submission_2/x.ipynb": marked(2)}, tmp_path))
+    assert sorted(whose(s.notebook) for s in taken.submissions) == [1, 2] and all(len(s.name) < 100 for s in taken.submissions)
 
 
 # --- which file counts ---
@@ -182,6 +285,32 @@ def test_the_instructor_says_who_handed_them_out(tmp_path):
     assert take_in(tmp_path).platform == "canvas"
 
 
+@pytest.mark.parametrize("way", ["folder", "zip", "zip of a folder"])
+def test_who_has_handed_in_twice_at_brightspace_is_one_student(way, tmp_path):
+    """It makes a folder for each time; the newest counts, whatever the dates of the files."""
+    rows = (("101-9000 - Anna Müller - Nov 9, 2026 1134 AM", 1), ("101-9000 - Anna Müller - Nov 20, 2026 102 PM", 2), ("101-9000 - Anna Müller - Nov 20, 2026 1155 AM", 3),
+            ("102-9000 - Ben - O'Neill - Dec 1, 2026 12:05 AM", 4), ("103-9000 - Zoë - 20 févr. 2026 1005", 5), ("104-9000 - Anna Müller - Nov 20, 2026 1159 PM", 6), ("105-9000 - Cy - Nov 20, 2026 1200 PM", 7))
+    files = {f"{'Lab 1/' * (way == 'zip of a folder')}{folder}/Face_Detection.ipynb": marked(number) for folder, number in rows}
+    files = {name.replace("Face_Detection.ipynb", "report.pdf") if "Cy" in name else name: data for name, data in files.items()} | {"index.html": b"<html>"}
+    taken = take_in(write_folder(files, tmp_path / "in") if way == "folder" else write_zip(files, tmp_path / "Lab 1 Download Dec 2, 2026 800 AM.zip"))
+    assert taken.platform == "brightspace" and {whose(s.notebook): s.name for s in taken.submissions} == {
+        2: "Anna Müller (101)", 6: "Anna Müller (104)", 4: "Ben - O'Neill", 5: "103-9000 - Zoë - 20 févr. 2026 1005"}
+    assert next(s for s in taken.submissions if s.name.startswith("Ben")).time == datetime.datetime(2026, 12, 1, 0, 5).timestamp()
+    assert "no notebook, but report.pdf" in taken.left_out.values()
+
+
+def test_a_folder_of_notebooks_that_was_packed_is_a_class(tmp_path):
+    """Whoever packs a folder packs the folder itself, and so does Google Drive: it is not one student with many notebooks."""
+    files = {f"Face Detection/{name}.ipynb": marked(k) for k, name in enumerate(("Anna Müller - Face_Detection", "Ben", "Face_Detection (1)"))}
+    files["Face Detection/Ben.weights.h5"] = files["Face Detection/Anna.weights.h5"] = b"w"
+    for place in (write_zip(files, tmp_path / "one" / "drive-001.zip"), tmp_path / "one"):
+        taken = take_in(place)
+        assert {s.name: (whose(s.notebook), len(s.weights)) for s in taken.submissions} == {"Anna Müller - Face_Detection": (0, 0), "Ben": (1, 1), "Face_Detection (1)": (2, 0)}
+        assert [why for name, why in taken.left_out.items() if name.endswith("Anna.weights.h5")] == ["no notebook of that name"]
+    (one,) = take_in(write_folder(files, tmp_path / "plain")).submissions
+    assert one.name == "Face Detection", "in a folder that nobody has packed it is a student's"
+
+
 # --- archives of strangers ---
 
 
@@ -208,6 +337,76 @@ def test_names_that_lead_out_of_an_archive_cost_that_file_only(tmp_path):
     assert not list(tmp_path.rglob("*escaped*")) and not os.path.exists("/absolute.ipynb")
 
 
+def spoiled(files, name, how, path):
+    """A zip of a class in which one entry, and only that, is not as it should be."""
+    write_zip(files, path)
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    at, listed = infos[[i.filename for i in infos].index(name)].header_offset, -1
+    for _ in range([i.filename for i in infos].index(name) + 1):
+        listed = data.find(b"PK\1\2", listed + 1)
+    if how == "a wrong byte":
+        data[data.find(b"cells", at)] ^= 1
+    elif how == "locked":
+        data[listed + 8] |= 1
+    elif how == "packed in a way that is not known here":  # Deflate64, as Windows packs what is large
+        data[listed + 10] = data[at + 8] = 9
+    elif how == "laid over another":
+        data[listed + 42 : listed + 46] = (infos[0].header_offset).to_bytes(4, "little")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("how", ["a wrong byte", "locked", "packed in a way that is not known here", "laid over another"])
+def test_what_is_damaged_in_the_zip_of_a_class_costs_one_student(how, tmp_path):
+    """And not all who come after him or her."""
+    files = files_of("moodle")
+    name = next(n for n in files if f"_{ident(3)}_" in n)
+    taken = take_in(spoiled(files, name, how, tmp_path / "class.zip"), ("get_threshold",))
+    assert {whose(s.notebook) for s in taken.submissions} == set(range(len(PEOPLE))) - {3}
+    ((lost, why),) = taken.left_out.items()
+    assert lost == name.replace("//", "/") and why and "\n" not in why
+
+
+def test_links_in_an_archive_and_names_that_lead_out_of_it_are_said(tmp_path):
+    path = write_zip({"anna.ipynb": marked(1), "../up.ipynb": marked(2), "work/deep/r.pdf": b"%PDF"}, tmp_path / "class.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        link = zipfile.ZipInfo("ben.ipynb")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("/".join("d" * 30) + "/x.ipynb", marked(3))
+    taken = take_in(path)
+    assert [s.name for s in taken.submissions] == ["anna"]
+    assert {name[-10:]: why[:14] for name, why in taken.left_out.items()} == {
+        "../up.ipynb"[-10:]: "its name leads", "ben.ipynb": "a link; hand i", "/d/x.ipynb": "in too many fo", "work": "no notebook of"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the size of files is limited on Unix")
+def test_where_there_is_no_room_for_what_was_handed_in_nobody_is_graded(tmp_path):
+    """It is no fault of those for whom there is none: they would be missing in the marks."""
+    resource = pytest.importorskip("resource")
+    path = write_zip(files_of("moodle") | {f"Zoë_{ident(5)}_assignsubmission_file_/net.weights.h5": bytes(100_000)}, tmp_path / "class.zip")
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from common import files; files.FULL.add(27); from common.grading.submissions import take_in; take_in({str(path)!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)))
+    assert "OSError" in done.stderr.splitlines()[-1] and "no room to unpack" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="who gives a folder to somebody else is root")
+def test_what_may_not_be_read_costs_itself_only(tmp_path):
+    for name in ("anna", "ben"):
+        hand_in(tmp_path / "in", name, code_notebook([]))
+    (tmp_path / "in" / "carl").mkdir()
+    (tmp_path / "in" / "carl").chmod(0)
+    (tmp_path / "in" / "ben.ipynb").chmod(0)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
+            folder.chmod(folder.stat().st_mode | 0o55)
+    program = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from common.grading.submissions import take_in; os.setuid(65534); t = take_in({str(tmp_path / 'in')!r}); print([s.name for s in t.submissions], sorted(t.left_out))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "['anna'] ['ben.ipynb', 'carl']\n", done.stderr[-500:]
+
+
 def test_names_in_utf8_that_do_not_say_so(tmp_path):
     path = write_zip({"Jorg WeiB_77_assignsubmission_file_/x.ipynb": marked(1)}, tmp_path / "class.zip")
     path.write_bytes(path.read_bytes().replace(b"Jorg WeiB", "Jör Weß".encode()[:9]))
@@ -221,58 +420,3 @@ def test_bombs_cost_their_own_student(tmp_path, monkeypatch):
         archive.writestr("x.ipynb", bytes(8 << 20))
     taken = take_in(write_zip({"anna.ipynb": marked(1), "bomb.zip": inner.getvalue()}, tmp_path / "class.zip"))
     assert [s.name for s in taken.submissions] == ["anna"] and "larger than 1 MB" in str(taken.left_out) and _MOST_FILES
-
-
-# --- damaged in a small way ---
-
-GOOD = json.dumps(code_notebook(["x = 1", "def f():\n    return 1"]), indent=1)
-CONFLICT = GOOD.replace('   "source": "x = 1",', '<<<<<<< HEAD\n   "source": "x = 2",\n=======\n   "source": "x = 3",\n>>>>>>> other').encode()
-OLD = json.dumps({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["x = ", "1"]}]}, {"cells": [{"cell_type": "code", "input": "y"}]}]}).encode()
-
-
-@pytest.mark.parametrize("data, cells, said", [
-    (GOOD.encode(), ["x = 1", "def f():\n    return 1"], None),
-    (b"\xef\xbb\xbf" + GOOD.encode(), ["x = 1", "def f():\n    return 1"], "byte-order mark"),
-    (b"\xef\xbb\xbf\xef\xbb\xbf" + GOOD.encode(), ["x = 1", "def f():\n    return 1"], "byte-order mark"),
-    (GOOD.encode("utf-16"), ["x = 1", "def f():\n    return 1"], "byte-order mark"),
-    (GOOD.encode() + b"\n}garbage\0\xff", ["x = 1", "def f():\n    return 1"], "after its end"),
-    (GOOD.encode() + GOOD.encode(), ["x = 1", "def f():\n    return 1"], "after its end"),
-    (b"HTTP/1.1 200 OK\n\n" + GOOD.encode(), ["x = 1", "def f():\n    return 1"], "before its beginning"),
-    (CONFLICT, ["x = 2", "def f():\n    return 1"], "merge conflict; its upper side"),
-    (CONFLICT.replace(b'"x = 2",', b'"x = 2,'), ["x = 3", "def f():\n    return 1"], "merge conflict; its lower side"),
-    (GOOD[: GOOD.index("def f") + 8].encode(), ["x = 1"], "cut short"),
-    (GOOD.replace('"x = 1"', '"x = 1').encode(), ["def f():\n    return 1"], "the 1 cells that are whole count"),
-    (GOOD.replace("\n  },\n", "\n  }\n", 1).encode(), ["x = 1", "def f():\n    return 1"], "the 2 cells that are whole count"),
-    (GOOD.replace("x = 1", "x =\t1\n").encode(), ["x =\t1\n", "def f():\n    return 1"], "line ends, tabs"),
-    (GOOD.replace("x = 1", "x = '\\d'").encode(), ["x = '\\d'", "def f():\n    return 1"], "backslashes"),
-    (json.dumps([None, {"cell_type": "code", "source": None}, *json.loads(GOOD)["cells"]]).encode(), ["", "x = 1", "def f():\n    return 1"], None),
-    (OLD, ["x = 1", "y"], "nbformat 3"),
-    (json.dumps(code_notebook(["<<<<<<< HEAD\nx = 1\n||||||| base\nx = 0\n=======\nx = 2\n>>>>>>> b\ny = 3"])).encode(), ["x = 1\ny = 3"], "upper side"),
-], ids=["whole", "mark", "two marks", "utf-16", "bytes after", "twice", "before", "conflict", "conflict below", "cut", "a quote lost", "a comma lost", "tab and line end",
-        "single backslash", "cells alone", "nbformat 3", "conflict in a cell"])
-def test_mended_and_told(tmp_path, data, cells, said):
-    (tmp_path / "a.ipynb").write_bytes(data)
-    texts, notes = read_notebook(tmp_path / "a.ipynb")
-    assert texts == cells and (said in notes[0] if said else notes == [])
-
-
-@pytest.mark.parametrize("data, said", [(b"", "is empty"), (b" \n\0", "is empty"), (b"<!DOCTYPE html><html>", "web page"), (b"PK\3\4....", "zip archive"), (b"%PDF-1.7", "PDF"),
-                                        (b"\x1f\x8b\x08\0", "gzip"),
-                                        (b"import numpy as np\n", "Python script"), (b'{"cells": [', "cannot be read")])
-def test_what_it_is_instead(tmp_path, data, said):
-    (tmp_path / "a.ipynb").write_bytes(data)
-    with pytest.raises(NotebookError, match=said):
-        read_notebook(tmp_path / "a.ipynb")
-
-
-@pytest.mark.parametrize("name", ["anna.ipynb.txt", "anna.ipynb.json", "anna.IPYNB"])
-def test_saved_under_another_ending(tmp_path, name):
-    (tmp_path / name).write_bytes(marked(4))
-    (item,) = take_in(tmp_path).submissions
-    assert item.name == "anna" and whose(item.notebook) == 4 and bool(item.notes) == (not name.endswith("IPYNB"))
-
-
-def test_doubled_cells():
-    cells = ["def f():\n    return 1", "x = 3", "def f():\n    return 2", "x = 3", "def g():\n    return 1", "def g():\n    return 1", "def g():\n    raise NotImplementedError"]
-    assert written_twice(cells, {"f", "g"}) == {"f": 2}
-    assert one_side("a\n<<<<<<< b\nc\n=======\nd\n>>>>>>> e\nf", upper=False) == "a\nd\nf"

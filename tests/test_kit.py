@@ -80,6 +80,48 @@ def test_the_lock_is_installed_with_hashes_once_and_again_when_it_changes(nothin
     assert len(nothing_installed) == 2 * calls
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has locks of another kind")
+def test_of_two_at_once_one_makes_the_environment(tmp_path):
+    """`make run` in one terminal and `make lab` in the other: the second would empty what the first installs."""
+    program = f"""
+import pathlib, sys, time
+sys.path.insert(0, {str(ROOT)!r})
+import kit
+kit.VENV = pathlib.Path({str(tmp_path)!r}, ".venv")
+kit.STAMP = kit.VENV / "stamp"
+def install(where, wanted):
+    kit.VENV.mkdir()  # fails if another is at it
+    time.sleep(1)
+    (kit.VENV / "bin").mkdir()
+    kit.venv_python().touch()
+    kit.STAMP.write_text(wanted)
+kit.make_environment = install
+kit.set_up()
+"""
+    both = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    said = [each.communicate(timeout=60)[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0] and sorted(said) == ["", "Waiting for another run, which sets up .venv.\n"], said
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0 or sys.platform == "darwin", reason="only root may be somebody else")
+def test_an_environment_whose_python_lies_in_the_home_of_another(tmp_path):
+    """As in a folder that an instructor has set up for all, with a Python of her own."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "python").touch()
+    (tmp_path / "home").chmod(0o700)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(tmp_path / "home" / "python")
+    (tmp_path / ".venv" / "stamp").write_text("x")
+    place = tmp_path
+    while str(place) != place.root and place.stat().st_uid == 0 and place.name != "tmp":
+        place.chmod(place.stat().st_mode | 0o55)
+        place = place.parent
+    program = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); import kit; from pathlib import Path; kit.VENV = Path({str(tmp_path)!r}, '.venv'); " \
+              "kit.STAMP = kit.VENV / 'stamp'; print(kit.is_set_up('x')); os.setuid(65534); print(kit.is_set_up('x'))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "True\nFalse\n", done.stderr
+
+
 def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothing_installed, monkeypatch):
     def fails(command, **_):
         raise subprocess.CalledProcessError(1, command)

@@ -220,3 +220,6 @@ def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
         read_photo(tmp_path / "gone.png")
     with pytest.raises(PhotoError, match="is a folder and no photo"):
         read_photo(tmp_path)
+    (tmp_path / "link.png").symlink_to("gone.png")
+    with pytest.raises(PhotoError, match="a link that leads to no file"):
+        read_photo(tmp_path / "link.png")

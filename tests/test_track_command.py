@@ -152,9 +152,9 @@ def test_answers_that_could_not_be_written_are_refused_before_the_work(files, ca
 @pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="Windows makes links for administrators only")
 def test_a_name_too_long_and_a_link_in_a_circle(files, capsys, tmp_path):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    code = main(["--gallery", str(files / "people"), str(tmp_path / ("x" * 300 + ".jpg")), "--json", str(tmp_path / "circle")])
-    captured = capsys.readouterr()
-    assert code == 2 and "skipped: " in captured.err and f"{tmp_path / 'circle'}: cannot be written" in captured.err
+    for out, code, said in (("circle", 2, f"{tmp_path / 'circle'}: cannot be written"), ("out.json", 1, "skipped: ")):
+        assert main(["--gallery", str(files / "people"), str(tmp_path / ("x" * 300 + ".jpg")), "--json", str(tmp_path / out)]) == code
+        assert said in capsys.readouterr().err
 
 
 def test_photos_of_one_name_in_two_folders_are_both_drawn(files, gallery, tmp_path):
@@ -253,6 +253,15 @@ def test_drawing_at_the_border_and_of_odd_names():
     assert drawn.shape == frame.shape and drawn.any() and not frame.any()
     for name in ("x\ny", " x\r\n\u2028y\t", "\n", ""):  # written on one line
         assert np.array_equal(*(draw(frame, [(0, np.array([10.0, 5, 30, 55]), text)]) for text in (name, " ".join(name.split()))))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such names")
+def test_the_bar_of_a_film_steers_no_console(files, gallery, tmp_path, capfd):
+    film = tmp_path / "cl\n\x1b[2J\u202eip.mp4"
+    film.write_bytes((files / "clip.mp4").read_bytes())
+    assert name_faces(film, gallery, every=6)["frames"] == 2
+    err = capfd.readouterr().err
+    assert r"cl\n\x1b[2J\u202eip.mp4: " in err and not any(each in err for each in ("\u202e", "cl\n", "\x1b[2J"))
 
 
 @pytest.mark.parametrize("name", ["group.png", "clip.mp4"])

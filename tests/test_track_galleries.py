@@ -136,6 +136,55 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
 
 
+@pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
+def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery, tmp_path):
+    program = f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r}); from common.files import whole_file\n" \
+              f"with whole_file({str(gallery)!r}) as file: file.write('ann'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", program])
+    at_it = tmp_path / f".g.npz.{os.getppid()}.part"
+    at_it.touch()
+    assert len(list(tmp_path.glob(".g.npz.*.part"))) == 2
+    assert main(["gallery", "remove", str(gallery), "ann"]) == 0
+    assert list(tmp_path.glob(".g.npz.*")) == [at_it] and Saved.read(gallery).people == ["bob", "cleo"]
+
+
+def test_two_that_change_one_gallery_undo_nothing(home, gallery, tmp_path):
+    """While one looks at Dora's photos another takes Ann out, who does not want to be in it any more: neither loses Dora, nor is Ann back."""
+    for k in range(3):
+        save(tmp_path / "more" / "dora" / f"{k}.png", head(5, k))
+    root, seen = str(Path(__file__).resolve().parents[1]), tmp_path / "seen"
+    program = f"""
+import pathlib, sys, time
+sys.path.insert(0, {root!r})
+from TrackDetector.__main__ import main
+from TrackDetector.galleries import building
+read = building.read_photo
+def slow(path):
+    print("looking", flush=True)
+    while not pathlib.Path({str(seen)!r}).exists():
+        time.sleep(0.05)
+    return read(path)
+building.read_photo = slow
+raise SystemExit(main(sys.argv[1:]))
+"""
+    adding = subprocess.Popen([sys.executable, "-c", program, "gallery", "add", str(gallery), str(tmp_path / "more")], stdout=subprocess.PIPE, text=True)
+    assert adding.stdout.readline() == "looking\n"
+    removing = subprocess.Popen([sys.executable, "-m", "TrackDetector", "gallery", "remove", str(gallery), "ann"], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert removing.stdout.readline() == f"waiting for another run, which changes {gallery}\n"
+    seen.touch()
+    assert adding.wait(timeout=120) == 0 == removing.wait(timeout=60)
+    assert Saved.read(gallery).people == ["bob", "cleo", "dora"] and sorted(path.name for path in tmp_path.iterdir()) == ["g.npz", "more", "seen"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices are a thing of Unix")
+def test_a_gallery_is_kept_in_a_file(home, tmp_path, capsys):
+    (tmp_path / "loop.npz").symlink_to("loop.npz")
+    for place, said in (("/dev/null", "gone at once"), (tmp_path / "loop.npz", "cannot be written")):
+        for command in (["build", place, home / "people"], ["merge", place, home / "g.npz"], ["remove", place, "ann"]):
+            assert main(["gallery", *map(str, command)]) == 2
+            assert said in capsys.readouterr().err
+
+
 def test_photos_of_one_name_in_two_folders_are_two(home, tmp_path):
     """Both of a person's photos called 0.png are learnt, also when they are added once more; a folder named twice adds nothing."""
     for folder, look in (("a", 0), ("b", 1)):

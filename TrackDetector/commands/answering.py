@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from common.commands.run import drawing
-from common.console import on_one_line
+from common.console import on_one_line, printable
 from common.files import whole_file
 from common.photos import read_photo
 from common.pictures.drawing import blur, draw, write_jpeg
@@ -116,7 +116,7 @@ def _film(file, classifier, every, blurred, check, detector, finish):
 
     def looks():
         total = -(-film.expected // every) if film.expected else None
-        with tqdm(total=total, desc=file.name, unit=" frames", leave=False, mininterval=0.5) as bar:
+        with tqdm(total=total, desc=on_one_line(printable(file.name)), unit=" frames", leave=False, mininterval=0.5) as bar:
             for number, second, image in film.frames(every):
                 check()
                 looked.append(number)

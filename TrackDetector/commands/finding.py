@@ -9,7 +9,7 @@ import numpy as np
 
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, settings_mark
-from common.commands.run import Answers, attempt, say_kept
+from common.commands.run import Answers, attempt, check_kind, say_kept
 from common.commands.stops import Stop, until_stopped
 from common.console import counted, prepare_outputs, print_any_name, printable, say, words_beside
 from common.photos import PHOTO_SUFFIXES, read_photo
@@ -135,6 +135,7 @@ def main(arguments=None):
         try:
             found = find_inputs(options.archive, PHOTO_SUFFIXES)
             prepare_outputs({"--out": options.out}, None, [options.photo, *(file for file, _ in found.files)])
+            check_kind(options.out)
             found.say("photo")
             found.expect_any("photo", PHOTO_SUFFIXES)
             prepare(alone=True)

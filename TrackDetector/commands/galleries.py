@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
 from common.console import counted, on_one_line, prepare_outputs, print_any_name, say
-from common.files import whole_file
+from common.files import is_stream, only_one, remove_halves, whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
 from TrackDetector.galleries.building import begun, forget, look_at, people_in, photos_of
@@ -55,7 +56,8 @@ def main(arguments=None):
 
     def work(stops):
         try:
-            return _COMMANDS[options.command](options, stops)
+            with _alone(options):
+                return _COMMANDS[options.command](options, stops)
         except BrokenPipeError:  # nobody reads along: no error
             raise
         except (OSError, ValueError) as error:
@@ -63,6 +65,17 @@ def main(arguments=None):
             return 2
 
     return until_stopped(work)
+
+
+def _alone(options):
+    """Hold the gallery from reading it to writing it: of two that change it at once, one would undo what the other has done, and bring back who was taken out."""
+    place = Path(os.path.realpath(options.gallery))
+    if options.command in ("list", "check") or not place.parent.is_dir():
+        return nullcontext()
+    if is_stream(place):
+        raise ValueError(f"GALLERY {options.gallery}: what is written there is gone at once; expected the name of a file")
+    prepare_outputs({"GALLERY": options.gallery})
+    return only_one(place.with_name(f".{place.name}.lock"), f"waiting for another run, which changes {options.gallery}", tidy=True)
 
 
 def _wanted(options):
@@ -138,6 +151,7 @@ def _remove(options, stops):
     there = [] if saved is None else saved.people
     people = whom(options.people, [*there, *looked_at])
     with stops.held():
+        remove_halves(options.gallery)
         kept = forget(journal, people)  # first: where nobody would be left in the gallery, nothing of them is left beside it
         if saved is not None and (here := [name for name in people if name in there]):
             saved = remove(saved, here)
@@ -173,7 +187,6 @@ def _write(path, answer):
 
 
 def _merge(options, stops):
-    prepare_outputs({"GALLERY": options.gallery}, None, [])
     made = merge([(str(path), Saved.read(path)) for path in options.parts])
     with stops.held():
         made.write(options.gallery)

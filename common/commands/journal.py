@@ -11,6 +11,7 @@ from pathlib import Path
 from common.console import printable
 from common.files import is_stream, only_one, temporary_folder, whole_file
 
+LINES = (".jsonl", ".ndjson")  # endings of a file that grows by lines
 UNFINISHED = ".part.jsonl"  # what comes behind the name of a file that is made whole at the end
 EVERY_SECONDS = 1.0  # so often the disk is told to keep what it was given
 ERROR = "error"
@@ -89,7 +90,7 @@ class Journal:
         self.stays = not is_stream(self.out)
         if not self.stays:
             self.path = temporary_folder() / "answers.jsonl"
-        elif self.out.suffix.lower() in (".jsonl", ".ndjson"):
+        elif self.out.suffix.lower() in LINES:
             self.path = Path(os.path.realpath(self.out))  # a link stays a link
         else:
             self.path = self.out.with_name(self.out.name + UNFINISHED)

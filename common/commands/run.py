@@ -1,7 +1,6 @@
 """Asking about every file that has no answer yet: the loop that the commands share."""
 
 import argparse
-import errno
 import os
 import sys
 import warnings
@@ -11,12 +10,12 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from common.commands.journal import Journal, JournalError, settings_mark, stamp
+from common.commands.journal import LINES, Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
 from common.console import counted, prepare_outputs, printable, say
+from common.files import FULL, is_stream
 
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FEW = 20  # files up to here need no bar
 
 
@@ -83,6 +82,18 @@ def check_outputs(options, inputs, **more):
     ValueError
     """
     prepare_outputs({options.out_option: options.out, **more}, options.draw, inputs)
+    check_kind(options.out, options.out_option)
+
+
+def check_kind(out, option="--out"):
+    """Refuse a name that promises what is not written: in ``faces.xlsx`` there would be JSON.
+
+    Raises
+    ------
+    ValueError
+    """
+    if out is not None and out.suffix.lower() not in ("", ".json", ".csv", *LINES) and not is_stream(out):
+        raise ValueError(f"{option} {out}: answers are written as .json, .csv or .jsonl; choose a name that ends so")
 
 
 def attempt(ask, file, name, check=lambda: None):
@@ -115,7 +126,7 @@ def attempt(ask, file, name, check=lambda: None):
                 raise OSError(f"{file}: expected a photo or a film, got a folder")
             answer = ask(file, name, check)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise
             answer = {"error": str(error)}
         except Exception as error:  # a damaged file may set off anything in a decoder, OpenCV or dlib
@@ -136,7 +147,7 @@ def drawing(file, answer):
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise
         answer["not_drawn"] = str(error)
     except Exception as error:  # an odd name may set off anything in what lays out letters

@@ -93,7 +93,7 @@ def until_stopped(work):
     except Stop as stop:
         return 128 + stop.signal
     except BrokenPipeError:
-        _let_go(sys.stdout)
+        let_go(sys.stdout)
         return PIPE_CLOSED
 
 
@@ -104,14 +104,14 @@ def _all_said(code):
     except BrokenPipeError:
         raise
     except OSError as error:
-        _let_go(sys.stdout)
+        let_go(sys.stdout)
         if code != 2:  # else it was said
             say(f"error: standard output: cannot be written ({error.strerror or error})", sys.stderr)
         return 2
     return code
 
 
-def _let_go(stream):
+def let_go(stream):
     """Nobody reads it: what Python still has to write at its end goes nowhere, without a complaint."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -118,6 +118,10 @@ def opened(archive, max_bytes, max_files):
                            "download it again; nothing was unpacked") from error  # fmt: skip
 
 
+def _refuse(why):
+    raise ArchiveError(why)
+
+
 def _listed(name, found, max_files):
     entries = list(islice(found, max_files + 1))
     if len(entries) > max_files:
@@ -128,14 +132,13 @@ def _listed(name, found, max_files):
 def _of_zip(name, opened):
     kinds, end = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFREG: "file", 0: "file"}, 0
     for info in sorted(opened.infolist(), key=lambda info: info.header_offset):
-        if info.header_offset < end:  # before Python 3.11.9 zipfile does not look
-            raise ArchiveError(f"{name}: the files in it overlap, as in an archive bomb")
-        end = info.header_offset + 30 + info.compress_size
-        if info.flag_bits & 1:
-            raise ArchiveError(f"{name}: {info.filename!r} is locked with a password")
+        # said when it is opened: who takes what there is loses this file only
+        why = ("the files in it overlap, as in an archive bomb" if info.header_offset < end else  # before Python 3.11.9 zipfile does not look
+               f"{info.filename!r} is locked with a password" if info.flag_bits & 1 else None)
+        end = end if why else info.header_offset + 30 + info.compress_size
         # orig_filename: zipfile cuts .filename at a NUL, and what was cut off must be judged too
         kind = "folder" if info.orig_filename.endswith(("/", "\\")) else kinds.get(stat.S_IFMT(info.external_attr >> 16), "device")
-        yield _Entry(info.orig_filename, kind, info.file_size if kind == "file" else 0, partial(opened.open, info))
+        yield _Entry(info.orig_filename, kind, info.file_size if kind == "file" else 0, partial(_refuse, f"{name}: {why}") if why else partial(opened.open, info))
 
 
 def _of_tar(name, plain, limit):

@@ -10,9 +10,10 @@ import sys
 import threading
 from pathlib import Path
 
-from common.console import print_any_name
+from common.commands.stops import PIPE_CLOSED, let_go
+from common.console import counted, print_any_name, say
+from common.files import only_one
 from common.grading.intake.platforms import PLATFORMS
-from common.grading.machines.cluster import ClusterError
 from common.grading.refused import Refused
 from common.grading.tasks import TASKS
 from common.grading.whole_class import HAND_BACK, GradingFailed, Term, grade_class
@@ -22,6 +23,17 @@ _GO_ON = "What was graded is kept: the same command goes on from there."
 
 def _stop(*_):
     raise KeyboardInterrupt
+
+
+def _at_least(least, kind):
+    def number(text):
+        value = kind(text)
+        if not least <= value < float("inf"):
+            raise ValueError
+        return value
+
+    number.__name__ = f"number, {least} or more,"  # as argparse calls it: "invalid number, 0 or more, value: '-1'"
+    return number
 
 
 def _parser():
@@ -37,11 +49,11 @@ def _parser():
     parser.add_argument("--late", metavar="TOML", help="deadline and what late days cost (late.toml in the folder of the pages)")
     parser.add_argument("--anonymous", action="store_true", help="pages by number; the table of names lies beside the folder of the pages")
     parser.add_argument("--only", metavar="EXERCISE", help="judge this exercise again, as after a check was mended; the other marks stay")
-    parser.add_argument("--jobs", type=int, help="submissions at a time (2; on a cluster on this machine, what it has cores and memory for)")
+    parser.add_argument("--jobs", type=_at_least(1, int), help="submissions at a time (2; on a cluster on this machine, what it has cores and memory for)")
     parser.add_argument("--cluster", nargs="?", const="local", metavar="ADDRESS",
                         help="grade on Dask (requirements-cluster.lock): the address of a scheduler, tcp://...; without one, workers on this machine")
-    parser.add_argument("--seed", type=int, default=2026, help="of the fresh data (%(default)s)")
-    parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS",
+    parser.add_argument("--seed", type=_at_least(0, int), default=2026, help="of the fresh data (%(default)s)")
+    parser.add_argument("--train", type=_at_least(0, float), nargs="?", const=300, default=0, metavar="SECONDS",
                         help="fit where no weights were handed in, for at most so long (%(const)s)")
     parser.add_argument("--data", help="folder of the real data; by default the built-in data")
     return parser
@@ -54,22 +66,34 @@ def main(arguments=None):
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
     term = Term(given.platform, given.roster, given.overrides, given.late, given.anonymous, given.hand_back, given.assignment)
+    out = Path(given.out)
+    complain = lambda line: say(str(line), sys.stderr)  # noqa: E731
     try:
-        results = grade_class(given.task, given.submissions, given.out, given.jobs, given.seed, given.train, given.data, only=given.only,
-                              cluster=given.cluster, term=term, say=lambda line: print(line, file=sys.stderr))
-    except (FileNotFoundError, Refused) as error:
-        print(error, file=sys.stderr)
+        # of two at once, each would give the class numbers of its own, and the pages of one would bear those of the other
+        with only_one(out / ".grading.lock", f"Waiting for another run, which grades into {out}.", tidy=True):
+            results = grade_class(given.task, given.submissions, out, given.jobs, given.seed, given.train, given.data, only=given.only,
+                                  cluster=given.cluster, term=term, say=complain)
+        possible = sum(r["of"] for r in results[0]["rows"])
+        mean = sum(r["total"] for r in results) / len(results)
+        say(f"{counted(len(results), 'submission')}, {mean:.2f} of {possible:g} marks on average: {out / 'index.html'}")
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        let_go(sys.stdout)
+        return PIPE_CLOSED
+    except Refused as error:
+        complain(error)
         return 2
-    except (GradingFailed, ClusterError) as error:
-        print(f"{error}\n{_GO_ON}", file=sys.stderr)
+    except (GradingFailed, OSError) as error:  # ClusterError is one, and so is a full disk
+        if isinstance(error, FileNotFoundError) and error.errno is None:  # there is no submission
+            complain(error)
+            return 2
+        complain(f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error)
+        complain(_GO_ON)
         return 3
     except KeyboardInterrupt:
-        print(f"Stopped. {_GO_ON}", file=sys.stderr)
+        complain(f"Stopped. {_GO_ON}")
         return 130
-    possible = sum(r["of"] for r in results[0]["rows"])
-    mean = sum(r["total"] for r in results) / len(results)
-    print(f"{len(results)} submissions, {mean:.2f} of {possible:g} marks on average: {Path(given.out) / 'index.html'}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ By Gradescope's autograder specifications the zip is unpacked as ``/autograder/s
 
 import argparse
 import json
+import sys
 import zipfile
 from pathlib import Path
 
-from common.console import print_any_name
+from common.console import print_any_name, say
 from common.files import whole_file
 from common.grading.desk import Desk, Way
 from common.grading.handback.gradescope import result_of
@@ -120,7 +121,12 @@ def main(arguments=None):
     if given.grade:
         print(f"{grade_submission(given.grade, way)['score']:g} marks")
         return 0
-    path = write_autograder(given.out or f"build/autograder-{given.task}.zip", way)
+    out = given.out or f"build/autograder-{given.task}.zip"
+    try:
+        path = write_autograder(out, way)
+    except OSError as error:
+        say(f"{error.filename or out}: cannot be written ({error.strerror or error})", sys.stderr)
+        return 2
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB. In Gradescope: Configure Autograder, upload it; base image Ubuntu 22.04 or 24.04")
     return 0
 

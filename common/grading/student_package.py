@@ -4,12 +4,14 @@ import argparse
 import ast
 import json
 import shutil
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-from common.console import print_any_name
+from common.console import print_any_name, say
 from common.exercises.reference import answer_names
+from common.files import whole_file
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ("RegionDetector/Face_Detection.ipynb", "TrackDetector/Face_Recognition_task.ipynb")
@@ -135,16 +137,13 @@ def write_zip(path="build/student.zip"):
     pathlib.Path
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with tempfile.TemporaryDirectory() as scratch:
+    with whole_file(path, "wb") as whole, tempfile.TemporaryDirectory() as scratch:
         write_tree(scratch)
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(p for p in Path(scratch).rglob("*") if p.is_file()):
                 info = zipfile.ZipInfo("face_detectors/" + file.relative_to(scratch).as_posix())  # without a date: the same bytes every time
                 info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 archive.writestr(info, file.read_bytes())
-    part.replace(path)
     return path
 
 
@@ -155,10 +154,14 @@ def main(arguments=None):
     parser.add_argument("--folder", help="write the files into this folder, and no zip")
     options = parser.parse_args(arguments)
     print_any_name()
-    if options.folder:
-        write_tree(options.folder)
-        return 0
-    path = write_zip(options.out)
+    try:
+        if options.folder:
+            write_tree(options.folder)
+            return 0
+        path = write_zip(options.out)
+    except OSError as error:
+        say(f"{error.filename or options.folder or options.out}: cannot be written ({error.strerror or error})", sys.stderr)
+        return 2
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 

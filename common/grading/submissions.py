@@ -97,8 +97,9 @@ def take_in(place, exercises=(), platform=None, roster=None):
     chosen = [c for c in (_what_counts(belongings, exercises, who.depth) for belongings in of.values()) if c is not None]
     files.left_out.update(_without(files, who, {(c.owner.platform, c.owner.ident) for c in chosen}, roster))
     if not chosen:
+        why = "".join(f"; {name}: {reason}" for name, reason in list(files.left_out.items())[:5])
         raise FileNotFoundError(f"there is no notebook in {place}: expected NAME.ipynb, a folder or archive for each student, or what Moodle, Canvas, "
-                                "Gradescope, GitHub Classroom, ILIAS or Blackboard hand out")
+                                f"Gradescope, GitHub Classroom, ILIAS, Blackboard or Brightspace hand out{why}")
     names = {}
     for item in chosen:
         names.setdefault(item.name.casefold(), []).append(item)
@@ -112,14 +113,19 @@ def take_in(place, exercises=(), platform=None, roster=None):
 
 def _without(files, who, have, roster):
     """Students who have handed in no notebook, and what they have handed in instead."""
-    found = {}
+    found, alone, said = {}, {}, {"/".join(name.split("/")[: who.depth + 1]) for name in files.left_out}
     for file in (*files.others, *files.found):
         for owner in who.owners(file) if len(file.parts) > who.depth else ():
+            top = "/".join(file.parts[: who.depth + 1])
+            if not who.platform and ("", owner.ident) not in have and top not in said:
+                alone[top] = None
             if owner.platform and files.left_out.get(file.parts[0]) == EMPTY:
                 del files.left_out[file.parts[0]]  # it is said of the student, or he or she has handed in a notebook besides
             if owner.platform and (owner.platform, owner.ident) not in have and file.name != "submission_metadata.yml":
                 found.setdefault((owner.name, owner.ident), []).append(file.name)
     answer = {f"{name} ({ident})": f"no notebook, but {', '.join(sorted(names))[:200]}" for (name, ident), names in found.items()}
+    if alone:
+        answer[", ".join(sorted(alone))[:200]] = "no notebook of that name"
     if roster is not None:
         there = {ident.casefold() for _, ident in have} | {ident.casefold() for _, ident in found}
         absent = {number: name or ident for ident, (number, name, _) in roster.people.items() if not there & {ident}}

@@ -98,6 +98,8 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     task, out = task_of(task_name), Path(out)
     if only is not None and only not in [i.name for i in (*task.exercises, *task.scores)]:
         raise Refused(f"{task_name} has no exercise {only!r}; expected one of {', '.join(i.name for i in (*task.exercises, *task.scores))}")
+    if data and cluster is None and not Path(data).is_dir():
+        raise Refused(f"--data {data}: there is no such folder; expected that of the real data")
     roster = read_roster(term.roster) if term.roster else None
     if term.hand_back:
         HAND_BACK[term.hand_back].ready(task, roster, term.assignment)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from common.files import temporary_folder, whole_file
 from common.grading.intake.platforms import Owner
+from common.grading.intake.roster import RosterError, read_table
 from common.grading.names import cell
+from common.grading.refused import Refused
 
 _HEADER = ["number", "name", "platform", "ident", "login", "email"]
 
@@ -23,8 +25,15 @@ def apart(out, what):
 def _read(table):
     if not table.is_file():
         return {}
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        return {(r["platform"], r["ident"].removeprefix("'")): r for r in csv.DictReader(file)}
+    try:
+        header, rows = read_table(table)
+        rows = [dict.fromkeys(_HEADER, "") | dict(zip(header, row)) for row in rows]
+        numbers = {int(r["number"]) for r in rows}
+    except (RosterError, ValueError) as error:
+        raise Refused(f"{table}: is not the table of numbers and names ({error}); put it back as it was, or delete it, and all get new numbers") from None
+    if not set(_HEADER) <= set(header) or len(numbers) < len(rows) or min(numbers, default=1) < 1:
+        raise Refused(f"{table}: has not each number once under {', '.join(_HEADER)}; put it back as it was, or delete it, and all get new numbers")
+    return {(r["platform"], r["ident"].removeprefix("'")): r for r in rows}
 
 
 def _number(submissions, table):

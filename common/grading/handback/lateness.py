@@ -70,6 +70,8 @@ def read_rule(path, submissions):
     path = Path(path)
     try:
         told = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise RuleError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RuleError(f"{path} is no TOML: {error}; expected lines such as deadline = 2026-12-01T23:59:00+01:00") from None
     names = {f for f in Rule.__dataclass_fields__}
@@ -79,7 +81,7 @@ def read_rule(path, submissions):
         raise RuleError(f"{path} needs a date and time as deadline = 2026-12-01T23:59:00+01:00; got {told.get('deadline')!r}")
     for name in names - {"deadline", "extra_days", "handed_in"}:
         value = told.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
             raise RuleError(f"{path}: {name} = {value!r}; expected a number, 0 or more")
     known = students(submissions)
     for name, kind in (("extra_days", (int, float)), ("handed_in", datetime.datetime)):

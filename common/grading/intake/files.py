@@ -6,20 +6,23 @@ import tarfile
 import time
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.downloads.archives import ArchiveError, opened
+from common.files import FULL
 from common.grading.names import safe_name, shown
 
 NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")
 WEIGHTS = (".weights.h5", ".keras", ".h5")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-_STRANGE = (".7z", ".rar")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
+_STRANGE = (".7z", ".rar", ".zipx", ".gz", ".bz2", ".xz", ".zst")
 _TEXTS = (".txt", "submission_metadata.yml")  # what Blackboard and Gradescope write about a submission
 _MOST = {NOTEBOOKS: 101 << 20, WEIGHTS: 1 << 30, _TEXTS: 64 << 20, ARCHIVES: 4 << 30}
 EMPTY = "a folder without a notebook"
 _DEPTH, _MOST_FILES, _MOST_BYTES = 20, 400_000, 64 << 30
+_LITTLE, _TIMES = 1 << 30, 100  # a student's archive, with those in it, may unpack to so many bytes, or so many times its size: notebooks do to ten times
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ def _hidden(name):
     return name.startswith((".", "~$")) or name == "__MACOSX"
 
 
+class _Bomb(ArchiveError):
+    """So much is in an archive that nothing more of it is read."""
+
+
 class Files:
     """What lies in a folder or an archive.
 
@@ -89,20 +96,38 @@ class Files:
         What may be taken for a submission and is none, and why.
     repositories : set of tuple of str
         Folders with a ``.git`` in them.
+    packed : bool
+        Whether the place is an archive.
+
+    Raises
+    ------
+    OSError
+        If there is no room for what is in the archives: nobody is left out for that.
     """
 
     def __init__(self, place, scratch):
-        self.scratch, self.found, self.left_out, self._number, self._bytes = Path(scratch), [], {}, 0, 0
+        self.scratch, self.found, self.left_out, self._number = Path(scratch), [], {}, 0
+        self._bytes, self._left = 0, []  # unpacked; what is left to each of the archives that are open, one in another
         self.repositories, self.others = set(), []
         place = Path(place)
+        self.packed = place.is_file()
+        seen = [] if self.packed or not place.is_dir() else [shown(p.name) for p in place.iterdir() if not _hidden(p.name)]
+        self._class = tuple(seen) if len(seen) == 1 else ()  # the archive of a class, by its parts: in a folder it is alone
         if place.is_dir():
             self._folder(place, ())
-        elif place.is_file() and kind_of(place.name) is ARCHIVES:
+        elif self.packed and kind_of(place.name) is ARCHIVES:
             self._archive(place, ())
         self.found.sort(key=lambda f: f.parts)
 
     def _folder(self, folder, parts):
-        for path in sorted(folder.iterdir(), key=lambda p: os.fsencode(p.name)):
+        try:
+            paths = sorted(folder.iterdir(), key=lambda p: os.fsencode(p.name))
+        except OSError as error:
+            if not parts:
+                raise
+            self.left_out["/".join(parts)] = f"a folder that cannot be read ({error.strerror or error})"
+            return
+        for path in paths:
             name = shown(path.name)
             if path.name == ".git":
                 self.repositories.add(parts)
@@ -127,33 +152,41 @@ class Files:
         name = "/".join(parts)
         if kind is ARCHIVES:
             self._archive(path, parts)
-        elif path.name.casefold().endswith(_STRANGE):
-            self.left_out[name] = "an archive of a kind that is not read here: unpack it, or ask for a zip"
+        elif kind is not None and not os.access(path, os.R_OK):
+            self.left_out[name] = "it may not be read"
         elif kind is not None and path.stat().st_size <= _MOST[kind]:
             self.found.append(Found(parts, path, path.stat().st_mtime))
         elif kind is WEIGHTS:
             self.left_out[name] = f"weights of more than {_MOST[WEIGHTS] >> 30} GB"
+        elif kind is NOTEBOOKS:
+            self.left_out[name] = f"larger than {_MOST[NOTEBOOKS] >> 20} MB"
         else:
-            self.others.append(Found(parts, path, 0.0))
+            self._other(parts, path)
+
+    def _other(self, parts, path, date=0.0):
+        if parts[-1].casefold().endswith(_STRANGE):
+            self.left_out["/".join(parts)] = "an archive of a kind that is not read here: unpack it, or ask for a zip"
+        self.others.append(Found(parts, path, date))
 
     def _archive(self, path, parts):
-        """What of an archive is wanted, file by file: a strange name in it costs that file only."""
+        """What of an archive is wanted, file by file: a strange name in it, or damage, costs that file only."""
         name, before, inner = "/".join(parts) or shown(path.name), len(self.found), []
+        self._left.append(_MOST_BYTES if parts == self._class else max(_LITTLE, _TIMES * os.path.getsize(path)))
         try:
             told = _told(path)
             with opened(path, _MOST_BYTES, _MOST_FILES) as entries:
                 for entry in entries:
                     date, sure = told.get(entry.name, (0.0, True))
                     pieces, kind = _pieces(_letters(entry.name, sure)), kind_of(entry.name)
-                    if entry.kind != "file" or not pieces or any(map(_hidden, pieces)) or len(parts) + len(pieces) >= _DEPTH:
+                    if entry.kind == "folder" or any(map(_hidden, pieces)):
                         continue
-                    inside = (*parts, *pieces)
+                    inside = (*parts, *(pieces or (shown(entry.name),)))
                     if kind is None:
-                        self.others.append(Found(inside, path, date))
+                        self._other(inside, path, date)
                         continue
-                    target = self._target(pieces[-1])
-                    if not self._copy(entry, target, _MOST[kind]):
-                        self.left_out["/".join(inside)] = f"larger than {_MOST[kind] >> 20} MB"
+                    target = self._target(inside[-1])
+                    if amiss := _refused(entry, pieces, kind, len(inside)) or self._copy(entry, target, _MOST[kind], "/".join(inside)):
+                        self.left_out["/".join(inside)] = amiss
                         continue
                     os.utime(target, (date, date))
                     if kind is ARCHIVES:
@@ -161,11 +194,16 @@ class Files:
                     else:
                         self.found.append(Found(inside, target, date))
         except (ArchiveError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
             self.left_out[name] = f"an archive that cannot be read: {str(error) or type(error).__name__}"[:300]
         for target, inside in inner:
-            if sum(part.casefold().endswith(ARCHIVES) for part in inside) <= 3:
+            if sum(part.casefold().endswith(ARCHIVES) for part in inside) > 3:
+                self.left_out["/".join(inside)] = "in too many archives, one in another"
+            elif self._left[-1] >= 0:
                 self._archive(target, inside)
             target.unlink()
+        self._left.pop()
         if not any(kind_of(f.name) is NOTEBOOKS for f in self.found[before:]) and len(parts) == 1:
             self.left_out.setdefault(name, "an archive without a notebook")
 
@@ -175,24 +213,43 @@ class Files:
         folder.mkdir(parents=True)
         return folder / safe_name(name)
 
-    def _copy(self, entry, target, most):
+    def _copy(self, entry, target, most, name):
+        """Copy a file out of an archive; returns why not, if it is too large or damaged."""
         size = 0
-        with entry.open() as stream, open(target, "wb") as file:
-            while chunk := stream.read(1 << 18):
-                size, self._bytes = size + len(chunk), self._bytes + len(chunk)
-                if size > most or self._bytes > _MOST_BYTES:
-                    break
-                file.write(chunk)
-            else:
-                return True
-        target.unlink()
-        return False
+        try:
+            with entry.open() as stream, open(target, "wb") as file:
+                while chunk := stream.read(1 << 18):
+                    size, self._bytes = size + len(chunk), self._bytes + len(chunk)
+                    self._left = [left - len(chunk) for left in self._left]
+                    if size > most or self._bytes > _MOST_BYTES:
+                        raise ArchiveError(f"larger than {most >> 20} MB")
+                    if min(self._left) < 0:
+                        raise _Bomb(f"it unpacks to more than {_TIMES} times its size, as an archive bomb does")
+                    file.write(chunk)
+        except Exception as error:  # damaged entries make the libraries raise nearly everything
+            with suppress(OSError, ValueError):  # its name may be none here
+                target.unlink()
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise OSError(error.errno, "no room to unpack what was handed in; TMPDIR names another place", name) from None
+            if isinstance(error, _Bomb):
+                raise
+            return str(error) if isinstance(error, ArchiveError) else f"cannot be unpacked ({str(error) or type(error).__name__})"[:300]
+        return None
 
 
 def _pieces(name):
     """The parts of a name in an archive; empty if it leads out of it."""
     parts = tuple(shown(p) for p in name.replace("\\", "/").split("/") if p not in ("", "."))
     return () if ".." in parts or name.startswith("/") else parts
+
+
+def _refused(entry, pieces, kind, depth):
+    """Why a file of an archive is not read, by what is told of it; None if nothing is."""
+    if entry.kind != "file":
+        return f"a {entry.kind}; hand in the file itself"
+    if not pieces or kind_of(pieces[-1]) is not kind:
+        return "its name leads out of the archive, or is none"
+    return "in too many folders" if depth >= _DEPTH else None
 
 
 def _letters(name, plain):

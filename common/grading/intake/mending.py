@@ -155,11 +155,16 @@ def code_of(notebook):
         If it has no cells.
     """
     notes, notebook = [], {"cells": notebook} if isinstance(notebook, list) and notebook else notebook
+    if "cells" not in notebook and "worksheets" not in notebook:
+        raise KeyError("it has no cells")
     if "cells" not in notebook:
         notes.append(f"it is written in the format of nbformat {str(notebook.get('nbformat', 3))[:10]}, which was read as it is")
     cells = notebook["cells"] if "cells" in notebook else [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
-    texts = [c.get("source", c.get("input")) or "" for c in cells if c is not None and c.get("cell_type") == "code"]
+    if not isinstance(cells, list):
+        raise TypeError("its cells are no list")
+    texts = [c.get("source", c.get("input")) or "" for c in cells if isinstance(c, dict) and c.get("cell_type") == "code"]
     texts = ["".join(map(str, t)) if isinstance(t, list) else str(t) for t in texts]
+    texts = [t.replace("\r\n", "\n").replace("\r", "\n") for t in texts]  # an editor on Windows; all that follows looks for \n
     if any(map(_in_conflict, texts)):
         notes.append("code cells hold marks of a merge conflict; the upper side counts")
         texts = [one_side(t) if _in_conflict(t) else t for t in texts]

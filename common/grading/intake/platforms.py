@@ -3,7 +3,8 @@
 Sources: Moodle's mod/assign (``fullname_uniqueid_assignsubmission_file``, since 4.1 without the last ``_``), Canvas' ContentZipper
 (``sortablename[_LATE]_user_attachment_name``, anonymous ``anon_id_attachment_name``), Gradescope's export (``submission_metadata.yml``),
 GitHub Classroom (``assignment-login``), ILIAS' ilExSubmission (``lastname_firstname_login_id``, ASCII), Blackboard's Assignment File
-Download (``assignment_login_attempt_time_name``).
+Download (``assignment_login_attempt_time_name``), Brightspace's Download (a folder ``number-number - name - date time`` for each time
+somebody has handed in).
 """
 
 import datetime
@@ -11,14 +12,18 @@ import os
 import re
 from dataclasses import dataclass, replace
 
-PLATFORMS = ("moodle", "canvas", "gradescope", "github", "ilias", "blackboard")
-_MOODLE = re.compile(r"(?P<name>.+)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
+from common.grading.intake.files import ARCHIVES, NOTEBOOKS, kind_of, stem_of
+
+PLATFORMS = ("moodle", "canvas", "gradescope", "github", "ilias", "blackboard", "brightspace")
+# what comes first is the platform's: a student's own file may be called as if it were somebody else's
+_MOODLE = re.compile(r"(?P<name>.+?)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
 _CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<order>\d+)_(?P<file>.+)", re.I)
 _CANVAS_ANONYMOUS = re.compile(r"anon_(?:(?P<late>late)_)?(?P<ident>[0-9A-Za-z]{5})_(?P<order>\d+)_(?P<file>.+)", re.I)
 _ILIAS = re.compile(r"(?P<last>[^_].*)_(?P<first>[^_]+)_(?P<login>[^_]+)_(?P<ident>\d+)")
 _ILIAS_TEAM = re.compile(r"(?:Team|Group|Gruppe) \d+")
 _ILIAS_LATE = re.compile(r"(?:Late Submission|Verspaetete Abgabe|Verspätete Abgabe) - (?P<file>.+)", re.I)
-_BLACKBOARD = re.compile(r"(?P<work>.+)_(?P<ident>[^_]+)_attempt_(?P<when>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|(?P<about>\.txt))")
+_BLACKBOARD = re.compile(r"(?P<work>.+?)_(?P<ident>[^_]+)_attempt_(?P<when>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|(?P<about>\.txt))")
+_BRIGHTSPACE = re.compile(r"(?P<ident>\d+)-\d+ - (?P<name>.+) - (?P<date>\w+\.? \d{1,2}, \d{4}) (?P<hour>\d{1,2}):?(?P<minute>\d\d) (?P<half>[AP]M)")
 _MOST_TEXT = 8 << 20
 
 
@@ -92,7 +97,19 @@ def _blackboard(part):
     return Owner("blackboard", found["ident"], found["ident"], login=found["ident"], time=time, file=found["file"] or "", place=part)
 
 
-_BY_NAME = {"moodle": _moodle, "canvas": _canvas, "ilias": _ilias, "blackboard": _blackboard}
+def _brightspace(part):
+    found = _BRIGHTSPACE.fullmatch(part)
+    if not found:
+        return None
+    try:
+        time = datetime.datetime.strptime("{date} {hour}:{minute} {half}".format(**found.groupdict()), "%b %d, %Y %I:%M %p").timestamp()
+    except (ValueError, OverflowError):  # months of another language
+        time = None
+    # whether the first number is the student's or the submission's is told nowhere; two of one name are not put together for it
+    return Owner("brightspace", f"{found['ident']} {found['name']}", found["name"], login=found["ident"], time=time, place=part)
+
+
+_BY_NAME = {"moodle": _moodle, "canvas": _canvas, "ilias": _ilias, "blackboard": _blackboard, "brightspace": _brightspace}
 
 
 def _tops(files, depth):
@@ -109,7 +126,7 @@ def _matches(files, depth):
     return best if votes[best] > 0.5 else None
 
 
-def outer_folders(files, wanted=None, repositories=()):
+def outer_folders(files, wanted=None, repositories=(), packed=False):
     """How many folders lie round the class, and the platform's name by what is in the innermost.
 
     Parameters
@@ -119,6 +136,8 @@ def outer_folders(files, wanted=None, repositories=()):
         The platform, where the instructor has said it.
     repositories : collection of tuple of str
         Folders that are Git repositories.
+    packed : bool
+        Whether all of it was one archive.
 
     Returns
     -------
@@ -126,9 +145,12 @@ def outer_folders(files, wanted=None, repositories=()):
     platform : str
         "" for plain files and folders.
     """
-    marked = [f for f in files if f.name == "submission_metadata.yml"]
+    shared = tuple(os.path.commonprefix([f.parts for f in files if kind_of(f.name) is NOTEBOOKS]))
+    # it lies beside all that was handed in; one that lies among it is a student's
+    marked = [len(f.parts) - 1 for f in files if f.name == "submission_metadata.yml"
+              and (wanted == "gradescope" or shared[: len(f.parts) - 1] == f.parts[:-1])]
     if wanted in (None, "gradescope") and marked:
-        return len(marked[0].parts) - 1, "gradescope"
+        return min(marked), "gradescope"
     depth, around = 0, ""
     while True:
         found = _matches(files, depth)
@@ -137,10 +159,12 @@ def outer_folders(files, wanted=None, repositories=()):
         tops = _tops(files, depth)
         inside = {f.parts[depth + 1] for f in files if len(f.parts) > depth + 2}
         single = len(tops) == 1 and all(len(f.parts) > depth + 1 for f in files)
-        archive = single and re.search(r"\.(zip|tar|tgz|tar\.\w+)$", tops[0], re.I)
-        if not single or not (archive or len(inside) > 1 or _matches(files, depth + 1)):
+        archive = single and kind_of(tops[0]) is ARCHIVES
+        # who packs a folder of notebooks packs the folder itself: it is no student with several notebooks
+        flat = packed and sum(len(f.parts) == depth + 2 and kind_of(f.name) is NOTEBOOKS for f in files) > 1
+        if not single or not (archive or flat or len(inside) > 1 or _matches(files, depth + 1)):
             break
-        depth, around = depth + 1, tops[0]
+        depth, around, packed = depth + 1, tops[0], bool(archive)
     tops = _tops([f for f in files if len(f.parts) > depth + 1], depth)
     cloned = sum(len(place) == depth + 1 and place[depth] in tops for place in repositories) > len(tops) / 2
     github = wanted == "github" or (wanted is None and (cloned or re.search(r"-submissions(\.zip)?$", around)))
@@ -171,7 +195,7 @@ class Attribution:
 
     def __init__(self, files, platform=None, roster=None):
         self.roster = roster
-        self.depth, self.platform = (0, "") if platform == "folder" else outer_folders(files.found, platform, files.repositories)
+        self.depth, self.platform = (0, "") if platform == "folder" else outer_folders(files.found, platform, files.repositories, files.packed)
         files = files.found
         self.around = files[0].parts[self.depth - 1] if files and self.depth else ""
         self.by_folder, self.logins, logins = {}, {}, list(roster.logins) if roster else []
@@ -209,8 +233,6 @@ class Attribution:
                 owner = replace(owner, ident=login, login=login, name=name)
             answer = [replace(owner, file=owner.file or file.name)]
         else:
-            from common.grading.intake.files import stem_of
-
             name = stem_of(top)
             answer = [Owner("", name + "/" if len(parts) > 1 else name, name, file=file.name, place=top)]
         if self.platform == "ilias" and (late := _ILIAS_LATE.fullmatch(file.name)):
@@ -231,12 +253,15 @@ def _gradescope(files, depth):
     for folder, record in (told.items() if isinstance(told, dict) else ()):
         record = record if isinstance(record, dict) else {}
         made = record.get(":created_at")
-        people = [p for p in record.get(":submitters") or () if isinstance(p, dict)]
+        made = made.timestamp() if isinstance(made, datetime.datetime) and made.year > 1970 else None
+        people = record.get(":submitters")
+        people = [p for p in people if isinstance(p, dict)] if isinstance(people, list) else []
         owners = []
         for person in people:
-            name, email, sid = (str(person.get(f":{key}") or "") for key in ("name", "email", "sid"))
+            told_of = (person.get(f":{key}") for key in ("name", "email", "sid"))
+            name, email, sid = (str(text)[:1000] if isinstance(text, (str, int)) else "" for text in told_of)
             owners.append(Owner("gradescope", email or sid or name or str(folder), name or email or str(folder), login=sid, email=email,
-                                time=made.timestamp() if isinstance(made, datetime.datetime) else None, place=str(folder),
+                                time=made, place=str(folder),
                                 team=str(folder) if len(people) > 1 else ""))
         answer[str(folder)] = owners or [Owner("gradescope", str(folder), str(folder), place=str(folder))]
     return answer
@@ -258,7 +283,7 @@ def _blackboard_logins(files, depth):
     for file, owner in owners:
         before = _before_attempt(owner.place)
         ends.setdefault(owner.ident, set()).add(before)
-        if file.name.endswith(".txt") and file.path.stat().st_size < _MOST_TEXT:
+        if not owner.file and file.name.endswith(".txt") and file.path.stat().st_size < _MOST_TEXT:
             first = file.path.read_text(encoding="utf-8-sig", errors="replace").split("\n", 1)[0]
             found = re.fullmatch(r"\s*\w+:\s*(.+?)\s*\(([^()]+)\)\s*", first)
             if found and before.endswith(f"_{found[2]}"):

@@ -59,8 +59,19 @@ class Roster:
         return next((k for k, h in enumerate(self.header) if h in MOODLE[what]), None)
 
 
+def _text(data):
+    """What was saved by a spreadsheet may have Windows' letters, or two bytes for each, and ends its lines as the system does."""
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    if "\0" in text:
+        raise csv.Error("it is no text: save it as CSV")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read_table(path):
-    """A table as a platform writes it: UTF-8 with or without a mark, commas or semicolons.
+    """A table as a platform writes it, or a spreadsheet that saved it again: UTF-8, UTF-16 or Windows' letters, and commas, semicolons or tabs.
 
     Returns
     -------
@@ -70,12 +81,17 @@ def read_table(path):
     Raises
     ------
     RosterError
-        If there is nothing in it.
+        If it cannot be read, is no table, or there is nothing in it.
     """
     path = Path(path)
-    text = unicodedata.normalize("NFC", path.read_bytes().decode("utf-8-sig", errors="replace"))  # as `common.grading.names.shown`
-    first = text.split("\n", 1)[0]
-    rows = [r for r in csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",") if any(c.strip() for c in r)]
+    try:
+        text = unicodedata.normalize("NFC", _text(path.read_bytes()))  # as `common.grading.names.shown`
+        first = text.lstrip().split("\n", 1)[0]
+        rows = [r for r in csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count)) if any(c.strip() for c in r)]
+    except OSError as error:
+        raise RosterError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except csv.Error as error:
+        raise RosterError(f"{path.name} is no table ({error}); expected the table that the platform hands out") from None
     if not rows:
         raise RosterError(f"{path.name} is empty; expected the table that the platform hands out")
     return [h.strip() for h in rows[0]], rows[1:]

@@ -252,10 +252,10 @@ def grade_on_cluster(way, waiting, address="local", workers=None):
         files = [(path.name, path.read_bytes()) for path in (submission.notebook, *submission.weights)]
         return grade_there, (kit_version(), asdict(way), submission.name, files, only, old), sum(len(data) for _, data in files)
 
-    import dask
-
-    dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"})  # weights are what travels here
     with connected(address, workers or worker_count()) as client:
+        import dask
+
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"})  # weights are what travels here
         same_kit(client, address)
         for (submission, _, _), answer, error in run_on(client, waiting, send):
             yield submission, None if answer is None else json.loads(answer), error

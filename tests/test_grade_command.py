@@ -1,0 +1,152 @@
+"""The command that grades a class: whatever is wrong with what it was given costs one line, and no marks."""
+
+import csv
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from coursework import ROOT, code_notebook, hand_in
+from standing_in import grades
+
+from common.grading import autograder, student_package, whole_class
+from common.grading.__main__ import main
+from RegionDetector.exercises import TASK
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(whole_class, "grade_here", grades(TASK))
+    for name in ("anna", "Jörg Weiß"):
+        hand_in(tmp_path / "in", name, code_notebook([f"# {name}"]))
+    return tmp_path
+
+
+def run(place, *more):
+    return main(["--task", "RegionDetector", "--submissions", str(place / "in"), *(("--out", str(place / "out")) if "--out" not in more else ()), *map(str, more)])
+
+
+@pytest.mark.parametrize("option, name, said", [
+    ("--roster", "gone.csv", "gone.csv: cannot be read (No such file"), ("--roster", "in", "cannot be read ("), ("--late", "gone.toml", "gone.toml: cannot be read (No such file"),
+    ("--late", "in", "cannot be read ("), ("--overrides", "gone.csv", "gone.csv: cannot be read (No such file"), ("--data", "gone", "there is no such folder"),
+    ("--late", "nan.toml", "free_days = nan; expected a number")])
+def test_what_cannot_be_read_is_said_before_anybody_is_graded(place, capsys, option, name, said):
+    (place / "nan.toml").write_text("deadline = 2026-12-01T23:59:00+01:00\nfree_days = nan\n")
+    assert run(place, option, place / name) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line and str(place / name) in line and not (place / "gone").exists() and not list((place / "out").iterdir())
+
+
+def test_where_the_pages_cannot_be_written(place, capsys):
+    (place / "file").touch()
+    assert run(place, "--out", place / "file" / "x") == 3
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{place / 'file' / 'x'}: ") and "same command goes on" in second
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the lock's file is seen")
+def test_two_that_grade_into_one_folder_give_each_student_one_number(place):
+    """Else the pages of one bear the numbers of the other, and the table says whose they are wrongly."""
+    program = PROGRAM.replace("whole_class.grade_here =", f"""
+import pathlib, time
+def graded(*more):
+    while not pathlib.Path({str(place / 'go')!r}).exists():
+        time.sleep(0.02)
+    yield from stood_in(*more)
+whole_class.grade_here, stood_in = graded,""")
+    command = [sys.executable, "-c", program, "--submissions", place / "in", "--out", place / "out", "--anonymous"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while not (place / "out-names.csv").exists() and first.poll() is None:
+        time.sleep(0.02)
+    before = numbers(place)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert second.stdout.readline() == f"Waiting for another run, which grades into {place / 'out'}.\n"
+    (place / "go").touch()
+    assert first.wait(timeout=60) == 0 == second.wait(timeout=60) and numbers(place) == before
+    assert not (place / "out" / ".grading.lock").exists()
+
+
+@pytest.mark.parametrize("option, value", [("--jobs", "0"), ("--jobs", "-1"), ("--seed", "-1"), ("--train", "nan"), ("--train", "-5"), ("--train", "inf")])
+def test_numbers_that_cannot_be_meant(place, capsys, option, value):
+    with pytest.raises(SystemExit) as told:
+        run(place, option, value)
+    assert told.value.code == 2 and f"argument {option}: invalid number, " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_name_steers_no_console(place, capsys):
+    (place / "in" / "a\x1b[2J\nb.zip").write_bytes(b"PK\3\4")
+    assert run(place) == 0
+    out, err = capsys.readouterr()
+    (line,) = [line for line in err.splitlines() if line.startswith("Left out")]
+    assert "\x1b" not in out + err and "Left out: a\\x1b[2J\\nb.zip: " in line
+
+
+def numbers(place):
+    with open(place / "out-names.csv", newline="", encoding="utf-8") as file:
+        return {row["name"]: row["number"] for row in csv.DictReader(file)}
+
+
+def test_the_table_of_numbers_and_names_may_be_saved_by_a_spreadsheet(place):
+    assert run(place, "--anonymous") == 0
+    before, table = numbers(place), place / "out-names.csv"
+    table.write_bytes(table.read_text(encoding="utf-8").replace(",", ";").replace("\n", "\r\n").encode("cp1252"))
+    assert run(place, "--anonymous") == 0 and numbers(place) == before and "Jörg Weiß" in before
+
+
+@pytest.mark.parametrize("text", ["number,name\n1,a\n", "number,name,platform,ident,login,note\n1,a,,a,,\n", "number,name,platform,ident,login,email\nx,a,,a,,\n", "number,name,platform,ident,login,email\n1,a,,a,,\n1,b,,b,,\n", "", "\0",
+                                  "number,name,platform,ident,login,email\n0,a,,a,,\n"])
+def test_a_table_of_numbers_that_is_damaged_is_left_as_it_is(place, capsys, text):
+    """Two students would have one number, or all another one than on the pages that were given out."""
+    (place / "out-names.csv").write_text(text)
+    assert run(place, "--anonymous") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "out-names.csv" in line and "delete it" in line and (place / "out-names.csv").read_text() == text
+
+
+PROGRAM = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]
+import standing_in
+from common.grading import whole_class
+from common.grading.__main__ import main
+from RegionDetector.exercises import TASK
+whole_class.grade_here = standing_in.grades(TASK)
+raise SystemExit(main(["--task", "RegionDetector", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk is always full here")
+@pytest.mark.parametrize("to, code", [("full", 3), ("nobody", 141), ("closed", 0)])
+def test_whoever_reads_along(place, to, code):
+    """The pages are there, and Python complains of nothing."""
+    command = [sys.executable, "-c", PROGRAM, "--submissions", place / "in", "--out", place / "out"]
+    if to == "full":
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    elif to == "closed":
+        done = subprocess.run(command, preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE, text=True)
+    else:
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+        os.close(write)
+    said = [line for line in done.stderr.splitlines() if line and "submissions:" not in line]  # a progress bar
+    assert done.returncode == code and (place / "out" / "marks.csv").is_file()
+    assert said == (["standard output: cannot be written (No space left on device)", "What was graded is kept: the same command goes on from there."] if to == "full" else [])
+
+
+@pytest.mark.parametrize("program, name", [(student_package.main, "student.zip"), (autograder.main, "autograder.zip")])
+def test_packages_that_cannot_be_written(place, capsys, program, name):
+    (place / "file").touch()
+    task = ["--task", "RegionDetector"] if program is autograder.main else []
+    assert program([*task, "--out", str(place / "file" / name)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(str(place / "file")) and "cannot be written (" in line
+
+
+def test_without_dask_the_cluster_is_said_to_be_missing(place, capsys, monkeypatch):
+    for name in ("dask", "distributed"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert run(place, "--cluster") == 3
+    assert "--cluster needs Dask" in capsys.readouterr().err
