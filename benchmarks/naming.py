@@ -82,6 +82,12 @@ def at_equal_false_names(known, strangers):
     return [int(np.sum(np.array(right) < wrong[most])) for most in FALSE]
 
 
+def beside(one, other):
+    """Two frames side by side, the lower one with black below: cut to its height, the other would lose a chin."""
+    height = max(len(one), len(other))
+    return np.hstack([np.pad(frame, ((0, height - len(frame)), (0, 0), (0, 0))) for frame in (one, other)])
+
+
 def two_people(videos, truth, images, labels, classifier, pairs, seed):
     """Films of two people: how many of them are named, how many names are false, of how many people."""
     from TrackDetector.films.people import people
@@ -94,8 +100,7 @@ def two_people(videos, truth, images, labels, classifier, pairs, seed):
         one, other = rng.choice(ids, 2, replace=False)
         while truth[one] == truth[other]:
             other = rng.choice(ids)
-        height = min(frame.shape[0] for clip in (one, other) for frame in videos[clip])
-        film = [np.hstack([videos[clip][number][:height] for clip in (one, other)]) for number in range(min(len(videos[one]), len(videos[other])))]
+        film = [beside(*frames) for frames in zip(videos[one], videos[other])]
         meant = [truth[one], truth[other]]
         photos = {person: rng.choice(sorted(name for name, label in labels.items() if label == person)) for person in meant}
         try:
