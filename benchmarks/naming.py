@@ -9,8 +9,8 @@ clips of a few frames as a hand-held camera makes them ("clips": small, tilted, 
 A name is false if a stranger gets it, or one of the 31 gets another's. Each detector also looks at the gallery. The third table is no choice but a
 report: films of two people, made of two test clips side by side, with one still of each as the gallery.
 
-`--weights` tries other weights of the kit's network. The default of `--detector` is whichever is ahead or equal at every number of false names, and in the
-films: `DEFAULT` in TrackDetector/detectors.py.
+`--weights` tries other weights of the kit's network. The default of `--detector` is whichever is ahead at most numbers of false names, and not behind in the
+films: `DEFAULT` in TrackDetector/detectors.py; docs/galleries.md says where the other is ahead.
 """
 
 import argparse
