@@ -4,6 +4,7 @@ import json
 import struct
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from common.photos import PhotoError
 from common.pictures.drawing import blur
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
+from TrackDetector.commands import camera
 from TrackDetector.commands.answering import lines, name_faces, rows
 from TrackDetector.commands.camera import open_camera
 from TrackDetector.films.people import clock, people, spans
@@ -317,6 +319,25 @@ def test_subtitles(home, classifier):
     assert [Path(path).name for path in report["subtitles"]] == ["talk.srt", "talk.vtt"]
     write(home / "talk.mkv", meeting())
     assert name_faces(home / "talk.mkv", classifier, subtitles=home / "subs")["subtitles"][0].endswith("talk.mkv.srt")
+
+
+def test_a_doubt_is_a_question_mark_in_copies_and_subtitles(home, classifier, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("TrackDetector.commands.answering.draw", lambda image, boxes: drawn.extend(words for _, _, words in boxes) or image)
+    doubtful = Classifier(classifier.nn_model, threshold=0.37)
+    doubtful.know(classifier.gallery_, alike=[("bob", "ann")])
+    film = write(home / "doubts.mp4", [np.pad(np.hstack([head(1, 5), head(2, 5), head(STRANGER, 5)]), ((20, 20), (20, 20), (0, 0)))] * 3, [0, 0.1, 0.2])
+    report = name_faces(film, doubtful, folder=tmp_path, subtitles=tmp_path)
+    assert {words.rpartition(" ")[0] for words in drawn} == {"bob?", "cleo", "unknown"}
+    assert all("bob?" in Path(name).read_text() and "cleo?" not in Path(name).read_text() for name in report["subtitles"])
+    assert {face["name"] for face in report["faces"]} == {"bob", "cleo", "unknown"}
+
+
+def test_a_camera_says_the_doubt_of_a_name(capsys):
+    answers = iter([Answer("bob", "bob", 0.31, True, doubt="or ann (0.33)"), Answer("unknown", "ann", 0.5, True, doubt="or bob (0.52)")])
+    track, other = (Track([0, 1, 2], [np.zeros(4)] * 3, [np.zeros(128)] * 3) for _ in range(2))
+    camera._say_who_comes([track, other], SimpleNamespace(answer_clip=lambda *_: next(answers)), {}, 2, 1.0)
+    assert capsys.readouterr().out.splitlines() == ["0:01.0  bob comes (distance 0.31; or ann (0.33))", "0:01.0  unknown comes (distance 0.50, looks most like ann)"]
 
 
 def test_cues_do_not_overlap_and_odd_names_break_nothing():
