@@ -26,7 +26,7 @@ class Classifier(Describer):
 
     A face is described by a layer of a network, together with its mirror image, and gets the name that its
     `n_neighbors` nearest photos (Euclidean distance) give it, the nearer the weightier. Strangers are told by the angle
-    between descriptors: how long a descriptor is says how clear the face is, not whose it is.
+    between descriptors: how long a descriptor is does not say whose it is.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ class Classifier(Describer):
             codes, k = g.codes[index], self.neighbors_
             chosen, _ = vote(near[:, :k], codes[:, :k])
             apart = distances_to(g, descriptors, chosen, usual=self.usual)
-            doubts = second_thoughts(self, descriptors, near, codes, chosen, apart)
+            doubts = second_thoughts(self, descriptors, near, index, chosen, apart)
         found = np.ones(len(chosen), bool) if found is None else found
         return [
             Answer(self._accept(g.people[code], d), str(g.people[code]), float(d), bool(ok),

@@ -10,7 +10,7 @@ def usual_threshold(people):
     Galleries of 1 to 30 people were drawn at random from press photos and from the ORL faces: they took about one
     stranger in a hundred for somebody, or fewer, and accepted 0.87 to 0.96 of their own people who had one photo each,
     0.93 to 0.98 of those with three, 0.98 and more of those with seven. The threshold of a large gallery, 0.35, turned
-    away twice as many of the people of a small one.
+    away twice as many of the people of a small one. Of 220 people with one photo each it took 1.7 in a hundred.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ clips of a few frames as a hand-held camera makes them ("clips": small, tilted, 
 A name is false if a stranger gets it, or one of the 31 gets another's. Each detector also looks at the gallery. The third table is no choice but a
 report: films of two people, made of two test clips side by side, with one still of each as the gallery.
 
-`--weights` tries other weights of the kit's network. The default of `--detector` is whichever is ahead or equal at every number of false names, and in the
-films: `DEFAULT` in TrackDetector/detectors.py.
+`--weights` tries other weights of the kit's network. The default of `--detector` is whichever is ahead at most numbers of false names, and not behind in the
+films: `DEFAULT` in TrackDetector/detectors.py; docs/galleries.md says where the other is ahead.
 """
 
 import argparse
@@ -82,6 +82,12 @@ def at_equal_false_names(known, strangers):
     return [int(np.sum(np.array(right) < wrong[most])) for most in FALSE]
 
 
+def beside(one, other):
+    """Two frames side by side, the lower one with black below: cut to its height, the other would lose a chin."""
+    height = max(len(one), len(other))
+    return np.hstack([np.pad(frame, ((0, height - len(frame)), (0, 0), (0, 0))) for frame in (one, other)])
+
+
 def two_people(videos, truth, images, labels, classifier, pairs, seed):
     """Films of two people: how many of them are named, how many names are false, of how many people."""
     from TrackDetector.films.people import people
@@ -94,8 +100,7 @@ def two_people(videos, truth, images, labels, classifier, pairs, seed):
         one, other = rng.choice(ids, 2, replace=False)
         while truth[one] == truth[other]:
             other = rng.choice(ids)
-        height = min(frame.shape[0] for clip in (one, other) for frame in videos[clip])
-        film = [np.hstack([videos[clip][number][:height] for clip in (one, other)]) for number in range(min(len(videos[one]), len(videos[other])))]
+        film = [beside(*frames) for frames in zip(videos[one], videos[other])]
         meant = [truth[one], truth[other]]
         photos = {person: rng.choice(sorted(name for name, label in labels.items() if label == person)) for person in meant}
         try:

@@ -50,7 +50,7 @@ def read_photo(path):
     Warns
     -----
     UserWarning
-        If a JPEG is cut short and at least half of its rows are there: the rest is grey.
+        If a JPEG is cut short and at least half of its rows are there: the rest is grey. If the file holds more pictures than the one that is read.
 
     Raises
     ------
@@ -59,7 +59,10 @@ def read_photo(path):
     """
     try:
         with _opened(path) as image:
-            return _upright(image, path)
+            photo = _upright(image, path)
+            if more := _more(image):
+                warnings.warn(f"{path}: {more}; only the first was looked at", stacklevel=2)
+            return photo
     except PhotoError as error:
         whole = _mended(path, str(error))
         if whole is None:
@@ -90,6 +93,17 @@ def _upright(image, path):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return _as_array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _more(image):
+    """What a file holds besides the picture that is read, in words: an animation, or pages. None if nothing; smaller copies and masks are nothing."""
+    with suppress(Exception):  # whatever is wrong with the next one, the first was read
+        if image.format in ("GIF", "WEBP", "PNG", "AVIF") and image.is_animated:
+            return "is an animation of several pictures"
+        if image.format == "TIFF" and image.is_animated:
+            image.seek(1)
+            return None if image.tag_v2.get(254, 0) & 0b101 else "has several pages"
+    return None
 
 
 def _as_array(image):

@@ -169,6 +169,31 @@ def test_whole_numbers_of_32_bits(tmp_path, truth):
         assert far(tmp_path / f"{name}.tif", truth) < 0.6, name
 
 
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
+def test_more_pictures_than_the_first_are_said(tmp_path, name, recwarn):
+    first, second = Image.fromarray(PHOTO), Image.fromarray(255 - PHOTO)
+    first.save(tmp_path / f"one-{name}")
+    first.save(tmp_path / name, save_all=True, append_images=[second])
+    alone, of_two = read_photo(tmp_path / f"one-{name}"), read_photo(tmp_path / name)
+    assert np.abs(alone.astype(int) - of_two).mean() < 3
+    assert [str(warning.message).partition(": ")[2] for warning in recwarn if warning.category is UserWarning] == [
+        ("has several pages" if name == "a.tif" else "is an animation of several pictures") + "; only the first was looked at"]
+
+
+def test_two_pictures_of_a_phone_and_a_small_copy_in_a_scan_are_one_photo(tmp_path, recwarn):
+    from PIL import TiffImagePlugin
+
+    first, second = Image.fromarray(PHOTO), Image.fromarray(255 - PHOTO)
+    first.save(tmp_path / "a.mpo", save_all=True, append_images=[second])
+    (tmp_path / "a.mpo").rename(tmp_path / "phone.jpg")
+    with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "scan.tif"), True) as out:
+        for image, kind in ((first, 0), (second.resize((20, 20)), 1)):
+            image.save(out, "TIFF", tiffinfo={254: kind})
+            out.newFrame()
+    assert (read_photo(tmp_path / "scan.tif") == PHOTO).all() and read_photo(tmp_path / "phone.jpg").shape == PHOTO.shape
+    assert not [warning for warning in recwarn if warning.category is UserWarning]
+
+
 def test_a_photo_that_OpenCV_refuses_costs_one_line_and_it_is_ours(tmp_path, capfd):
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", (PHOTO / 255).astype(np.float16))

@@ -22,7 +22,7 @@ from TrackDetector.__main__ import main
 from TrackDetector.commands import answering
 from TrackDetector.commands.answering import name_faces
 from TrackDetector.commands.opening import open_gallery
-from TrackDetector.films.tracks import follow, link
+from TrackDetector.films.tracks import Track, follow, link, parted
 from TrackDetector.galleries.building import people_in
 from TrackDetector.photos import read_video
 
@@ -325,6 +325,25 @@ def test_after_a_cut_it_is_another_person(gallery):
     tracks = follow([np.pad(frame, ((40, 40), (40, 40), (0, 0)), constant_values=120) for frame in ann + stranger], gallery, progress=False)
     assert [(track.answer.label, track.frames[0]) for track in tracks] == [("ann", 0), ("unknown", 5)]
     assert all(len(track.frames) == len(track.boxes) == len(track.descriptors) for track in tracks)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_quick_cuts_give_a_stranger_nobodys_name(gallery, looks):
+    """So a film looks that is looked at once a second: two people talk, and each is seen for a look or three, where the other was."""
+    turns = [(0, k) if k // looks % 2 == 0 else (STRANGER, k) for k in range(8 * looks)]
+    tracks = follow([np.pad(head(who, 4 + k % 6), ((40, 40), (40, 40), (0, 0)), constant_values=120) for who, k in turns], gallery, progress=False)
+    named = {frame: track.answer.label for track in tracks for frame in track.frames}
+    assert sorted(named) == list(range(len(turns)))
+    assert [named[k] for who, k in turns if who == STRANGER] == ["unknown"] * (4 * looks)
+    assert [named[k] for who, k in turns if who == 0].count("ann") >= 4 * looks - 1
+
+
+def test_a_track_of_many_people_is_parted_without_end(gallery):
+    """A news channel of a day: thousands of cuts, and no more of them than there are."""
+    rng = np.random.default_rng(0)
+    anybody = rng.normal(size=(1500, 128))
+    track = Track(list(range(3000)), [np.zeros(4)] * 3000, list(np.repeat(anybody, 2, axis=0) + 0.02 * rng.normal(size=(3000, 128))))
+    assert [piece.frames for piece in parted(track)] == [[2 * k, 2 * k + 1] for k in range(1500)]
 
 
 def test_small_faces_of_a_large_photo_are_found(gallery, tmp_path):

@@ -129,10 +129,21 @@ def test_an_answer_names_all_who_look_like_its_person():
     draw = People()
     chosen = choose([*draw.album("ann", "bob", "cleo"), *(draw.seen(f"{name}/{k}", name, "ann") for name in ("Anna", "Annie") for k in range(3))])
     asked = np.array([chosen.gallery.code_of(name) for name in ("Annie", "bob")])
+    near = np.array([chosen.gallery.rows_of(code)[:1] for code in asked])
     known = SimpleNamespace(threshold=None, gallery_=chosen.gallery, aside_=None, alike_=chosen.alike)
-    assert second_thoughts(known, None, None, None, asked, None) == {0: "or Anna or ann: in the gallery they look like one person"}
+    assert second_thoughts(known, None, None, near, asked, None) == {0: "or Anna or ann: in the gallery they look like one person"}
     known.alike_ = [("Anna", "Annie")] * 2  # a photo that both have, besides
-    assert second_thoughts(known, None, None, None, asked, None) == {0: "or Anna: in the gallery the two look like one person"}
+    assert second_thoughts(known, None, None, near, asked, None) == {0: "or Anna: in the gallery the two look like one person"}
+
+
+def test_a_name_that_rests_on_blurred_photos_alone_is_doubted():
+    draw = People()
+    gallery = Gallery([draw.face(name) for name in ("ann", "ann", "bob", "bob", "cleo")], ["ann", "ann", "bob", "bob", "cleo"], ["a0", "a1", "b0", "b1", "c0"],
+                      sharpness=[0.003, 0.2, 0.003, 0.004, np.nan])  # fmt: skip
+    known = SimpleNamespace(threshold=None, gallery_=gallery, aside_=None, alike_=[])
+    near = np.array([[0, 1, 2], [2, 3, 1], [0, 2, 3], [4, 0, 2], [1, 2, 0]])
+    doubts = second_thoughts(known, None, None, near, np.array([0, 1, 0, 2, 0]), None)
+    assert set(doubts) == {1, 2} and doubts[1].startswith("b0 in the gallery is blurred") and doubts[2].startswith("a0 in the gallery is blurred")
 
 
 def test_of_a_photo_under_three_names_every_two_are_named():

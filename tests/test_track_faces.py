@@ -244,6 +244,21 @@ def test_the_kits_network_finds_the_face_that_dlib_finds(people):
         named_detector("haar")
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_on_its_side_or_head_is_cut_out_as_an_upright_one(people, quarters):
+    """As in a scan, where no camera noted how it was held."""
+    kit = named_detector("kit")
+    for person in (people[1], people[4]):
+        photo = np.pad(cv2.resize(person, None, fx=1.5, fy=1.5), ((50, 90), (80, 40), (0, 0)), mode="edge")
+        upright = faces_module.find_face(photo, kit)
+        lying = faces_module.find_face(np.ascontiguousarray(np.rot90(photo, quarters)), kit)
+        truth = upright.landmarks
+        for turn in range(quarters):
+            truth = np.stack([photo.shape[1 - turn % 2] - 1 - truth[:, 1], truth[:, 0]], axis=1)
+        apart = np.linalg.norm(lying.landmarks - truth, axis=1) / np.linalg.norm(truth[0] - truth[2])
+        assert lying.found and apart.max() < 0.12
+
+
 @pytest.mark.parametrize("answer", [[[1, 2, 3]], [[0, 1, 2, 3, 4]], ([[0, 0, 5, 5]], [1, 2]), [[0, 0, np.nan, 5]]])
 def test_a_detector_that_answers_nonsense(people, answer):
     with pytest.raises(ValueError):

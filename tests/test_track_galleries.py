@@ -248,6 +248,24 @@ def test_a_new_gallery_is_looked_at_by_the_default_and_keeps_its_detector(home, 
     assert open_gallery(tmp_path / "other.npz", detector=detectors.DEFAULT).detector_name == detectors.DEFAULT
 
 
+def test_what_is_amiss_with_a_photo_is_a_line_and_no_place_in_the_program(home, tmp_path, capsys):
+    people = tmp_path / "people"
+    shutil.copytree(home / "people", people)
+    first, second = (Image.fromarray(np.pad(head(0, k), ((20, 20), (20, 20), (0, 0)))) for k in (5, 6))
+    first.save(people / "ann" / "short.jpg", quality=90)
+    data = (people / "ann" / "short.jpg").read_bytes()
+    (people / "ann" / "short.jpg").write_bytes(data[:-40])
+    first.save(people / "ann" / "moves.webp", save_all=True, append_images=[second])
+    wanted = [f"note: {people / 'ann' / 'moves.webp'}: is an animation of several pictures; only the first was looked at",
+              f"note: {people / 'ann' / 'short.jpg'}: cut short, "]
+    for command in (["gallery", "build", str(tmp_path / "g.npz"), str(people)], ["--gallery", str(people), str(people / "bob" / "1.png")],
+                    ["find", str(people / "ann" / "1.png"), str(people / "ann")]):
+        capsys.readouterr()
+        assert main(command) == 0
+        told = sorted(line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ") or "Warning" in line)
+        assert len(told) == 2 and all(line.startswith(start) for line, start in zip(told, wanted))
+
+
 def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, capsys):
     """Stopped at any photo, twice: nothing is looked at twice, and the gallery is the same byte by byte."""
     looked, reader = [], building.read_photo

@@ -85,8 +85,13 @@ def _face(answer, frames, boxes):
             **({"doubt": answer.doubt} if answer.doubt else {})}
 
 
+def marked(name, doubt):
+    """A name for a picture or a subtitle, which have no room for a doubt: with a question mark where there is one."""
+    return f"{name}?" if doubt and name != UNKNOWN else name
+
+
 def _caption(answer):
-    return f"{answer.label} {answer.distance:.2f}"
+    return f"{marked(answer.label, answer.doubt)} {answer.distance:.2f}"
 
 
 def _as_it_is(face, descriptors):
@@ -187,7 +192,7 @@ def write_subtitles(report, base):
     base : pathlib.Path
         Their name without its ending.
     """
-    seen = [(face["name"], face["seen"]) for face in report["faces"] if face["name"] != UNKNOWN]
+    seen = [(marked(face["name"], face.get("doubt")), face["seen"]) for face in report["faces"] if face["name"] != UNKNOWN]
     written = []
     for ending, text in ((".srt", srt(seen)), (".vtt", vtt(seen))):
         path = base.with_name(base.name + ending)

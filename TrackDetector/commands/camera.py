@@ -124,8 +124,8 @@ def _say_who_comes(shown, classifier, present, now, second):
         if id(track) not in present and len(track.frames) >= LOOKS:
             answer = classifier.answer_clip(np.array(track.descriptors), track.frames)
             present[id(track)] = track, answer.label
-            alike = f", looks most like {answer.name}" if answer.label == UNKNOWN else ""
-            say(f"{clock(second)}  {answer.label} comes (distance {answer.distance:.2f}{alike})")
+            more = f", looks most like {answer.name}" if answer.label == UNKNOWN else f"; {answer.doubt}" if answer.doubt else ""
+            say(f"{clock(second)}  {answer.label} comes (distance {answer.distance:.2f}{more})")
     for key, (track, label) in list(present.items()):
         if now - track.frames[-1] > AWAY:
             del present[key]

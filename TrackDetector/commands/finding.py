@@ -9,7 +9,7 @@ import numpy as np
 
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, settings_mark
-from common.commands.run import Answers, attempt, check_kind, say_kept
+from common.commands.run import Answers, attempt, check_kind, say_kept, say_notes
 from common.commands.stops import Stop, until_stopped
 from common.console import counted, prepare_outputs, print_any_name, printable, say, words_beside
 from common.photos import PHOTO_SUFFIXES, read_photo
@@ -118,6 +118,7 @@ def _ask(files, ask, journal, stops, answers):
             if journal is not None:
                 journal.add(file, answer)
             answers.append((str(file), answer))
+        say_notes(file, answer)
         if "error" in answer:
             say(f"skipped: {answer['error']}", sys.stderr)
 

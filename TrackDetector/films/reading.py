@@ -67,9 +67,10 @@ class Film:
     def __init__(self, path):
         self.path, self.read, self.until, self.notes = Path(path), 0, 0.0, []
         with self._opened() as (container, stream):
-            start = container.start_time or 0
-            self._start = start / 1e6
+            self._start = (container.start_time or 0) / 1e6
             self.length = container.duration / 1e6 if container.duration and container.duration > 0 else None
+            if self.length and 0 < self._start < self.length and "matroska" in container.format.name:
+                self.length -= self._start  # FFmpeg hands on what stands in the file, which counts from zero also where the first picture comes later
             rate = stream.average_rate or stream.guessed_rate or 0
             self.rate = float(rate) if 0 < rate < 1000 else _USUAL_RATE
             shown = stream.duration and float(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._start
@@ -88,7 +89,7 @@ class Film:
         return self._shown if self._shown and self._shown > self.until and not self.notes else self.until + 1 / self.rate
 
     def _opened(self):
-        """The container and its first stream of pictures, in a `with` that closes them."""
+        """The container and its stream of pictures, the best of several, in a `with` that closes them."""
         import av
 
         @contextmanager
@@ -99,7 +100,7 @@ class Film:
                 with container_of(self.path) as container:
                     if not container.streams.video:
                         raise PhotoError(f"{self.path}: cannot be decoded as a video: there is no picture in it")
-                    yield container, container.streams.video[0]
+                    yield container, container.streams.best("video") or container.streams.video[0]  # a cover may stand before the film
             except av.error.FFmpegError as error:
                 raise PhotoError(f"{self.path}: cannot be decoded as a video ({error.strerror or error}). If it was cut short while it was recorded or "
                                  "copied, get it whole; else try to convert it to MP4 (H.264)") from None
@@ -135,7 +136,7 @@ class Film:
     def _frames(self, every):
         import av
 
-        damaged, end, ended, clock = 0, 0.0, True, Clock()
+        damaged, marred, end, ended, clock = 0, 0, 0.0, True, Clock()
         with self._opened() as (container, stream):
             stream.thread_type = "AUTO"
             packets = container.demux()
@@ -156,6 +157,7 @@ class Film:
                     damaged += 1
                     continue
                 for frame in shown:
+                    marred += frame.is_corrupt  # a decoder fills up what it lacks with what it showed before
                     seconds = self.read / self.rate if frame.time is None else clock(frame.time - self._start, 1 / self.rate)
                     number, self.read, self.until = self.read, self.read + 1, max(self.until, seconds)
                     if number % every == 0:
@@ -165,8 +167,9 @@ class Film:
         if short:
             whole = f" of {self.length:.1f}" if missing > 0 and not self._torn else ""  # of a transport stream FFmpeg guesses the length from what is there
             self.notes.append(f"the film is cut short: {end:.1f}{whole} seconds of it are there")
-        if damaged > short:  # the piece in which it was cut is not another damage
-            self.notes.append(f"the film is damaged: {counted(damaged, 'piece')} of it could not be decoded")
+        if damaged + marred > short:  # the piece in which it was cut is not another damage
+            lost = [f"{counted(damaged, 'piece')} of it could not be decoded"] * (damaged > 0) + [f"{counted(marred, 'picture')} could not be decoded whole"] * (marred > 0)
+            self.notes.append(f"the film is damaged: {' and '.join(lost)}")
 
 
 def container_of(path):

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, printable, settings_mark, stamp
-from common.commands.run import say_kept
+from common.commands.run import notes_said, say_kept
 from common.commands.stops import Stop
 from common.console import counted, say
 from common.files import whole_file
@@ -142,7 +142,9 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
                     if before.get(one.photo) == digest:
                         unchanged += 1
                         continue
-                    yield one.photo, one.person, read_photo(one.file), digest
+                    with notes_said():
+                        photo = read_photo(one.file)
+                    yield one.photo, one.person, photo, digest
                 except OSError as error:
                     skipped.append(str(error) if isinstance(error, PhotoError) else f"{one.file}: {error.strerror or error}")
 

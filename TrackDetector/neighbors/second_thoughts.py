@@ -4,12 +4,13 @@ from collections import defaultdict
 
 import numpy as np
 
+from TrackDetector.galleries.doubts import BLURRED
 from TrackDetector.neighbors.search import Nearest
 from TrackDetector.neighbors.strangers import distances_to
 from TrackDetector.validation import usual_threshold
 
 
-def second_thoughts(classifier, descriptors, near, codes, chosen, apart):
+def second_thoughts(classifier, descriptors, near, index, chosen, apart):
     """Look once more at names that were chosen.
 
     Parameters
@@ -18,8 +19,8 @@ def second_thoughts(classifier, descriptors, near, codes, chosen, apart):
     descriptors : ndarray, shape (N, D)
     near : ndarray, shape (N, K)
         Distances to the nearest photos.
-    codes : ndarray of int, shape (N, K)
-        Whose they are, as numbers in the gallery's people.
+    index : ndarray of int, shape (N, K)
+        Which they are.
     chosen : ndarray of int, shape (N,)
         Changed where nobody is near and a photo that was set aside is nearer than all others.
     apart : ndarray, shape (N,)
@@ -30,12 +31,22 @@ def second_thoughts(classifier, descriptors, near, codes, chosen, apart):
     dict of int to str
         What speaks against a name, by its row; rows against which nothing does are not in it.
     """
-    doubts = {}
+    doubts, codes = {}, classifier.gallery_.codes[index]
+    _blurred(classifier, index, codes, chosen, doubts)
     _also_near(classifier, descriptors, codes, chosen, apart, doubts)
     _alike(classifier, chosen, doubts)
     if classifier.aside_ is not None:
         _asked_aside(classifier, descriptors, near, chosen, apart, doubts)
     return doubts
+
+
+def _blurred(classifier, index, codes, chosen, doubts):
+    """All that is near of the person is out of focus: such faces are described by that more than by whose they are, known or not."""
+    blurred = classifier.gallery_.sharpness[index] < BLURRED
+    own = codes == chosen[:, None]
+    for row in np.flatnonzero(own.any(axis=1) & (blurred | ~own).all(axis=1)):
+        photo = classifier.gallery_.photos[index[row, np.argmax(own[row])]]
+        doubts[int(row)] = f"{photo} in the gallery is blurred, and anybody as blurred looks like it"
 
 
 def _also_near(classifier, descriptors, codes, chosen, apart, doubts):

@@ -136,6 +136,16 @@ def attempt(ask, file, name, check=lambda: None):
 
 
 @contextmanager
+def notes_said():
+    """Warnings of what is done while it is open are said in a line each on standard error: to people a place in the program says nothing."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for note in dict.fromkeys(str(each.message) for each in told):
+        say(f"note: {note}", sys.stderr)
+
+
+@contextmanager
 def drawing(file, answer):
     """Draw a copy of a file: what goes wrong is noted as the answer's `not_drawn`, and what is known of the file stays.
 
@@ -238,9 +248,14 @@ def answer_all(found, ask, answers, options, settings, stops):
     return 1 if failed else 0
 
 
-def _say(file, answer, answers):
+def say_notes(file, answer):
+    """Tell on standard error what was amiss with a file and did not matter."""
     for note in answer.get("notes", ()):
         say(f"note: {note}" if str(file) in note else f"note: {file}: {note}", sys.stderr)
+
+
+def _say(file, answer, answers):
+    say_notes(file, answer)
     if "error" in answer:
         say(f"skipped: {answer['error']}", sys.stderr)
         return

@@ -32,8 +32,8 @@ def table(path):
 
 def side_by_side(path, clips):
     """The film, with two faces in each frame."""
-    height = min(frame.shape[0] for clip in clips for frame in clip) // 2 * 2
-    frames = [np.hstack([clip[number][:height] for clip in clips]) for number in range(min(map(len, clips)))]
+    height = (max(frame.shape[0] for clip in clips for frame in clip) + 1) // 2 * 2  # cut to the lower one's height, the other would lose a chin
+    frames = [np.hstack([np.pad(frame, ((0, height - len(frame)), (0, 0), (0, 0))) for frame in pair]) for pair in zip(*clips)]
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=5, options={"crf": "18"})
         stream.height, stream.width, stream.pix_fmt = height, frames[0].shape[1] // 2 * 2, "yuv420p"
