@@ -54,7 +54,7 @@ def test_a_written_function_beats_a_stub_wherever_it_stands():
     assert source.defined == {"f"} and not source.stubs and len(source.statements) == 1
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"cells": 3}', "{" * 100_000, '{"cells": [{"cell_type": "code"}, 5]}'])
+@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"cells": 3}', "{" * 100_000])
 def test_no_notebook(tmp_path, text):
     path = tmp_path / "a.ipynb"
     path.write_text(text)
@@ -91,7 +91,7 @@ def test_submissions_as_files_and_folders(tmp_path):
 
 
 def test_no_submission(tmp_path, capsys):
-    assert main(["--task", "RegionDetector", "--submissions", str(tmp_path)]) == 2
+    assert main(["--task", "RegionDetector", "--submissions", str(tmp_path), "--out", str(tmp_path / "grades")]) == 2
     assert "there is no notebook" in capsys.readouterr().err
 
 
