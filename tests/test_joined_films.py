@@ -1,4 +1,4 @@
-"""Films whose clock starts again or whose sound changes: recordings in pieces that were joined, cameras of all ages."""
+"""Films whose clock starts late or again, whose sound changes, with a cover or with holes: recordings in pieces that were joined, cameras of all ages."""
 
 import warnings
 
@@ -95,3 +95,42 @@ def test_a_clock_rises_by_what_was_shown(pieces):
             assert first == pytest.approx(max(map(max, told[: number + 1])) + 1 / 25, abs=1e-6), "behind all that was shown"
         elif step > -0.999:
             assert first - last == pytest.approx(step, abs=1e-6)
+
+
+def test_a_cover_before_the_film_is_not_the_film(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        cover, stream = out.add_stream("mjpeg", rate=1), out.add_stream("mpeg4", rate=10)
+        cover.height, cover.width, cover.pix_fmt = 64, 64, "yuvj420p"
+        stream.height, stream.width, stream.pix_fmt = 160, 400, "yuv420p"
+        for each, frames in ((cover, [np.zeros((64, 64, 3), np.uint8)]), (stream, meeting())):
+            for frame in frames:
+                out.mux(each.encode(av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format=each.pix_fmt)))
+            out.mux(each.encode(None))
+    film = Film(tmp_path / "a.mkv")
+    assert (film.height, film.width) == (160, 400) and sum(1 for _ in film.frames()) == 12
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_a_film_whose_clock_starts_late_is_whole_and_one_of_them_cut_short_is_not(tmp_path, name):
+    late = [100 + t / 10 for t in range(12)]
+    film = Film(write(tmp_path / name, meeting(), late))
+    assert [round(second, 1) for _, second, _ in film.frames()] == EVEN and film.notes == []
+    assert film.length == pytest.approx(1.2, abs=0.11) and film.end == pytest.approx(1.2, abs=0.11)
+    if name == "a.mkv":
+        rng = np.random.default_rng(0)
+        data = write(tmp_path / name, [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(60)], [100 + t / 10 for t in range(60)]).read_bytes()
+        film.path.write_bytes(data[: len(data) * 6 // 10])
+        film = Film(film.path)
+        assert 20 < sum(1 for _ in film.frames()) < 50 and len(film.notes) == 1 and "cut short" in film.notes[0] and "of 6.0 seconds" in film.notes[0]
+
+
+def test_pictures_that_are_filled_up_are_counted(tmp_path):
+    """A disk that lost some bytes: the decoder shows what it has, which may be somebody who was there before."""
+    rng = np.random.default_rng(0)
+    frames = [np.kron(rng.integers(0, 256, (10, 25, 3), np.uint8), np.ones((16, 16, 1), np.uint8)) for _ in range(12)]
+    data = bytearray(write(tmp_path / "a.mp4", frames).read_bytes())
+    for place in rng.integers(len(data) // 4, len(data) * 3 // 4, 30):
+        data[place] ^= 0x55
+    (tmp_path / "a.mp4").write_bytes(data)
+    film = Film(tmp_path / "a.mp4")
+    assert sum(1 for _ in film.frames()) > 6 and len(film.notes) == 1 and film.notes[0].startswith("the film is damaged: ")

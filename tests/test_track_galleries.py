@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +21,6 @@ from common.photos import read_photo
 from TrackDetector import detectors
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
-from TrackDetector.commands import finding
 from TrackDetector.commands.opening import open_gallery
 from TrackDetector.galleries import building
 from TrackDetector.galleries.editing import Saved
@@ -136,46 +134,6 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
 
 
-@pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
-def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery, tmp_path):
-    program = f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r}); from common.files import whole_file\n" \
-              f"with whole_file({str(gallery)!r}) as file: file.write('ann'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
-    subprocess.run([sys.executable, "-c", program])
-    at_it = tmp_path / f".g.npz.{os.getppid()}.part"
-    at_it.touch()
-    assert len(list(tmp_path.glob(".g.npz.*.part"))) == 2
-    assert main(["gallery", "remove", str(gallery), "ann"]) == 0
-    assert list(tmp_path.glob(".g.npz.*")) == [at_it] and Saved.read(gallery).people == ["bob", "cleo"]
-
-
-def test_two_that_change_one_gallery_undo_nothing(home, gallery, tmp_path):
-    """While one looks at Dora's photos another takes Ann out, who does not want to be in it any more: neither loses Dora, nor is Ann back."""
-    for k in range(3):
-        save(tmp_path / "more" / "dora" / f"{k}.png", head(5, k))
-    root, seen = str(Path(__file__).resolve().parents[1]), tmp_path / "seen"
-    program = f"""
-import pathlib, sys, time
-sys.path.insert(0, {root!r})
-from TrackDetector.__main__ import main
-from TrackDetector.galleries import building
-read = building.read_photo
-def slow(path):
-    print("looking", flush=True)
-    while not pathlib.Path({str(seen)!r}).exists():
-        time.sleep(0.05)
-    return read(path)
-building.read_photo = slow
-raise SystemExit(main(sys.argv[1:]))
-"""
-    adding = subprocess.Popen([sys.executable, "-c", program, "gallery", "add", str(gallery), str(tmp_path / "more")], stdout=subprocess.PIPE, text=True)
-    assert adding.stdout.readline() == "looking\n"
-    removing = subprocess.Popen([sys.executable, "-m", "TrackDetector", "gallery", "remove", str(gallery), "ann"], cwd=root, stdout=subprocess.PIPE, text=True)
-    assert removing.stdout.readline() == f"waiting for another run, which changes {gallery}\n"
-    seen.touch()
-    assert adding.wait(timeout=120) == 0 == removing.wait(timeout=60)
-    assert Saved.read(gallery).people == ["bob", "cleo", "dora"] and sorted(path.name for path in tmp_path.iterdir()) == ["g.npz", "more", "seen"]
-
-
 @pytest.mark.skipif(os.name == "nt", reason="pipes and devices are a thing of Unix")
 def test_a_gallery_is_kept_in_a_file(home, tmp_path, capsys):
     (tmp_path / "loop.npz").symlink_to("loop.npz")
@@ -212,17 +170,6 @@ def test_a_photo_that_was_set_aside_is_looked_at_once_and_goes_with_its_file(hom
     assert main(add) == 0 and looked == ["1.png", "alien.png"]
     made = Saved.read(tmp_path / "g.npz")
     assert made.aside is None and made.gallery.photos.tolist().count("ann/alien.png") == 1
-
-
-def test_a_changed_photo_is_there_once_though_the_adding_was_interrupted(home, gallery, tmp_path, capsys):
-    shutil.copytree(home / "people", tmp_path / "people")
-    save(tmp_path / "people" / "ann" / "0.png", head(0, 7))
-    building.look_at(building.photos_of([tmp_path / "people" / "ann" / "0.png"], "ann"), Classifier(detector=detectors.DEFAULT), journal=f"{gallery}.building.jsonl")
-    assert main(["gallery", "add", str(gallery), str(tmp_path / "people")]) == 0
-    assert "note: 1 of 12 photos of the gallery were looked at before" in capsys.readouterr().err
-    made, before = Saved.read(gallery).gallery, Saved.read(home / "g.npz").gallery
-    row = made.photos.tolist().index("ann/0.png")
-    assert sorted(made.photos) == sorted(before.photos) and np.abs(made.descriptors[row] - before.descriptors[before.photos == "ann/0.png"][0]).max() > 0.01
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac takes the two for one folder")
@@ -266,33 +213,6 @@ def test_what_is_amiss_with_a_photo_is_a_line_and_no_place_in_the_program(home, 
         assert len(told) == 2 and all(line.startswith(start) for line, start in zip(told, wanted))
 
 
-def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, capsys):
-    """Stopped at any photo, twice: nothing is looked at twice, and the gallery is the same byte by byte."""
-    looked, reader = [], building.read_photo
-
-    def read(path):
-        if len(looked) in (3, 7) and looked[-1] != "stop":
-            looked.append("stop")
-            raise KeyboardInterrupt
-        looked.append(str(path))
-        return reader(path)
-
-    monkeypatch.setattr(building, "read_photo", read)
-    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
-    arguments = ["gallery", "build", str(tmp_path / "g.npz"), str(home / "people")]
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            main(arguments)
-        assert not (tmp_path / "g.npz").exists() and (tmp_path / "g.npz.building.jsonl").exists()
-    assert main(arguments) == 0
-    photos = [each for each in looked if each != "stop"]
-    assert len(photos) == len(set(photos)) == 12 and not (tmp_path / "g.npz.building.jsonl").exists()
-    again, whole = Saved.read(tmp_path / "g.npz").gallery, Saved.read(home / "g.npz").gallery
-    assert again.photos.tolist() == whole.photos.tolist()
-    np.testing.assert_allclose(again.descriptors, whole.descriptors, atol=1e-5)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
 def test_blurred_and_drawn_copies_are_nobodys_photos(tmp_path):
     from TrackDetector.commands import answering
 
@@ -301,55 +221,6 @@ def test_blurred_and_drawn_copies_are_nobodys_photos(tmp_path):
         Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "ann" / name)
     wanted, notes = building.people_in(tmp_path)
     assert [one.photo for one in wanted] == ["ann/a.jpg"] and not notes
-
-
-def test_who_stops_the_work_is_told_how_far_it_came(home, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
-
-    def stopped(module, number, command):
-        calls = []
-        with monkeypatch.context() as patched:
-            patched.setattr(module, "read_photo", lambda path: calls.append(path) or len(calls) == number and os.kill(os.getpid(), signal.SIGTERM) or read_photo(path))
-            assert main(command) == 143
-        return capsys.readouterr().err
-
-    people, journal = str(home / "people"), tmp_path / "g.npz.building.jsonl"
-    on = "and the same command goes on from there"
-    for command in (["gallery", "build", str(tmp_path / "g.npz"), people],
-                    ["--gallery", people, str(home / "people" / "ann" / "0.png"), "--save-gallery", str(tmp_path / "g.npz")]):
-        assert stopped(building, 6, command).endswith(f"stopped after 5 of 12 photos of the gallery; what was seen is in {journal}, {on}\n")
-        assert main(command) == 0
-        assert f"note: 5 of 12 photos of the gallery were looked at before, in {journal}; going on with the others" in capsys.readouterr().err and not journal.exists()
-    assert stopped(building, 1, ["gallery", "build", str(tmp_path / "g.npz"), people]) == "stopped after 0 of 12 photos of the gallery\n"
-    find = ["find", str(home / "people" / "ann" / "0.png"), people]
-    assert stopped(finding, 2, [*find, "--out", str(tmp_path / "out.jsonl")]) == f"stopped after 2 of 12 photos; the answers are in {tmp_path / 'out.jsonl'}, {on}\n"
-    assert stopped(finding, 3, [*find, "--out", str(tmp_path / "out.jsonl")]).startswith("stopped after 5 of 12 photos; ")
-    assert stopped(finding, 2, find) == "stopped after 2 of 12 photos\n"
-
-
-def test_who_was_begun_with_and_is_in_no_gallery_is_forgotten(home, gallery, tmp_path, capsys):
-    journal, people = gallery.with_name("g.npz.building.jsonl"), [home / "people" / "ann" / "0.png"]
-    building.look_at([one for name in ("ann", "dora", "emil\nx") for one in building.photos_of(people, name)], Classifier(), journal=journal)
-    assert main(["gallery", "remove", str(gallery), "dora"]) == 0  # of whom an interrupted adding was
-    assert "dora" not in journal.read_text() and len(Saved.read(gallery).gallery) == 12
-    assert main(["gallery", "remove", str(gallery), *PEOPLE]) == 2
-    assert "nobody would be left" in capsys.readouterr().err and "ann" not in journal.read_text()
-    gallery.unlink()
-    assert main(["gallery", "remove", str(gallery), "emil"]) == 2 and r"nobody in the gallery is called 'emil'; perhaps emil\nx" in capsys.readouterr().err
-    assert main(["gallery", "remove", str(gallery), r"emil\nx"]) == 0
-    assert capsys.readouterr().out == f"{journal}: without emil\\nx; 0 photos left\n" and not journal.exists()
-    assert main(["gallery", "remove", str(gallery), "emil"]) == 2 and "no such file" in capsys.readouterr().err
-
-
-def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, gallery, tmp_path):
-    journal = gallery.with_name("g.npz.building.jsonl")
-    classifier = Classifier()
-    building.look_at(building.photos_of([home / "people" / "ann"], "ann") + building.photos_of([home / "people" / "bob"], "bob"), classifier, journal=journal)
-    assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"ann", "bob"}
-    with open(journal, "a") as file:
-        file.write('[1]\n{"photo": "ann/4.png", "per')  # what another program, or a stop in the middle of a line, has left
-    assert main(["gallery", "remove", str(gallery), "ann"]) == 0
-    assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"bob"}
 
 
 def test_list_remove_merge_and_check(home, gallery, tmp_path, capsys):
