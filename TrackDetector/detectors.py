@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from common.boxes import as_boxes
+from common.detection.found import unturned
 from TrackDetector.alignment import TEMPLATE, find_landmarks, similarity_transform
 from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, dlib_file
 
@@ -147,15 +148,8 @@ def upright_landmarks(image, box, points):
     end = np.ceil(2 * corners[1] - corners[0]).astype(int)
     piece = image[start[0] : end[0], start[1] : end[1]]
     turned = np.ascontiguousarray(np.rot90(piece, quarters))
-    corners = np.sort(_turned(corners - start, piece.shape[:2], quarters), axis=0)
-    return _turned(find_landmarks(turned, dlibs_box(corners.ravel())), turned.shape[:2], -quarters) + start
-
-
-def _turned(points, shape, quarters):
-    """Where points (N, 2) of an image of a height and width lie when `np.rot90` has turned it."""
-    for _ in range(quarters % 4):
-        points, shape = np.stack([shape[1] - 1 - points[:, 1], points[:, 0]], axis=1), shape[::-1]
-    return points
+    corners = np.sort(unturned(corners - start + 0.5, -quarters, turned.shape) - 0.5, axis=0)
+    return unturned(find_landmarks(turned, dlibs_box(corners.ravel())) + 0.5, quarters, piece.shape) - 0.5 + start
 
 
 def dlibs_box(box):

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -51,6 +52,14 @@ def fddb_folder(fddb_if_there):
     if fddb_if_there is None:
         pytest.skip("no FDDB beside the project: set FDDB_DIR to run this test")
     return fddb_if_there
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may enter; pytest keeps `tmp_path` from all others."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -104,19 +104,15 @@ kit.set_up()
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0 or sys.platform == "darwin", reason="only root may be somebody else")
-def test_an_environment_whose_python_lies_in_the_home_of_another(tmp_path):
+def test_an_environment_whose_python_lies_in_the_home_of_another(open_folder):
     """As in a folder that an instructor has set up for all, with a Python of her own."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "python").touch()
-    (tmp_path / "home").chmod(0o700)
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "bin" / "python").symlink_to(tmp_path / "home" / "python")
-    (tmp_path / ".venv" / "stamp").write_text("x")
-    place = tmp_path
-    while str(place) != place.root and place.stat().st_uid == 0 and place.name != "tmp":
-        place.chmod(place.stat().st_mode | 0o55)
-        place = place.parent
-    program = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); import kit; from pathlib import Path; kit.VENV = Path({str(tmp_path)!r}, '.venv'); " \
+    (open_folder / "home").mkdir()
+    (open_folder / "home" / "python").touch()
+    (open_folder / "home").chmod(0o700)
+    (open_folder / ".venv" / "bin").mkdir(parents=True)
+    (open_folder / ".venv" / "bin" / "python").symlink_to(open_folder / "home" / "python")
+    (open_folder / ".venv" / "stamp").write_text("x")
+    program = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); import kit; from pathlib import Path; kit.VENV = Path({str(open_folder)!r}, '.venv'); " \
               "kit.STAMP = kit.VENV / 'stamp'; print(kit.is_set_up('x')); os.setuid(65534); print(kit.is_set_up('x'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "True\nFalse\n", done.stderr

@@ -20,8 +20,14 @@ from TrackDetector import detectors
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
 from TrackDetector.commands import finding
-from TrackDetector.galleries import building
+from TrackDetector.galleries import building, looking
 from TrackDetector.galleries.editing import Saved
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Photos are looked at one after the other, so that it is known how many were when the work is stopped."""
+    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: looking.look(*args[:4], 1, *args[5:]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
@@ -76,7 +82,7 @@ def test_a_changed_photo_is_there_once_though_the_adding_was_interrupted(home, g
     assert sorted(made.photos) == sorted(before.photos) and np.abs(made.descriptors[row] - before.descriptors[before.photos == "ann/0.png"][0]).max() > 0.01
 
 
-def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, capsys):
+def test_a_stopped_building_goes_on_where_it_was(one_by_one, home, tmp_path, monkeypatch, capsys):
     """Stopped at any photo, twice: nothing is looked at twice, and the gallery is the same byte by byte."""
     looked, reader = [], building.read_photo
 
@@ -88,7 +94,6 @@ def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, ca
         return reader(path)
 
     monkeypatch.setattr(building, "read_photo", read)
-    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
     arguments = ["gallery", "build", str(tmp_path / "g.npz"), str(home / "people")]
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -103,8 +108,7 @@ def test_a_stopped_building_goes_on_where_it_was(home, tmp_path, monkeypatch, ca
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
-def test_who_stops_the_work_is_told_how_far_it_came(home, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("TrackDetector.neighbors.describing.look", lambda *args: __import__("TrackDetector.galleries.looking").galleries.looking.look(*args[:4], 1, *args[5:]))
+def test_who_stops_the_work_is_told_how_far_it_came(one_by_one, home, tmp_path, monkeypatch, capsys):
 
     def stopped(module, number, command):
         calls = []

@@ -70,18 +70,18 @@ class Found:
 
     def unturned(self, quarters, shape):
         """Found in ``np.rot90(photo, quarters)``; where it lies in the photo, whose height and width are `shape`."""
-        height, width = shape[:2]
-        heads, faces, points = self.heads.copy(), self.faces.copy(), self.points
-
-        def back(at):
-            rows, cols = at[..., 0], at[..., 1]
-            return np.stack([(rows, cols), (cols, width - rows), (height - rows, width - cols), (height - cols, rows)][quarters % 4], axis=-1)
-
-        heads[:, :2], faces[:, :2] = back(heads[:, :2]), back(faces[:, :2])
+        heads, faces = self.heads.copy(), self.faces.copy()
+        heads[:, :2], faces[:, :2] = unturned(heads[:, :2], quarters, shape), unturned(faces[:, :2], quarters, shape)
         if quarters % 2:
             heads[:, 2:4], faces[:, 2:4] = heads[:, [3, 2]], faces[:, [3, 2]]
             heads[:, 4] *= -1
-        return Found(self.logits, heads, faces, back(points))
+        return Found(self.logits, heads, faces, unturned(self.points, quarters, shape))
+
+
+def unturned(places, quarters, shape):
+    """Places in ``np.rot90(photo, quarters)``, (..., 2), as places in the photo, whose height and width are `shape`; a pixel's middle lies at a half."""
+    (height, width), rows, cols = shape[:2], places[..., 0], places[..., 1]
+    return np.stack([(rows, cols), (cols, width - rows), (height - rows, width - cols), (height - cols, rows)][quarters % 4], axis=-1)
 
 
 def nothing():

@@ -15,13 +15,12 @@ from common.grading.notebook_source import NotebookError, collect, read_notebook
 from common.grading.problems import MISSING, is_problem, named
 from common.grading.rebuilt import rebuilt
 from common.grading.sandbox import Sandbox
-from common.grading.sandbox_worker import begins
+from common.grading.sandbox_worker import HELPERS, begins
 from common.grading.session import Ended, Raised, RemoteObject
 from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
 _MOST_ATTEMPTS = 6
-_HELPERS = ("check", "hint", "solution", "target", "marks", "display")  # of this kit's notebook, which another may call its values
 _STANDS_IN = "which stands in for yours"
 
 
@@ -182,7 +181,7 @@ class Grader:
         places = [*("" for _ in ours), *(getattr(text, "places", "") for text in own)]
         try:
             problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
-                                       task=self.task.name, places=places, modules=source.modules, taken=[name for name in _HELPERS if source.makes(name)])
+                                       task=self.task.name, places=places, modules=source.modules, taken=[name for name in HELPERS if source.makes(name)])
         except (Ended, Raised):
             session.close()
             raise

@@ -28,6 +28,7 @@ PRELOAD = ("numpy", "scipy.ndimage", "scipy.optimize", "cv2", "PIL.Image", "skim
            "matplotlib.pylab", "tqdm.auto", "pandas", "keras", "dlib")
 _PYLAB = ("import numpy, matplotlib\nfrom matplotlib import pylab, mlab, pyplot\nnp = numpy\nplt = pyplot\nfrom pylab import *\nfrom numpy import *\n"
           "from builtins import sum, min, max, any, all, abs, round, pow, open, range, map, filter\n")
+HELPERS = ("check", "hint", "solution", "target", "marks", "display")  # of the kit's notebooks; another notebook may call its values so
 SUBMISSION = "<submission>"
 
 
@@ -124,7 +125,7 @@ class Server:
                 self.beside.provide()
         if modules:  # last, so that none stands before the kit's
             sys.path.append(os.getcwd())
-        for name in {"exercise", "check", "hint", "solution", "target", "marks", "display"}.difference(taken):
+        for name in {"exercise", *HELPERS}.difference(taken):
             self.space[name] = lambda f=None, *args, **kwargs: f
         if pylab:
             exec(_PYLAB, self.space)
