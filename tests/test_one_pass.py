@@ -224,6 +224,28 @@ def test_training_can_go_on_from_a_folded_network(album, simple_steps):
     assert not np.allclose(further.get_weights()[0], plain.get_weights()[0])
 
 
+def test_what_was_not_found_or_mistaken_comes_more_often():
+    """Of three faces one is found, one half, one not at all; one is too small to be looked for; in the background something is taken for a face."""
+    photos = [(np.full((200, 200, 3), grey, np.uint8), labelled([[radius, radius * 0.99, 1.5, 90, 80]])) for grey, radius in ((10, 30), (20, 30), (30, 30), (40, 8))]
+    background = np.full((200, 200, 3), 100, np.uint8)
+    background[60:100, 100:140] = (200, 0, 0)
+    album, told = samples.Album(photos, [background]), {10: (6.0, 80, 90), 20: (0.0, 80, 90), 30: (6.0, 160, 20), 40: (6.0, 160, 20), 100: (1.0, 80, 120)}
+
+    def look(image, least):
+        logit, row, col = told[int(np.median(image))]
+        if len(image) < 200:
+            return teacher()  # one scale is enough
+        return Found(np.array([logit]), np.array([[row, col, 30, 30, 0.0]]), np.array([[row, col, 24, 24.0]]), np.zeros((1, 5, 2)))
+
+    training.harder(look, album)
+    assert [sum(photo == number for photo, _ in album.faces) for number in range(4)] == [1, 3, 4, 1]
+    assert [(number, middle.tolist(), size) for number, middle, size in album.mistaken] == [(0, [80, 120], 60)]
+    shown = [(crop == (200, 0, 0)).all(axis=2).mean() > 0.01 for crop in (samples._no_face(album, 64, np.random.default_rng(k))[0] for k in range(200))]
+    album.mistaken = []
+    before = [(crop == (200, 0, 0)).all(axis=2).mean() > 0.01 for crop in (samples._no_face(album, 64, np.random.default_rng(k))[0] for k in range(200))]
+    assert np.mean(shown) > np.mean(before) + 0.15
+
+
 def test_an_album_without_faces_is_refused():
     with pytest.raises(ValueError, match="none of the 1 photos has a face"):
         training.fit_detector(samples.Album([(np.zeros((50, 50, 3), np.uint8), no_labels())], []))
@@ -252,7 +274,7 @@ def test_the_command_says_what_it_lacks(tmp_path, capsys, monkeypatch):
     assert "where is FDDB" in capsys.readouterr().err
     (tmp_path / "FDDB-folds").mkdir()
     (tmp_path / "originalPics").mkdir()
-    for more, said in ((["--validation", "3"], "fold 3 is to be trained on"), (["--photos", str(tmp_path)], "--teacher")):
+    for more, said in ((["--validation", "3"], "fold 3 is to be trained on"), (["--photos", str(tmp_path)], "--teacher"), (["--points", "12"], "--second-stage")):
         assert command.main(["--out", str(tmp_path / "x.npz"), "--fddb", str(tmp_path), *more]) == 1
         assert said in capsys.readouterr().err
 

@@ -18,7 +18,7 @@ from common.photos import PHOTO_SUFFIXES, PhotoError, read_photo
 from RegionDetector.fddb import reading
 from RegionDetector.one_pass import refining, samples
 from RegionDetector.one_pass.labels import labelled, taught
-from RegionDetector.one_pass.training import CALIBRATIONS, Plan, calibrate, fit_detector, judged
+from RegionDetector.one_pass.training import CALIBRATIONS, Plan, calibrate, fit_detector, harder, judged
 
 FLAT = 14  # standard deviation of the grey values of a photo that shows nothing
 DRAWINGS = 1200  # places with drawn faces that the second stage learns to tell from faces
@@ -83,11 +83,12 @@ def parser():
     p.add_argument("--photos", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos of people for the teacher to mark")
     p.add_argument("--without-people", type=Path, nargs="+", default=[], metavar="FOLDER", help="photos without people; PNGs with a transparent ground are pasted onto them")
     p.add_argument("--most", type=int, default=MOST, metavar="PIXELS", help=f"longer side of photos without people; larger ones are shrunk (default: {MOST})")
-    p.add_argument("--begin", type=Path, metavar="FILE", help="weights to go on from, a file .npz")
+    p.add_argument("--begin", type=Path, metavar="FILE", help="weights to go on from, a file .npz; what they do not find, or mistake for a face, comes more often")
     p.add_argument("--second-stage", action="store_true", help="train the small network that looks once more at what the one of --begin (default: the carried one) has found")
     p.add_argument("--go-on", type=Path, metavar="FILE", help="weights of the second stage to go on from")
     p.add_argument("--steps", type=int, help=f"default: {Plan.steps}, of the second stage {refining.RefinerPlan.steps}")
     p.add_argument("--rate", type=float, help=f"highest learning rate (default: {Plan.lr}, of the second stage {refining.RefinerPlan.lr})")
+    p.add_argument("--points", type=float, metavar="WEIGHT", help=f"weight of the points in the second stage's loss (default: {refining.RefinerPlan.points:g})")
     p.add_argument("--seed", type=int, default=Plan.seed)
     p.add_argument("--bfloat16", action="store_true", help="compute with 16 bits, on processors that can")
     return p
@@ -107,7 +108,10 @@ def main(arguments=None):
         if options.photos and not options.teacher:
             raise ValueError("--photos: who marks the faces in them? Name YuNet's file with --teacher")
         how = {name: value for name, value in (("steps", options.steps), ("lr", options.rate)) if value is not None} | {"seed": options.seed}
-        plan = refining.RefinerPlan(**how) if options.second_stage else Plan(**how, bfloat16=options.bfloat16)
+        if options.points is not None and not options.second_stage:
+            raise ValueError("--points is for the second stage: add --second-stage")
+        heavier = {} if options.points is None else {"points": options.points}
+        plan = refining.RefinerPlan(**how, **heavier) if options.second_stage else Plan(**how, bfloat16=options.bfloat16)
         look = yunet.looking(options.teacher) if options.teacher else None
         album = gathered(reading.read_folds(folder, options.folds), look, options.photos, options.without_people, options.most)
         records = reading.read_folds(folder, options.validation)
@@ -117,7 +121,10 @@ def main(arguments=None):
             begin = refinement.load_refiner(options.go_on) if options.go_on else None
             model = refining.fit_refiner(album, refining.candidates(once, album), plan, begin=begin)
         else:
-            model = fit_detector(album, plan, begin=network.load_detector(options.begin) if options.begin else None)
+            begin = network.load_detector(options.begin) if options.begin else None
+            if begin:
+                harder(network.looking(compiled(begin), mirror=False), album)
+            model = fit_detector(album, plan, begin=begin)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

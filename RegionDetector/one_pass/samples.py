@@ -11,6 +11,7 @@ from RegionDetector.pyramid.scales import halves, warped
 SIDE = 256  # pixels of a crop
 MOSAICS = {2: (16, 100), 4: (9, 34)}  # parts along a side, sizes of heads in a part
 ALONE = (26, 330)  # sizes of heads in a crop of one part
+AGAIN = 0.4  # share of crops without a face that show what was mistaken for one, where that is known
 ENLARGED = 3.0  # at most; blurred more than that, nobody would know a face
 PHOTOS_OF_THE_KIT = ("brick", "cell", "chelsea", "clock_motion", "coffee", "coins", "color", "grass", "gravel", "horse", "ihc", "logo", "microaneurysms",
                      "moon", "motorcycle_left", "motorcycle_right", "page", "phantom", "rocket", "text", "hubble_deep_field", "retina", "chessboard_GRAY")
@@ -40,12 +41,20 @@ class Album:
     backgrounds : sequence of ndarray of uint8, each (H, W, 3)
     stickers : sequence of ndarray of uint8, each (H, W, 4)
         Drawn faces and the like.
+
+    Attributes
+    ----------
+    faces : list of (int, int)
+        Photo and number of each face that is learnt; those that are hard to see may stand there more than once.
+    mistaken : list of (int, ndarray, float)
+        Background, middle and size of what was taken for a face there.
     """
 
     def __init__(self, photos, backgrounds, stickers=()):
         self.levels, self.labels = [halves(photo) for photo, _ in photos], [labels for _, labels in photos]
         self.backgrounds, self.stickers = [halves(photo) for photo in backgrounds], list(stickers)
         self.faces = [(photo, face) for photo, labels in enumerate(self.labels) for face in np.flatnonzero(labels.sure)]
+        self.mistaken = []
 
 
 def sample(album, number, rng):
@@ -109,10 +118,15 @@ def _face(album, number, wanted, side, rng):
     """A crop with a face of the album at a size between two, and the labels in it."""
     photo, face = album.faces[number]
     labels = album.labels[photo]
-    size = sizes(labels.spreads[face][None])[0]
+    place = _brought(labels.middles[face], sizes(labels.spreads[face][None])[0], wanted, side, rng)
+    return cropped(album, album.levels[photo], labels, *place, side, rng)
+
+
+def _brought(middle, size, wanted, side, rng):
+    """`placed` for something of one size that is to have another between two."""
     new = min(np.exp(rng.uniform(*np.log(wanted))), ENLARGED * size)
     reach = max(2, side / 2 - 0.35 * new) if new < 0.8 * side else 0.15 * side
-    return cropped(album, album.levels[photo], labels, *placed(labels.middles[face], new / size, side, reach, rng), side, rng)
+    return placed(middle, new / size, side, reach, rng)
 
 
 def cropped(album, levels, labels, turn, shift, side, rng):
@@ -151,6 +165,9 @@ def _background(album, side, rng):
 def _no_face(album, side, rng):
     """A crop from anywhere in the album or in a photo without people, with drawings of faces now and then; the labels in it."""
     kind = rng.random()
+    if album.mistaken and rng.random() < AGAIN:
+        background, middle, size = album.mistaken[rng.integers(len(album.mistaken))]
+        return warped(album.backgrounds[background], *_brought(middle, size, (MOSAICS[4][0], 1.3 * side), side, rng), side), no_labels()
     if kind < 0.3:
         photo = int(rng.integers(len(album.levels)))
         shape = np.array(album.levels[photo][0].shape[:2])
