@@ -125,9 +125,9 @@ def test_halves_of_files_with_long_names_are_found(tmp_path, name):
     done.wait()
     for number in (done.pid, os.getpid()):
         files._aside_of(tmp_path / name, number).touch()
-    (tmp_path / f".other-{name[:200]}.{done.pid}.part").touch()
+    (tmp_path / f".other-{name[:90]}.{done.pid}.part").touch()
     remove_halves(tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([files._aside_of(tmp_path / name, os.getpid()).name, f".other-{name[:200]}.{done.pid}.part"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([files._aside_of(tmp_path / name, os.getpid()).name, f".other-{name[:90]}.{done.pid}.part"])
     with whole_file(tmp_path / name) as file:
         file.write("whole")
     assert (tmp_path / name).read_text() == "whole"
