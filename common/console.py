@@ -137,7 +137,7 @@ def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
         if path is not folder and os.path.isdir(path):
             raise ValueError(f"{option} {path}: that is a folder; expected the name of a file to write")
         if os.path.realpath(path) in inputs and not os.path.isdir(path):
-            raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
+            raise ValueError(f"{option} {path}: that is one of the files that are read, and would be overwritten")
         try:
             with suppress(FileNotFoundError):
                 os.stat(path)  # links that lead in a circle are an error
