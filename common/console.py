@@ -111,6 +111,21 @@ def a_path(text):
     return Path(text)
 
 
+def an_output(text):
+    """The type of an argument that names a file to write: ``-`` is standard output, as for other commands.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is no name, or standard output has none on this system.
+    """
+    if text == "-":
+        if not os.path.exists("/dev/stdout"):
+            raise argparse.ArgumentTypeError("standard output has no name on this system: name a file")
+        return Path("/dev/stdout")
+    return a_path(text)
+
+
 def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
     """Refuse now what could not be written after all the work; folders that are not there yet are made.
 

@@ -140,6 +140,8 @@ def _as_array(image):
 
 def _mended(path, reason):
     """What can be read all the same: a JPEG that lacks its last bytes, a TIFF of a kind that Pillow does not know. None if nothing can."""
+    if not os.path.isfile(path):  # who opens a pipe waits for somebody at its other end
+        return None
     with suppress(Exception):  # of many kinds; it was said already what is wrong with it
         with open(path, "rb") as file:
             start = file.read(4)
@@ -246,7 +248,7 @@ def _opened(path):
     if path.is_dir():
         raise PhotoError(f"{path}: {'is a folder and no photo' if os.access(path, os.R_OK | os.X_OK) else 'may not be looked into'}")
     if not path.is_file():
-        what = "a link that leads to no file" if path.is_symlink() else "is no file that can be read as a photo" if os.path.lexists(path) else "no such file"
+        what = "is a pipe or a device: save what comes out of it as a file" if path.exists() else "a link that leads to no file" if path.is_symlink() else "no such file"
         raise PhotoError(f"{path}: {what}")
     try:
         with open(path, "rb") as file:  # by its name, Pillow 13 would map an uncompressed TIFF that lies on its side into the wrong shape

@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from common.commands.stops import until_stopped
-from common.console import counted, prepare_outputs, print_any_name, say
+from common.console import a_path, an_output, counted, prepare_outputs, print_any_name, say, words_beside
 from common.files import whole_file
 from RegionDetector.fddb.evaluation import bad_rows, evaluate
 from RegionDetector.fddb.reading import FOLDS, find_fddb, read_blocks, read_folds
@@ -207,18 +207,19 @@ def main(arguments=None):
     command = parser.add_subparsers(required=True).add_parser(
         "evaluate", help="score detections by the official rules",
         description="Score detections by the official rules. The folds that the detections name are evaluated.")
-    command.add_argument("detections", nargs="+", metavar="DETECTIONS", type=Path,
+    command.add_argument("detections", nargs="+", metavar="DETECTIONS", type=a_path,
                          help="files in the official format, or folders with such files (*fold*out*.txt)")
     command.add_argument("--fddb", metavar="FOLDER", help="where FDDB lies (default: the environment's FDDB_DIR)")
-    command.add_argument("--out", metavar="FILE", type=Path,
+    command.add_argument("--out", metavar="FILE", type=an_output,
                          help="store the curve: figures and curve if FILE ends in .json, else columns (discrete rate, "
                               "false positives, threshold, continuous rate) in the order of the official program")
-    command.add_argument("--plot", metavar="FILE", type=Path, help="draw the curves into a .png, .pdf or .svg")
-    command.add_argument("--published", metavar="FOLDER", type=Path,
+    command.add_argument("--plot", metavar="FILE", type=a_path, help="draw the curves into a .png, .pdf or .svg")
+    command.add_argument("--published", metavar="FOLDER", type=a_path,
                          help="official curves of published detectors (*DiscROC.txt) for the plot")
     options = parser.parse_args(arguments)
     print_any_name()
-    return until_stopped(lambda stops: _said(options))
+    with words_beside(options.out):
+        return until_stopped(lambda stops: _said(options))
 
 
 def _said(options):

@@ -14,7 +14,7 @@ from common.commands.inputs import DRAWN
 from common.commands.journal import LINES, Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import a_path, counted, prepare_outputs, printable, say
+from common.console import a_path, an_output, counted, prepare_outputs, printable, say
 from common.files import FULL, is_stream
 
 _FEW = 20  # files up to here need no bar
@@ -65,7 +65,7 @@ class _AsTyped(argparse.Action):
 def add_options(parser, copies):
     """Options that the commands share; `copies` says what `--draw` writes."""
     parser.set_defaults(out_option="--out")
-    parser.add_argument("--out", "--json", dest="out", action=_AsTyped, type=a_path, metavar="OUT",
+    parser.add_argument("--out", "--json", dest="out", action=_AsTyped, type=an_output, metavar="OUT",
                         help="write the answers to a file: .json and .csv are made whole at the end; .jsonl grows by one line for each file as it is "
                         "answered. Stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels "
                         "of the upright photo, rows first, counted from 0 at its top left corner")
