@@ -7,7 +7,6 @@
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -15,9 +14,10 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, drawing, one_by_one
 from common.commands.stops import until_stopped
-from common.console import print_any_name, say, words_beside
+from common.console import a_path, print_any_name, say, words_beside
 from common.detection import faces
 from common.detection.found import BOXES
+from common.files import with_ending
 from common.photos import PHOTO_SUFFIXES, read_photo, says_which_way_up
 from common.pictures.drawing import draw, write_jpeg
 
@@ -29,7 +29,7 @@ BOX = ("min_row", "min_col", "max_row", "max_col", "probability")
 def parser():
     """The arguments of the command."""
     p = argparse.ArgumentParser(prog="python -m RegionDetector", description="Find the faces in photos.")
-    p.add_argument("photos", nargs="+", type=Path, metavar="PHOTO_OR_FOLDER", help="a photo, or a folder of photos and of such folders")
+    p.add_argument("photos", nargs="+", type=a_path, metavar="PHOTO_OR_FOLDER", help="a photo, or a folder of photos and of such folders")
     add_options(p, "write copies with boxes and probabilities")
     p.add_argument("--min-face", type=float, default=20, metavar="PIXELS", help="smallest face to look for (default: 20)")
     least = ", ".join(f"{value:g} for {name}" for name, value in faces.THRESHOLDS.items())
@@ -38,7 +38,7 @@ def parser():
     p.add_argument("--turns", choices=TURNS, default="auto", help="look at the photo on its side and on its head too: if nothing sure is found in it as it is "
                                                                   "and the camera did not note how it was held (auto, the default), always or never")
     p.add_argument("--detector", choices=faces.DETECTORS, default="kit", help="the kit's own network (default), or YuNet for those who have its file")
-    p.add_argument("--weights", type=Path, metavar="FILE", help="YuNet's .onnx, or weights of one's own for the kit's network")
+    p.add_argument("--weights", type=a_path, metavar="FILE", help="YuNet's .onnx, or weights of one's own for the kit's network")
     return p
 
 
@@ -158,14 +158,14 @@ def _work(options, stops):
 
 
 def write_drawn(target, photo, boxes):
-    """Write a copy with boxes and probabilities as NAME.faces.jpg; the whole name stays in front, so that a.png and a.jpg do not meet. Returns its name.
+    """Write a copy with boxes and probabilities as NAME.faces.jpg; the whole name stays in front, so that a.png and a.jpg do not meet, unless disks have no room for it. Returns its name.
 
     Raises
     ------
     OSError
         If the copy cannot be written, or the photo has more than the 65,500 pixels a side that a JPEG can have.
     """
-    target = target.with_name(target.name + DRAWN)
+    target = with_ending(target, DRAWN)
     write_jpeg(target, draw(photo, [(0, box[:4], f"{box[4]:.2f}") for box in boxes]))
     return target
 

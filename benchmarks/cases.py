@@ -22,6 +22,9 @@ import cv2
 import numpy as np
 from mask_drawings import KINDS, masked
 
+from common.console import prepare_outputs
+from common.files import whole_file
+
 ANGLES = (0, 15, 30, 45, 60, 90, 180)
 BINS = 10
 WEB = 1400  # pixels of the longer side of a photo that was made smaller
@@ -191,6 +194,10 @@ def main(arguments=None):
     parser.add_argument("--before", type=Path, metavar="FILE", help="the second stage's weights before they were calibrated, for the reliability curve")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
+    try:
+        prepare_outputs({"--json": options.json})
+    except ValueError as error:
+        parser.error(str(error))
 
     from common import device
     from common.boxes import iou
@@ -236,7 +243,8 @@ def main(arguments=None):
     report["memory of the command at 100 megapixels, GB"] = memory_of_the_command(photo)
     print("memory", report["memory of the command at 100 megapixels, GB"])
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1))
+        with whole_file(options.json) as file:
+            file.write(json.dumps(report, indent=1))
     return report
 
 

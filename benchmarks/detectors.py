@@ -25,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import cv2
 import numpy as np
 
+from common.console import prepare_outputs
+from common.files import whole_file
+
 SIDE = (480, 640)
 
 
@@ -244,6 +247,10 @@ def main(arguments=None):
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
+    try:
+        prepare_outputs({"--json": options.json, "--plot": options.plot})
+    except ValueError as error:
+        parser.error(str(error))
 
     from common import device
     from common.photos import read_photo
@@ -268,7 +275,8 @@ def main(arguments=None):
 
         plot_speed(results).savefig(options.plot, dpi=120)
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1))
+        with whole_file(options.json) as file:
+            file.write(json.dumps(report, indent=1))
     return report
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from common.console import prepare_outputs
+from common.files import whole_file
+
 PHOTOS = 10  # of each person
 
 
@@ -131,6 +134,10 @@ def main(arguments=None):
     parser.add_argument("--building", type=int, nargs="*", default=[], metavar="PHOTOS", help="also build galleries of so many photos of 12 megapixels")
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)
+    try:
+        prepare_outputs({"--json": options.json})
+    except ValueError as error:
+        parser.error(str(error))
 
     from common import device
 
@@ -152,7 +159,8 @@ def main(arguments=None):
             built.append([photos, *building(photos, folder)])
         print(f"building of {photos} photos of 12 megapixels: {built[-1][1]:,.0f} MB at most, {built[-1][2]:.0f} s", flush=True)
     if options.json:
-        options.json.write_text(json.dumps({"rows": rows, "choose_threshold_s": [median, least], "building": built}, indent=1), encoding="utf-8")
+        with whole_file(options.json) as file:
+            file.write(json.dumps({"rows": rows, "choose_threshold_s": [median, least], "building": built}, indent=1))
     return rows
 
 

@@ -26,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import cv2
 import numpy as np
 
+from common.console import prepare_outputs
+from common.files import whole_file
+
 FALSE = (0, 1, 2, 3)  # false names at which the detectors are compared
 
 
@@ -156,6 +159,10 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)
+    try:
+        prepare_outputs({"--json": options.json})
+    except ValueError as error:
+        parser.error(str(error))
     if options.weights:
         from common.detection import network
 
@@ -167,7 +174,8 @@ def main(arguments=None):
         right, false, of = row["two people"]
         print(f"{detector:9} two people {right:4} of {of:<4} named right, {false} false names; {row['seconds']} s in all", flush=True)
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        with whole_file(options.json) as file:
+            file.write(json.dumps(rows, indent=1))
     return rows
 
 

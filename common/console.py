@@ -1,5 +1,6 @@
 """What all commands share: names that any console can print, outputs that are known to be writable before the work."""
 
+import argparse
 import os
 import re
 import sys
@@ -97,6 +98,34 @@ def say(text, to=None):
         raise OSError(f"standard {'error' if to is sys.stderr else 'output'}: cannot be written ({error.strerror or error})") from None
 
 
+def a_path(text):
+    """The type of a command's argument that names a file or folder; an empty one would be the folder in which the command runs.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is no name.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, got none: a variable of the shell may be empty")
+    return Path(text)
+
+
+def an_output(text):
+    """The type of an argument that names a file to write: ``-`` is standard output, as for other commands.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is no name, or standard output has none on this system.
+    """
+    if text == "-":
+        if not os.path.exists("/dev/stdout"):
+            raise argparse.ArgumentTypeError("standard output has no name on this system: name a file")
+        return Path("/dev/stdout")
+    return a_path(text)
+
+
 def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
     """Refuse now what could not be written after all the work; folders that are not there yet are made.
 
@@ -119,11 +148,11 @@ def prepare_outputs(files, folder=None, inputs=(), folder_option="--draw"):
     inputs = {os.path.realpath(path) for path in inputs}
     # a link is written where it leads
     wanted = [(option, path, Path(os.path.realpath(path)).parent) for option, path in files.items() if path is not None]
-    for option, path, place in [*wanted, *([(folder_option, folder, folder)] if folder is not None else [])]:
+    for option, path, place in [*([(folder_option, folder, folder)] if folder is not None else []), *wanted]:  # the folder may be made where a file was to be
         if path is not folder and os.path.isdir(path):
             raise ValueError(f"{option} {path}: that is a folder; expected the name of a file to write")
         if os.path.realpath(path) in inputs and not os.path.isdir(path):
-            raise ValueError(f"{option} {path}: that is one of the photos or videos, and would be overwritten")
+            raise ValueError(f"{option} {path}: that is one of the files that are read, and would be overwritten")
         try:
             with suppress(FileNotFoundError):
                 os.stat(path)  # links that lead in a circle are an error

@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, getattr(errno, "EOPNOTSUPP", errno.ENOSYS), getattr(errno, "ENOTSUP", errno.ENOSYS)}
+LONGEST = 255  # bytes of a name
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what the system says where there is no room: no fault of the file in hand
 
 
@@ -119,7 +121,7 @@ def _straight(path, mode, encoding):
 def _aside(path, mode, encoding):
     path = Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = _aside_of(path, os.getpid())
     try:
         with open(aside, mode, encoding=encoding) as file:
             yield file
@@ -128,10 +130,40 @@ def _aside(path, mode, encoding):
         aside.unlink(missing_ok=True)
 
 
+def with_ending(path, ending):
+    """A path with something behind its whole name; a name for which disks have no room then loses its last letters, and has a mark that tells it from others.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    ending : str
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
+    >>> with_ending(Path("a.png"), ".faces.jpg").name, with_ending(Path("a" * 250), ".faces.jpg").name[-25:]
+    ('a.png.faces.jpg', 'aaaaaa-3f3e35e0.faces.jpg')
+    """
+    name = os.fsencode(path.name)
+    if len(name) + len(os.fsencode(ending)) > LONGEST:
+        mark = f"-{hashlib.sha256(name).hexdigest()[:8]}{ending}"
+        return path.with_name(name[: LONGEST - len(os.fsencode(mark))].decode("utf-8", "ignore") + mark)
+    return path.with_name(path.name + ending)
+
+
+def _aside_of(path, number):
+    """What a file is called while a process writes it."""
+    return with_ending(path.with_name("." + path.name), f".{number}.part")
+
+
 def remove_halves(path):
     """Remove what writers of a file have left that were killed in the middle: it holds what was to be in the file."""
     path = Path(os.path.realpath(path))
-    for half in [each for each in path.parent.iterdir() if re.fullmatch(rf"\.{re.escape(path.name)}\.\d+\.part", each.name)]:
+    numbered = [(each, re.search(r"\.(\d+)\.part$", each.name)) for each in path.parent.iterdir()]
+    for half in [each for each, number in numbered if number and each.name == _aside_of(path, number[1]).name]:
         try:
             if os.name != "nt":  # Windows removes nothing that is open
                 os.kill(int(half.name.split(".")[-2]), 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from common.photos import opencv_silent
+from common.decoding.quiet import opencv_silent
 
 PEOPLE = 40
 PICTURES_EACH = 10

@@ -4,25 +4,23 @@ import io
 import os
 import re
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image
+
+from common.decoding import deep
+from common.decoding.deep import ORIENTATION, TURNS
+from common.decoding.levels import STRIP, eight_bits
+from common.decoding.quiet import decoder_heard
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
-
-ORIENTATION = 0x0112  # EXIF's number for how the camera was held
-
-# what turns the photo the right way up. ImageOps.exif_transpose writes the notes anew, and fails where they are damaged
-TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-         6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # fmt: skip
 
 MOST = 256  # megapixels: phones take 200. Pillow refuses what has twice its number of pixels
 if Image.MAX_IMAGE_PIXELS:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MOST * 10**6 // 2)
-STRIP = 512  # rows
 BLOCKS = 16  # rows of a JPEG that are decoded together, at most
 
 
@@ -33,7 +31,7 @@ class PhotoError(OSError, ValueError):
 def read_photo(path):
     """Read a photo of any usual kind as 8-bit RGB, the right way up.
 
-    Grey, palette and CMYK photos are converted; values of 10 to 16 bits and floats are scaled to 8 bits (`_eight_bits`);
+    Grey, palette and CMYK photos are converted; values of 10 to 16 bits and floats are scaled to 8 bits (`eight_bits`);
     transparent parts are laid on white, the rotation that the camera noted (EXIF) is carried out, and of an animation
     the first frame is taken.
 
@@ -71,14 +69,17 @@ def read_photo(path):
 
 
 def _upright(image, path):
-    """A photo that Pillow has opened, as 8-bit RGB the right way up."""
+    """A photo that Pillow has opened, as 8-bit RGB the right way up. TIFFs are turned by who decodes them."""
+    page = _whole_page(image)
     said = image.tile[0][3] if image.tile else ""
-    deep = image.mode in ("RGB", "RGBA") and ";16" in str(said[0] if isinstance(said, tuple) and said else said)
-    if deep:  # Pillow would keep the upper eight bits
-        turn = None if image.format == "TIFF" else TURNS.get(_orientation(image))  # OpenCV turns a TIFF itself, too
-        image = Image.fromarray(_by_opencv(path))
+    many = image.mode in ("RGB", "RGBA") and ";16" in str(said[0] if isinstance(said, tuple) and said else said)  # Pillow would keep the upper eight bits
+    if image.format == "TIFF" and (deep.in_deep_planes(image.tag_v2) or many and page):
+        turn, image = None, Image.fromarray(deep.by_tifffile(path, page))
+    elif many:
+        turn = None if image.format == "TIFF" else TURNS.get(_orientation(image))
+        image = Image.fromarray(deep.by_opencv(path))
     else:
-        image.load()  # which turns a TIFF
+        _load(image, path)
         turn = TURNS.get(_orientation(image))
     greatest, unsigned = _greatest(image), image.mode == "I" and _unsigned(image)
     negative = image.mode.startswith("I") and _note(image, 262) == 0  # white is zero, which Pillow heeds in eight bits only
@@ -86,7 +87,7 @@ def _upright(image, path):
         image = image.transpose(turn)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
-        grey = _eight_bits(values.view(np.uint32) if unsigned else values, greatest)
+        grey = eight_bits(values.view(np.uint32) if unsigned else values, greatest)
         return np.repeat((255 - grey if negative else grey)[..., None], 3, axis=2)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -95,14 +96,37 @@ def _upright(image, path):
     return _as_array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
+def _load(image, path):
+    """Decode it; what libtiff thinks of it becomes one warning."""
+    with decoder_heard(path) if image.format == "TIFF" else nullcontext():
+        image.load()
+
+
+def _whole_page(image):
+    """Go to the first picture of a file that is no small copy of another, and give its number: raw files and some scans begin with such a copy.
+
+    Raises
+    ------
+    ValueError
+        If there are small copies only.
+    """
+    if image.format == "TIFF":
+        with suppress(EOFError):
+            while int(image.tag_v2.get(deep.KIND, 0)) & deep.SMALL_COPY:
+                image.seek(image.tell() + 1)
+            return image.tell()
+        raise ValueError("there is only a small copy in it beside what the camera's sensor saw: save it as a JPEG from a program that develops raw files")
+    return 0
+
+
 def _more(image):
     """What a file holds besides the picture that is read, in words: an animation, or pages. None if nothing; smaller copies and masks are nothing."""
     with suppress(Exception):  # whatever is wrong with the next one, the first was read
         if image.format in ("GIF", "WEBP", "PNG", "AVIF") and image.is_animated:
             return "is an animation of several pictures"
         if image.format == "TIFF" and image.is_animated:
-            image.seek(1)
-            return None if image.tag_v2.get(254, 0) & 0b101 else "has several pages"
+            image.seek(image.tell() + 1)
+            return None if image.tag_v2.get(deep.KIND, 0) & 0b101 else "has several pages"
     return None
 
 
@@ -116,14 +140,16 @@ def _as_array(image):
 
 def _mended(path, reason):
     """What can be read all the same: a JPEG that lacks its last bytes, a TIFF of a kind that Pillow does not know. None if nothing can."""
-    with suppress(OSError, ValueError):
+    if not os.path.isfile(path):  # who opens a pipe waits for somebody at its other end
+        return None
+    with suppress(Exception):  # of many kinds; it was said already what is wrong with it
         with open(path, "rb") as file:
             start = file.read(4)
             if start.startswith(b"\xff\xd8\xff") and "truncated" in reason:
                 file.seek(0)
                 return _cut_short(file.read(), path)
-        if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return _by_opencv(path)
+        if start in deep.TIFFS:
+            return deep.by_opencv(path)
     return None
 
 
@@ -154,45 +180,6 @@ def _cut_short(data, path):
     return whole
 
 
-@contextmanager
-def opencv_silent():
-    """While it is open, OpenCV's own log, which names no file, says nothing: what is wrong with a file is said in a line of ours."""
-    import cv2
-
-    log = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # OpenCV 4 and 5
-    before = log.setLogLevel(0)
-    try:
-        yield
-    finally:
-        log.setLogLevel(before)
-
-
-def _by_opencv(path):
-    """A TIFF or PNG of more than eight bits a colour, as uint8 (H, W, 3)."""
-    import cv2
-
-    data = np.fromfile(path, np.uint8)
-    if data[:2].tobytes() in (b"II", b"MM"):
-        with io.BytesIO(data.tobytes()) as file:
-            head = file.read(8)
-            notes = TiffImagePlugin.ImageFileDirectory_v2(head + file.read(8) if 43 in head[2:4] else head)  # that of a BigTIFF is longer
-            file.seek(notes.next)
-            notes.load(file)
-        if notes.get(256, 0) * notes.get(257, 0) > Image.MAX_IMAGE_PIXELS * 2:  # as Pillow does
-            raise PhotoError(f"{path}: claims to have more pixels than any photo")
-    with opencv_silent():
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim not in (2, 3):
-        raise PhotoError(f"{path}: cannot be decoded")
-    image = image[..., None] if image.ndim == 2 else image
-    colours, shade = image[:, :, :3][:, :, ::-1], image[:, :, 3:4]
-    colours = _eight_bits(colours)
-    if shade.size:
-        opaque = shade / (np.iinfo(shade.dtype).max if shade.dtype.kind == "u" else 1)
-        colours = np.rint(colours * opaque + 255 * (1 - opaque)).astype(np.uint8)
-    return np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else np.ascontiguousarray(colours)
-
-
 def photo_shape(path):
     """Height and width of a photo, as `read_photo` would give it; of all kinds but TIFF without decoding the pixels.
 
@@ -214,7 +201,8 @@ def photo_shape(path):
     try:
         with _opened(path) as image:
             if image.format == "TIFF":
-                image.load()  # Pillow turns these itself, then
+                _whole_page(image)
+                _load(image, path)  # Pillow turns these itself, then
             width, height = image.size
             # EXIF orientations 5 to 8 turn the photo by a quarter.
             return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
@@ -260,7 +248,7 @@ def _opened(path):
     if path.is_dir():
         raise PhotoError(f"{path}: {'is a folder and no photo' if os.access(path, os.R_OK | os.X_OK) else 'may not be looked into'}")
     if not path.is_file():
-        what = "a link that leads to no file" if path.is_symlink() else "is no file that can be read as a photo" if os.path.lexists(path) else "no such file"
+        what = "is a pipe or a device: save what comes out of it as a file" if path.exists() else "a link that leads to no file" if path.is_symlink() else "no such file"
         raise PhotoError(f"{path}: {what}")
     try:
         with open(path, "rb") as file:  # by its name, Pillow 13 would map an uncompressed TIFF that lies on its side into the wrong shape
@@ -292,48 +280,6 @@ def _unsigned(image):
 def _greatest(image):
     """White, as a grey TIFF may say (MaxSampleValue); else None."""
     return _note(image, 281)
-
-
-def _eight_bits(values, greatest=None):
-    """Grey levels or colours of any type as uint8.
-
-    Whole numbers use 8, 10, 12, 14, 16 or 32 bits: the fewest that hold the greatest of them, since scanners and cameras
-    put 12 bits into 16. Floats from 0 to 1 are shares of white, from -1 to 1 as well, from black; others are taken as
-    whole numbers. What is not finite is black, or white where it is infinite.
-
-    Parameters
-    ----------
-    values : ndarray
-        Of any shape and type.
-    greatest : float, optional
-        White, where the file tells.
-
-    Returns
-    -------
-    ndarray of uint8
-
-    Examples
-    --------
-    >>> _eight_bits(np.array([0, 2048, 4095], np.uint16)).tolist(), _eight_bits(np.array([-1.0, 0, 1, np.nan])).tolist()
-    ([0, 128, 255], [0, 128, 255, 0])
-    """
-    if values.dtype == np.uint8:
-        return values
-    floats = values.dtype.kind == "f"
-    finite = values[np.isfinite(values)] if floats else values
-    low, top = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    if low < 0:  # -1 to 1, or of no convention: from the darkest to the brightest
-        low, top = (-1.0, 1.0) if floats and low >= -1 and top <= 1 else (low, top)
-    elif floats and top <= 2:  # a little more than 1 where a photo was sharpened or made larger
-        low, top = 0.0, 1.0
-    else:
-        low, top = 0.0, next((white for white in (255, 1023, 4095, 16383, 65535) if top <= white), top)
-    if greatest and low == 0 and finite.max(initial=0) <= greatest < 65535:  # what says 65535 may not have meant it
-        top = greatest
-    with np.errstate(invalid="ignore", over="ignore"):
-        shares = (values.astype(np.float64) - low) / max(top - low, 1e-300)
-    shares = np.clip(np.nan_to_num(shares, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
-    return np.rint(shares * 255).astype(np.uint8)
 
 
 def in_numeric_order(paths):

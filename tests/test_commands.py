@@ -223,6 +223,24 @@ def test_answers_of_other_settings_and_files_that_are_none_are_left_alone(archiv
         assert code == 2 and "holds something else" in error and (archive / "mine.jsonl").read_text() == text
 
 
+@pytest.mark.parametrize("more", [{"image": ["a.jpg"]}, {"image": None}, {"image": {"a": 1}}, {"drawn": 3}, {"drawn": None}, {"subtitles": "a.srt b"}, {"subtitles": {"a": 1}}, {"subtitles": [1]}])
+def test_lines_that_somebody_changed_are_refused_in_words(tmp_path, more):
+    line = json.dumps({"image": "a.jpg", "stamp": None, **more, "settings": "m"}) + "\n"
+    (tmp_path / "out.jsonl").write_text(line)
+    with pytest.raises(JournalError, match="out.jsonl: holds something else"):
+        Journal(tmp_path / "out.jsonl", "image", "m")
+    assert (tmp_path / "out.jsonl").read_text() == line
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")
+def test_a_dash_is_standard_output(archive, monkeypatch):
+    monkeypatch.chdir(archive)
+    run = start(archive, "--out", "-", slow="0")
+    out, error = run.communicate(timeout=120)
+    assert run.returncode == 0 and len(json.loads(out)) == 1000 and error.count(": 1 face") == 500
+    assert not (archive / "-").exists()
+
+
 def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
     (tmp_path / "a.jpg").touch()
     out = tmp_path / "out.jsonl"

@@ -1,6 +1,7 @@
 """The carried detector's room: geometry of detections, scales and tiles, turned photos, the network's file, YuNet, and the call that both tasks use."""
 
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -157,6 +158,31 @@ def test_sides_longer_than_OpenCV_can_count():
     assert search._resized(image, (80, 140_000)).shape == (80, 140_000, 3)
 
 
+@pytest.mark.parametrize("scale", [5, 20 / 7, 1.21])
+@pytest.mark.parametrize("shape", [(333, 470), (41, 900)])
+def test_tiles_of_an_enlarged_photo_are_those_of_the_whole(shape, scale):
+    image = cv2.GaussianBlur(np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8), (0, 0), 2)
+    large = [round(side * scale) for side in shape]
+    whole = cv2.resize(image, tuple(large[::-1]), interpolation=cv2.INTER_LINEAR)
+    for top, bottom in search.tiles(large[0]):
+        for left, right in search.tiles(large[1]):
+            part = search._enlarged(image, large, (top, left, bottom, right))
+            assert part.shape == (bottom - top, right - left, 3)
+            assert np.abs(part.astype(int) - whole[top:bottom, left:right]).max() <= 3
+
+
+def test_very_small_faces_cost_no_more_memory_than_a_tile(tmp_path):
+    photo = photo_with_disks((900, 1500), [(300, 400, 4), (870, 1480, 5)])
+    tracemalloc.start()
+    try:
+        small = search.search(disks, photo, min_face=5, turns=False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(small) == 2 and np.abs(small.heads[:, :2] - [[300, 400], [870, 1480]]).max() < 2
+    assert peak < 6 * photo.size, "four times as high and wide the photo alone would be sixteen times as large"
+
+
 # The network and its file
 
 @pytest.fixture(scope="module")
@@ -193,7 +219,7 @@ def test_folding_and_eight_bits_change_little(small, tmp_path):
 
 
 def test_files_that_are_no_weights_are_refused_by_name(tmp_path):
-    with pytest.raises(OSError, match="gone.npz: the detector's weights are missing"):
+    with pytest.raises(OSError, match="gone.npz: no such file of weights"):
         network.load_detector(tmp_path / "gone.npz")
     for name, data in (("text.npz", b"no weights"), ("empty.npz", b"")):
         (tmp_path / name).write_bytes(data)
@@ -202,6 +228,14 @@ def test_files_that_are_no_weights_are_refused_by_name(tmp_path):
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
     with pytest.raises(OSError, match="other.npz: these are not weights"):
         network.load_detector(tmp_path / "other.npz")
+    with np.load(network.WEIGHTS) as arrays:
+        whole = dict(arrays)
+    for name, changed, said in (("without.npz", {"conv_3/kernel": None}, "conv_3"), ("bare.npz", {"conv_7/bias": None}, "conv_7"), ("flat.npz", {"head/kernel": np.array(3)}, ""),
+                                ("nan.npz", {"answer/bias": whole["answer/bias"] * np.nan}, "no numbers"), ("inf.npz", {"conv_4/scale": whole["conv_4/scale"] * np.inf}, "no numbers")):
+        np.savez(tmp_path / name, **{key: array for key, array in (whole | changed).items() if array is not None})
+        with pytest.raises(OSError, match=f"{name}: these are not weights .*{said}") as told:
+            network.load_detector(tmp_path / name)
+        assert "\n" not in str(told.value)
     np.savez(tmp_path / "objects.npz", **{"head/kernel": np.array([{}], object)})
     with pytest.raises(OSError, match="objects.npz: these are not weights"):
         network.load_detector(tmp_path / "objects.npz")
@@ -279,6 +313,28 @@ def test_calls_that_make_no_sense_are_refused():
         faces.detector("viola")
     with pytest.raises(ValueError, match="name it with --weights"):
         faces.detector("yunet")
+
+
+class Whole(BaseException):
+    """A damaged file was read to its end: what was changed is not looked at."""
+
+
+def test_whatever_is_wrong_in_a_file_of_weights_is_said_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(network, "generate_detector", lambda **_: (_ for _ in ()).throw(Whole))
+    whole, rng, refused = network.WEIGHTS.read_bytes(), np.random.default_rng(3), 0
+    for number in range(60):
+        data = bytearray(whole)
+        for place in rng.integers(0, 200 if number % 2 else len(data), 3):
+            data[place] ^= int(rng.integers(1, 256))
+        (tmp_path / "a.npz").write_bytes(data)
+        try:
+            network.load_detector(tmp_path / "a.npz")
+        except Whole:
+            continue
+        except OSError as error:
+            assert "a.npz: these are not weights" in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused > 30
 
 
 @pytest.mark.parametrize("weights", [network.WEIGHTS, refinement.WEIGHTS], ids=lambda file: file.name)

@@ -1,7 +1,13 @@
 """The ten-fold run: it goes on where it stopped, keeps plans apart, and hands out what the evaluation reads."""
 
 import json
+import multiprocessing
+import os
 import re
+import signal
+import threading
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -154,6 +160,60 @@ def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     (out / "fold-09.npz").write_bytes(b"no weights")
     with pytest.raises(OSError, match="fold-09.npz"):
         folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2)
+
+
+def forever(*task):
+    """A fold that takes longer than anybody waits; a file says that it has begun."""
+    (Path(task[1]) / f"begun-{task[2]}").touch()
+    threading.Event().wait()
+
+
+def test_who_stops_it_does_not_wait_for_the_folds_in_hand(small_fddb, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(folds_run, "_in_process", forever)
+    out = tmp_path / "out"
+
+    def stop():
+        while len(list(out.glob("begun-*"))) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
+    assert folds_run.main(["--fddb", str(small_fddb), "--out", str(out), "--folds", "2", "--jobs", "2"]) == 143
+    told = capsys.readouterr().err
+    assert f"stopped; the folds that are done are in {out}, and the same command goes on from there\n" in told and "Traceback" not in told
+    assert not multiprocessing.active_children()
+
+
+def test_of_two_runs_in_one_folder_the_second_waits(small_fddb, tmp_path, monkeypatch, capsys):
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def do_fold(folder, out, fold, plan, tick):
+        done.append(fold)
+        begun.set()
+        assert go_on.wait(60)
+        report.write_detections(folds_run._detections(out, fold), the_truth(folder, fold))
+
+    monkeypatch.setattr(folds_run, "do_fold", do_fold)
+    runs = [threading.Thread(target=folds_run.run_folds, args=(small_fddb, tmp_path / "out", [9, 10])) for _ in range(2)]
+    runs[0].start()
+    assert begun.wait(60)
+    runs[1].start()
+    said = ""
+    while "waiting for another run, which writes" not in said:
+        said += capsys.readouterr().out
+        time.sleep(0.02)
+    go_on.set()
+    for run in runs:
+        run.join()
+    assert done == [10, 9], "what the first has done the second does not do again"
+    assert not (tmp_path / "out" / ".lock").exists() and (tmp_path / "out" / "results.json").exists()
+
+
+@pytest.mark.parametrize("wrong", [["--epochs", "0"], ["--epochs", "-2"], ["--jobs", "-1"], ["--jobs", "0"], ["--seed", "-1"]])
+def test_numbers_that_make_no_run(small_fddb, tmp_path, capsys, wrong):
+    with pytest.raises(SystemExit):
+        folds_run.main(["--fddb", str(small_fddb), "--out", str(tmp_path / "out"), *wrong])
+    assert f"{wrong[0]}: expected" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 ELLIPSES = st.tuples(st.floats(5, 80), st.floats(0.3, 0.97), st.floats(-1.5, 1.5), st.floats(-20, 300), st.floats(-20, 300))

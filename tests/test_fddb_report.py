@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -149,9 +150,9 @@ def test_bad_rows_are_left_out_and_counted(write):
     assert detections[NAMES[0]].tolist() == [[24, 20, 32, 40, 0.9]]
     messages = sorted(str(warning.message)[:60] for warning in caught)
     assert len(messages) == 3
-    assert messages[0].startswith("1 detections are left out, because they have a place")
-    assert messages[1].startswith("1 detections are left out, because they have a score")
-    assert messages[2].startswith("2 detections are left out, because they have a negative")
+    assert messages[0].startswith("1 detection is left out, because of a place")
+    assert messages[1].startswith("1 detection is left out, because of a score")
+    assert messages[2].startswith("2 detections are left out, because of a negative")
 
 
 # The command
@@ -191,7 +192,7 @@ def test_photos_that_are_not_named_or_not_in_fddb_are_counted(folder, write, cap
 @pytest.mark.parametrize("text, arguments, message", [
     ("img_x\n0\n", [], "none of the 1 photos .*first: img_x.* is in FDDB; expected names such as 2002/08/11/big/img_1"),
     (GOOD, ["--out", "{tmp}/none/roc.txt"], "roc.txt cannot be written: there is no folder"),
-    (GOOD, ["--out", "{tmp}"], "is a folder; expected the name of a file"),
+    (GOOD, ["--out", "{tmp}"], "that is a folder; expected the name of a file"),
     (GOOD, ["--plot", "{tmp}/roc.docx"], "expected a name that ends in one of .*png"),
     (GOOD, ["--published", "{tmp}"], "no official curves"),
     (GOOD, ["--fddb", "{tmp}/none"], "there is no such folder"),
@@ -252,3 +253,66 @@ def test_table_puts_the_detector_at_its_place():
     names = [line[:46].strip() for line in lines]
     assert names.index("> mine") == 2 and names[1].startswith("HeadHunter")
     assert lines[2].split()[2:] == ["0.8700"] * 4 and lines[-1].split()[2:] == ["0.7000"] * 4
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--out", "{tmp}/fold-01-out.txt"], "--out .*fold-01-out.txt: that is one of the files that are read"),
+    (["--out", "{tmp}/link"], "--out .*link: that is one of the files that are read"),
+    (["--plot", "{tmp}/mine.svg", "--out", "{tmp}/mine.svg"], "--out and --plot are both .*mine.svg"),
+    (["--out", "{fddb}/FDDB-folds/FDDB-fold-01-ellipseList.txt"], "lies among FDDB's own files"),
+    (["--plot", "{fddb}/originalPics/../originalPics/2002/08/11/big/img_1.jpg"], "lies among FDDB's own files"),
+    (["--published", "{tmp}", "--out", "{tmp}/a_DiscROC.txt"], "--out .*a_DiscROC.txt: that is one of the files that are read"),
+])
+def test_what_is_read_is_not_written_over(folder, write, tmp_path, capsys, arguments, message):
+    path = write(GOOD)
+    (tmp_path / "link").symlink_to(path)
+    (tmp_path / "a_DiscROC.txt").write_text("0.5 3 1\n")
+    files = [each for place in (folder, tmp_path) for each in sorted(place.rglob("*")) if each.is_file()]
+    before = [each.read_bytes() for each in files]
+    status, out, err = run(capsys, path, "--fddb", folder, *(part.format(tmp=tmp_path, fddb=folder) for part in arguments))
+    assert status == 1 and out == "" and err.startswith("error: ") and re.search(message, err) and err.count("\n") == 1
+    assert [each.read_bytes() for each in files] == before
+
+
+@pytest.mark.parametrize("text", ["", "0.5\n0.6\n", "0.5 3 1\n0.4\n", "rate 3\n", "0.5 nan 1\n", b"\xff\xfe0\0", b"\x89PNG\r\n"])
+def test_a_damaged_published_curve_is_named_before_the_work(folder, write, tmp_path, capsys, text):
+    (tmp_path / "peer_DiscROC.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+    status, out, err = run(capsys, write(GOOD), "--fddb", folder, "--plot", tmp_path / "a.png", "--published", tmp_path)
+    assert status == 1 and out == "" and "peer_DiscROC.txt is no official curve: expected lines of rate" in err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_curve_of_our_own_is_drawn_among_the_published_ones(folder, write, tmp_path, capsys):
+    assert run(capsys, write(GOOD), "--fddb", folder, "--out", tmp_path / "ours_DiscROC.txt")[0] == 0
+    assert run(capsys, write(GOOD), "--fddb", folder, "--plot", tmp_path / "a.pdf", "--published", tmp_path)[0] == 0
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_file_of_detections_steers_no_console(folder, write, capsys):
+    status, _, err = run(capsys, write("\x1b[2Jimg_1\x9b\nmany\n"), "--fddb", folder)
+    assert status == 1 and "\\x1b[2Jimg_1\\x9b" in err and not set("\x1b\x9b") & set(err)
+
+
+@pytest.mark.parametrize("row", ["1_0 2 3 4 1", "1,5 2 3 4 1", "1;2;3;4;1", "1,2,3,4,1", "0x10 2 3 4 1"])
+def test_numbers_that_others_would_read_otherwise_are_refused(write, row):
+    with pytest.raises(ValueError, match="line 3: expected detection 1 of 1 .*blanks between them and points as decimal marks"):
+        report.read_detections(write(f"{NAMES[0]}\n1\n{row}\n"))
+
+
+def test_a_plot_for_which_there_is_no_room_leaves_the_old_one(folder, write, tmp_path, capsys, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"before")
+
+    def full(self, file, **how):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report.Figure, "savefig", full)
+    status, _, err = run(capsys, write(GOOD), "--fddb", folder, "--plot", tmp_path / "a.png")
+    assert status == 1 and "No space left on device" in err and "a.png" in err
+    assert (tmp_path / "a.png").read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_stopped_it_says_nothing_of_its_insides(folder, write, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "evaluate", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(capsys, write(GOOD), "--fddb", folder)[0] == 143 and signal.getsignal(signal.SIGTERM) == before

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common.files import is_stream, only_one, whole_file
+from common import files
+from common.files import is_stream, only_one, remove_halves, whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
@@ -116,3 +117,17 @@ for _ in range(60):
 """
     runs = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [run.communicate(timeout=120)[1] for run in runs] == ["", "", ""] and not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["short.npz", "x" * 240 + ".npz", "é" * 125 + ".npz"])
+def test_halves_of_files_with_long_names_are_found(tmp_path, name):
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    for number in (done.pid, os.getpid()):
+        files._aside_of(tmp_path / name, number).touch()
+    (tmp_path / f".other-{name[:90]}.{done.pid}.part").touch()
+    remove_halves(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([files._aside_of(tmp_path / name, os.getpid()).name, f".other-{name[:90]}.{done.pid}.part"])
+    with whole_file(tmp_path / name) as file:
+        file.write("whole")
+    assert (tmp_path / name).read_text() == "whole"

@@ -1,6 +1,7 @@
 """Photos as phones, scanners and measuring cameras make them: HEIC, 10 to 16 bits, floats, and a JPEG that lacks its end."""
 
 import io
+import os
 import struct
 
 import cv2
@@ -248,3 +249,14 @@ def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
     (tmp_path / "link.png").symlink_to("gone.png")
     with pytest.raises(PhotoError, match="a link that leads to no file"):
         read_photo(tmp_path / "link.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes among files are a thing of Unix")
+def test_what_is_no_file_is_called_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "stdin").symlink_to("pipe.jpg")
+    (tmp_path / "null.jpg").symlink_to(os.devnull)
+    (tmp_path / "round.jpg").symlink_to("round.jpg")
+    for name, said in (("pipe.jpg", "pipe or a device"), ("stdin", "pipe or a device"), ("null.jpg", "pipe or a device"), ("round.jpg", "a link that leads to no file"), ("none.jpg", "no such file")):
+        with pytest.raises(PhotoError, match=f"{name}: .*{said}"):
+            read_photo(tmp_path / name)

@@ -77,7 +77,7 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
     (tmp_path / "bad.npz").write_bytes(b"not weights")
     np.save(tmp_path / "array.npy", np.zeros(3))
     Image.fromarray(astronaut()).save(tmp_path / "a.png")
-    for wrong, said in ((["--weights", str(tmp_path / "bad.npz")], "bad.npz: these are not weights"), (["--weights", str(tmp_path / "array.npy")], "array.npy: these are not weights"), (["--weights", str(tmp_path / "gone.npz")], "gone.npz"),
+    for wrong, said in ((["--weights", str(tmp_path / "bad.npz")], "bad.npz: these are not weights"), (["--weights", str(tmp_path / "array.npy")], "array.npy: these are not weights"), (["--weights", str(tmp_path / "gone.npz")], "gone.npz: no such file of weights"),
                         (["--detector", "yunet"], "name it with --weights"), (["--detector", "yunet", "--weights", str(tmp_path / "bad.npz")], "cannot read it as YuNet")):
         assert command.main([str(tmp_path / "a.png"), *wrong]) == 2
         told = capsys.readouterr().err
@@ -254,3 +254,45 @@ print(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).predict(numpy
 def test_a_command_loads_keras_alone_and_finds_the_others_later(beside, loaded):
     done = subprocess.run([sys.executable, "-c", PREPARED, beside], cwd=Path(command.__file__).parents[1], capture_output=True, text=True)
     assert done.stdout.splitlines() == [loaded, "(3, 1)"], done.stderr
+
+
+# --- odd names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["y" * 247 + ".jpg", "y" * 240 + ".jpg", "李" * 83 + ".png", "e\u0301" * 83 + ".jpg"])
+def test_a_copy_of_a_photo_with_a_long_name_has_room_for_its_own(folder, tmp_path, name):
+    with (folder / "a.png").open("rb") as photo:
+        (folder / "more" / name).write_bytes(photo.read())
+    (folder / "more" / "a.jpg").unlink()
+    arguments = [str(folder / "more"), "--draw", str(tmp_path / "drawn"), "--out", str(tmp_path / "out.jsonl")]
+    assert command.main(arguments) == 0
+    copies = list((tmp_path / "drawn").iterdir())
+    assert len(copies) == 1 and copies[0].name.endswith(".faces.jpg") and copies[0].name[:40] == name[:40]
+    assert Image.open(copies[0]).size == (512, 512)
+    assert command.main([str(tmp_path / "drawn")]) == 2, "it is known as a copy"
+
+
+def test_a_photo_called_as_a_copy_is_not_written_over(folder, capsys, monkeypatch):
+    monkeypatch.setattr(command, "asker", lambda *_, **__: pytest.fail("the work has begun"))
+    mine = folder / "more" / "a.jpg.faces.jpg"
+    mine.write_bytes((folder / "a.png").read_bytes())
+    (folder / "link").symlink_to(folder / "more")
+    for place in ("more", "link", "."):
+        assert command.main([str(folder / "more" / "a.jpg"), str(mine), "--draw", str(folder / place)]) == 2
+        assert f"{mine} is called as the copies there" in capsys.readouterr().err
+    assert mine.read_bytes() == (folder / "a.png").read_bytes()
+
+
+@pytest.mark.parametrize("out, drawn", [("made", "made"), ("made.json", "made.json/more"), ("made.jsonl", "made.jsonl")])
+def test_the_folder_of_the_copies_is_no_file_of_answers(folder, tmp_path, capsys, monkeypatch, out, drawn):
+    monkeypatch.setattr(command, "asker", lambda *_, **__: pytest.fail("the work has begun"))
+    assert command.main([str(folder / "a.png"), "--out", str(tmp_path / out), "--draw", str(tmp_path / drawn)]) == 2
+    assert f"--out {tmp_path / out}: that is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[""], ["a.png", "--draw", ""], ["a.png", "--out", ""], ["a.png", "--weights="]])
+def test_a_name_that_a_shell_has_left_empty_is_no_folder(folder, capsys, monkeypatch, arguments):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2 and "expected a name, got none" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,8 +20,10 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
+from common.commands.stops import Stop, until_stopped
+from common.console import say
 from common.detection import network, search
-from common.files import whole_file
+from common.files import only_one, whole_file
 from common.inference import compiled
 from common.photos import read_photo
 from RegionDetector.fddb import reading, report
@@ -98,6 +101,11 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     """
     out, folds = Path(out), list(folds)
     out.mkdir(parents=True, exist_ok=True)
+    with only_one(out / ".lock", f"waiting for another run, which writes {out}", tidy=True):
+        return _run_folds(folder, out, folds, plan, jobs)
+
+
+def _run_folds(folder, out, folds, plan, jobs):
     _same_plan(out / "plan.json", plan)
     left = [fold for fold in reversed(folds) if not _detections(out, fold).exists()]
     train = [fold for fold in left if not _weights(out, fold, plan).exists()]
@@ -106,7 +114,8 @@ def run_folds(folder, out, folds=reading.FOLDS, plan=Plan(), jobs=1):
     records = [record for fold in folds for record in reading.read_folds(folder, fold)]
     detections = report.read_detections([_detections(out, fold) for fold in folds])
     curve = evaluate(records, detections, progress=True)
-    (out / "results.json").write_text(json.dumps(summary(records, detections, curve, plan)), encoding="utf-8")
+    with whole_file(out / "results.json") as file:
+        file.write(json.dumps(summary(records, detections, curve, plan)))
     return curve
 
 
@@ -154,7 +163,10 @@ def _do_folds(jobs, tasks, bar):
             try:
                 for future in as_completed(done):
                     future.result()
-            except BaseException:
+            except BaseException as error:
+                if not isinstance(error, Exception):  # what is stopped does not wait for folds of many minutes
+                    for process in multiprocessing.active_children():
+                        process.terminate()
                 pool.shutdown(cancel_futures=True)
                 raise
     finally:
@@ -164,6 +176,7 @@ def _do_folds(jobs, tasks, bar):
 
 def _start_process(ticks):
     """What a process of `_do_folds` does first, before TensorFlow is loaded in it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one ends the others
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3")
     cv2.setNumThreads(1)
     _in_process.ticks = ticks
@@ -262,6 +275,15 @@ def main(arguments=None):
         plan = replace(plan, bfloat16=True)
     if options.epochs:
         plan = replace(plan, steps=options.epochs * one_pass.ROUND) if options.network == "one-pass" else replace(plan, epochs=options.epochs)
+    for name in ("epochs", "jobs"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name}: expected 1 or more, got {getattr(options, name)}")
+    if options.seed < 0:
+        parser.error(f"--seed: expected 0 or more, got {options.seed}")
+    return until_stopped(lambda stops: _do(options, plan))
+
+
+def _do(options, plan):
     try:
         folder = reading.find_fddb(options.fddb)
         if folder is None:
@@ -270,13 +292,19 @@ def main(arguments=None):
             raise ValueError(f"--folds is 1 to 10, not {options.folds}")
         jobs = options.jobs or _jobs()
         curve = run_folds(folder, options.out, range(11 - options.folds, 11), plan, jobs)
+    except Stop:
+        say(f"stopped; the folds that are done are in {options.out}, and the same command goes on from there", sys.stderr)
+        raise
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
-        print(f"fddb.folds: {error}", file=sys.stderr)
+        say(f"fddb.folds: {error}", sys.stderr)
         return 1
     share = options.folds / 10
-    print(report.table(curve, "this network, ten folds") if options.folds == 10 else
-          "\n".join(f"discrete rate {curve.rates_at(round(count * share))[0]:.4f} at {count * share:.0f} false positives ({options.folds} of 10 folds)"
-                    for count in report.COUNTS))
+    lines = report.table(curve, "this network, ten folds").splitlines() if options.folds == 10 else [
+        f"discrete rate {curve.rates_at(round(count * share))[0]:.4f} at {count * share:.0f} false positives ({options.folds} of 10 folds)" for count in report.COUNTS]
+    for line in lines:
+        say(line)
     return 0
 
 

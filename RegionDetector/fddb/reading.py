@@ -191,7 +191,7 @@ def read_blocks(path, columns, what):
             row = _numbers(line)
             if row is None or len(row) not in columns or rows and len(row) != len(rows[0]):
                 raise ValueError(f"{path}, line {number}: expected {what} {len(rows) + 1} of {count} of {name} "
-                                 f"({widths} numbers, as many on each line), found {line[:60]!r}")
+                                 f"({widths} numbers, as many on each line, with blanks between them and points as decimal marks), found {line[:60]!r}")
             rows.append(row)
         if len(rows) < count:
             raise ValueError(f"{path}: the file ends after {len(rows)} of the {count} {what}s of {name}; it is cut "
@@ -240,6 +240,8 @@ def _ellipses(rows, line, path):
 
 def _numbers(line):
     try:
+        if "_" in line:  # which Python lets pass between digits
+            return None
         return [float(word) for word in line.split()]
     except ValueError:
         return None

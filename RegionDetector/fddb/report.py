@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from common.commands.stops import until_stopped
+from common.console import a_path, an_output, counted, prepare_outputs, print_any_name, say, words_beside
 from common.files import whole_file
 from RegionDetector.fddb.evaluation import bad_rows, evaluate
 from RegionDetector.fddb.reading import FOLDS, find_fddb, read_blocks, read_folds
@@ -87,7 +89,7 @@ def read_detections(paths):
                              "detections has the count 0)")
     for reason, count in left_out.items():
         if count:
-            warnings.warn(f"{count} detections are left out, because they have {reason} (first: {first[reason]})",
+            warnings.warn(f"{counted(count, 'detection is', 'detections are')} left out, because of {reason} (first: {first[reason]})",
                           stacklevel=2)
     return detections
 
@@ -155,7 +157,7 @@ def table(curve, name="yours"):
     return "\n".join(lines)
 
 
-def plot_curves(curve, published=None, name="yours"):
+def plot_curves(curve, published=None, name="yours", curves=None):
     """Draw the discrete curve among those of published detectors, and the continuous curve.
 
     Parameters
@@ -166,6 +168,8 @@ def plot_curves(curve, published=None, name="yours"):
         detectors are drawn from their rates at 100, 500, 1000 and 2000 false positives.
     name : str
         What to call the detector.
+    curves : list, optional
+        Those of the folder, if they were read before.
 
     Returns
     -------
@@ -175,10 +179,12 @@ def plot_curves(curve, published=None, name="yours"):
     ------
     FileNotFoundError
         If the folder holds no curves.
+    ValueError
+        If a file there is no curve; names it.
     """
     figure = Figure(figsize=(13, 6.5), layout="constrained")
     discrete, continuous = figure.subplots(1, 2, width_ratios=(3, 2))
-    curves = _published_curves(published)
+    curves = _published_curves(published) if curves is None else curves
     colours = colormaps["turbo"](np.linspace(0.95, 0.05, len(curves)))
     for (label, false_positives, rates), colour in zip(curves, colours):
         discrete.plot(false_positives, rates, lw=1, color=colour, label=label,
@@ -201,26 +207,35 @@ def main(arguments=None):
     command = parser.add_subparsers(required=True).add_parser(
         "evaluate", help="score detections by the official rules",
         description="Score detections by the official rules. The folds that the detections name are evaluated.")
-    command.add_argument("detections", nargs="+", metavar="DETECTIONS", type=Path,
+    command.add_argument("detections", nargs="+", metavar="DETECTIONS", type=a_path,
                          help="files in the official format, or folders with such files (*fold*out*.txt)")
     command.add_argument("--fddb", metavar="FOLDER", help="where FDDB lies (default: the environment's FDDB_DIR)")
-    command.add_argument("--out", metavar="FILE", type=Path,
+    command.add_argument("--out", metavar="FILE", type=an_output,
                          help="store the curve: figures and curve if FILE ends in .json, else columns (discrete rate, "
                               "false positives, threshold, continuous rate) in the order of the official program")
-    command.add_argument("--plot", metavar="FILE", type=Path, help="draw the curves into a .png, .pdf or .svg")
-    command.add_argument("--published", metavar="FOLDER", type=Path,
+    command.add_argument("--plot", metavar="FILE", type=a_path, help="draw the curves into a .png, .pdf or .svg")
+    command.add_argument("--published", metavar="FOLDER", type=a_path,
                          help="official curves of published detectors (*DiscROC.txt) for the plot")
     options = parser.parse_args(arguments)
+    print_any_name()
+    with words_beside(options.out):
+        return until_stopped(lambda stops: _said(options))
+
+
+def _said(options):
+    """Do it; what is wrong and what is to be noted is said in a line each. Returns the exit status."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             _evaluate(options)
             status = 0
+        except BrokenPipeError:
+            raise
         except (OSError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             status = 1
     for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
+        say(f"warning: {warning.message}", sys.stderr)
     return status
 
 
@@ -228,16 +243,20 @@ def _evaluate(options):
     for path in (options.out, options.plot):
         if path and not path.parent.is_dir():
             raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
-        if path and path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder; expected the name of a file")
     kinds = Figure().canvas.get_supported_filetypes()
     if options.plot and options.plot.suffix[1:].lower() not in kinds:
         raise ValueError(f"--plot {options.plot}: expected a name that ends in one of {', '.join(sorted(kinds))}")
-    if options.published:
-        _published_files(options.published)
+    if options.plot and options.plot == options.out:
+        raise ValueError(f"--out and --plot are both {options.plot}: give each a name of its own")
+    curves = _published_curves(options.published)
     folder = find_fddb(options.fddb)
     if folder is None:
         raise FileNotFoundError("where FDDB lies is not known: name its folder with --fddb or in FDDB_DIR")
+    read = [*_files(options.detections), *(_published_files(options.published) if options.published else ())]
+    for option, path in (("--out", options.out), ("--plot", options.plot)):
+        if path and any(path.resolve().is_relative_to((folder / own).resolve()) for own in ("FDDB-folds", "originalPics")):
+            raise ValueError(f"{option} {path}: lies among FDDB's own files; choose another folder")
+    prepare_outputs({"--out": options.out, "--plot": options.plot}, inputs=read)
     detections = read_detections(options.detections)
     records = read_folds(folder)
     named = [record for record in records if record.name in detections]
@@ -252,18 +271,21 @@ def _evaluate(options):
     curve = evaluate(records, detections, progress=True)
 
     found = sum(len(detections[record.name]) for record in named)
-    print(f"FDDB: {len(records)} photos, {curve.faces} faces, {found} detections; folds {' '.join(map(str, folds))}")
-    print(table(curve))
+    say(f"FDDB: {len(records)} photos, {curve.faces} faces, {counted(found, 'detection')}; folds {' '.join(map(str, folds))}")
+    for line in table(curve).splitlines():
+        say(line)
     last = curve.false_positives.max(initial=0)
     if last < COUNTS[-1]:
-        print(f"The curve ends at {last} false positives.")
+        say(f"The curve ends at {last} false positives.")
     if len(folds) < len(FOLDS):
-        print(f"These are {len(folds)} folds of {len(FOLDS)}: not the official figure, which takes all together.")
+        say(f"These are {len(folds)} folds of {len(FOLDS)}: not the official figure, which takes all together.")
     if options.out:
         with whole_file(options.out) as file:
             file.write(_as_json(curve, len(records), folds, found) if options.out.suffix.lower() == ".json" else _as_columns(curve))
     if options.plot:
-        plot_curves(curve, options.published).savefig(options.plot, dpi=120)
+        figure = plot_curves(curve, options.published, curves=curves)
+        with whole_file(options.plot, "wb") as file:
+            figure.savefig(file, dpi=120, format=options.plot.suffix[1:].lower())
 
 
 def _as_json(curve, photos, folds, found):
@@ -286,10 +308,21 @@ def _published_curves(folder):
         return [(label, COUNTS, rates) for label, rates in PUBLISHED.values()]
     curves = []
     for path in _published_files(folder):
-        points = np.loadtxt(path, ndmin=2)
+        points = _points(path)
         points = points[points[:, 1] <= COUNTS[-1]]
         curves.append((PUBLISHED.get(path.stem, (path.stem,))[0], points[:, 1], points[:, 0]))
     return sorted(curves, key=lambda curve: -curve[2].max(initial=0))
+
+
+def _points(path):
+    """The rows of an official curve, (K, 2) or more: rate, false positives."""
+    try:
+        points = np.array([[float(word) for word in line.split()] for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip() and not line.startswith("#")])
+        if points.ndim == 2 and points.shape[1] >= 2 and np.isfinite(points[:, :2]).all():
+            return points
+    except ValueError:  # a word, rows of several lengths, no text
+        pass
+    raise ValueError(f"{path} is no official curve: expected lines of rate, false positives and threshold")
 
 
 def _published_files(folder):

@@ -7,7 +7,7 @@ from tqdm.auto import tqdm
 
 from common.commands.run import drawing
 from common.console import on_one_line, printable
-from common.files import whole_file
+from common.files import whole_file, with_ending
 from common.photos import read_photo
 from common.pictures.drawing import blur, draw, write_jpeg
 from TrackDetector.commands.strangers import described
@@ -70,7 +70,7 @@ def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, 
     name = file.name if name is None else name
     with drawing(file, report):
         if folder is not None:
-            target = Path(folder, name + (BLURRED if blurred else NAMED) + (".mp4" if is_film(file) else ".jpg"))
+            target = with_ending(Path(folder, name), (BLURRED if blurred else NAMED) + (".mp4" if is_film(file) else ".jpg"))
             copy(target, change)
             report["drawn"] = str(target)
         if subtitles is not None and is_film(file):
@@ -195,7 +195,7 @@ def write_subtitles(report, base):
     seen = [(marked(face["name"], face.get("doubt")), face["seen"]) for face in report["faces"] if face["name"] != UNKNOWN]
     written = []
     for ending, text in ((".srt", srt(seen)), (".vtt", vtt(seen))):
-        path = base.with_name(base.name + ending)
+        path = with_ending(base, ending)
         with whole_file(path, "wb") as file:
             file.write(text.encode())
         written.append(str(path))

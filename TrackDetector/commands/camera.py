@@ -9,8 +9,9 @@ import numpy as np
 from common.commands.journal import for_any_reader
 from common.commands.tables import write_csv, write_json
 from common.console import say
+from common.decoding.quiet import opencv_silent
 from common.files import whole_file
-from common.photos import PhotoError, opencv_silent
+from common.photos import PhotoError
 from TrackDetector.commands.answering import film_report, write_subtitles
 from TrackDetector.films.people import clock
 from TrackDetector.films.tracks import Following

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, settings_mark
 from common.commands.run import Answers, attempt, check_kind, say_kept, say_notes
 from common.commands.stops import Stop, until_stopped
-from common.console import counted, prepare_outputs, print_any_name, printable, say, words_beside
+from common.console import a_path, an_output, counted, prepare_outputs, print_any_name, printable, say, words_beside
 from common.photos import PHOTO_SUFFIXES, read_photo
 from TrackDetector import detectors
 from TrackDetector.commands.answering import BOX
@@ -23,11 +22,11 @@ BOX_ORDER = " ".join(BOX)
 def parser():
     """The arguments of the command."""
     p = argparse.ArgumentParser(prog="python -m TrackDetector find", description="Find the photos of an archive that show a person.")
-    p.add_argument("photo", type=Path, metavar="PHOTO", help="a photo of the person, or a folder of photos of them: the more, the surer")
-    p.add_argument("archive", nargs="+", type=Path, metavar="ARCHIVE", help="a folder of photos, with the folders below it, or a photo")
+    p.add_argument("photo", type=a_path, metavar="PHOTO", help="a photo of the person, or a folder of photos of them: the more, the surer")
+    p.add_argument("archive", nargs="+", type=a_path, metavar="ARCHIVE", help="a folder of photos, with the folders below it, or a photo")
     p.add_argument("--threshold", type=float, default=usual_threshold(1), help="distance up to which a face is theirs (default: %(default).2f)")
     p.add_argument("--detector", choices=sorted(detectors.DETECTORS), default=detectors.DEFAULT, help="what finds the faces (default: %(default)s)")
-    p.add_argument("--out", "--json", dest="out", type=Path, metavar="OUT", help="write every photo with its distance to a file, .json, .jsonl or .csv; "
+    p.add_argument("--out", "--json", dest="out", type=an_output, metavar="OUT", help="write every photo with its distance to a file, .json, .jsonl or .csv; "
                    "stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels")
     return p
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
-from common.console import counted, on_one_line, prepare_outputs, print_any_name, say
+from common.console import a_path, counted, on_one_line, prepare_outputs, print_any_name, say
 from common.files import is_stream, only_one, remove_halves, whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
@@ -28,24 +28,24 @@ def parser():
 
     def command(name, what):
         made = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        made.add_argument("gallery", type=Path, metavar="GALLERY", help="the file, .npz")
+        made.add_argument("gallery", type=a_path, metavar="GALLERY", help="the file, .npz")
         return made
 
     for name, what in (("build", "make a gallery of a folder of people; an old file is replaced when the new one is whole"),
                        ("add", "add people or photos to a gallery; it is made if there is none. Photos that are in it and unchanged are not looked at again")):
         made = command(name, what)
-        made.add_argument("photos", nargs="+", type=Path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
+        made.add_argument("photos", nargs="+", type=a_path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
         made.add_argument("--person", metavar="NAME", help="all photos and folders named are of this person")
         made.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
     removing = command("remove", "take people out of a gallery; nothing of them stays in the file")
     removing.add_argument("people", nargs="+", metavar="PERSON")
     listing = command("list", "list the people of a gallery: photos, and how far they lie apart")
-    listing.add_argument("--json", type=Path, metavar="OUT", help="write the list to a file")
+    listing.add_argument("--json", type=a_path, metavar="OUT", help="write the list to a file")
     merging = command("merge", "make one gallery of several")
-    merging.add_argument("parts", nargs="+", type=Path, metavar="PART", help="galleries that go into it")
+    merging.add_argument("parts", nargs="+", type=a_path, metavar="PART", help="galleries that go into it")
     checking = command("check", "look for two names that look like one person, photos under two names or of somebody else, several faces, blurred faces, "
                                 "people with few photos; exit code 1 if there is any")
-    checking.add_argument("--json", type=Path, metavar="OUT", help="write what was found to a file")
+    checking.add_argument("--json", type=a_path, metavar="OUT", help="write what was found to a file")
     return p
 
 

@@ -8,7 +8,6 @@ import hashlib
 import os
 import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from common.commands.cluster import shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
-from common.console import prepare_outputs, print_any_name, say, words_beside
+from common.console import a_path, prepare_outputs, print_any_name, say, words_beside
 from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector import detectors
@@ -29,10 +28,10 @@ from TrackDetector.photos import VIDEO_SUFFIXES
 def parser():
     """The arguments of the command."""
     p = argparse.ArgumentParser(prog="python -m TrackDetector", description="Name every face in photos and films.")
-    p.add_argument("files", nargs="*", type=Path, metavar="PHOTO_OR_FILM", help="a photo, a film, or a folder of them and of such folders")
-    p.add_argument("--gallery", required=True, type=Path,
+    p.add_argument("files", nargs="*", type=a_path, metavar="PHOTO_OR_FILM", help="a photo, a film, or a folder of them and of such folders")
+    p.add_argument("--gallery", required=True, type=a_path,
                    help="folder with one folder a person, named after them, full of photos; or a gallery (.npz) saved before")
-    p.add_argument("--save-gallery", type=Path, metavar="FILE", help="keep the gallery as .npz, so that the next run starts at once")
+    p.add_argument("--save-gallery", type=a_path, metavar="FILE", help="keep the gallery as .npz, so that the next run starts at once")
     p.add_argument("--threshold", type=float, help="distance above which a face is unknown (default: the gallery's, or "
                    "0.39 for one person, 0.37 for five, 0.35 for thirty)")
     p.add_argument("--neighbors", type=int, default=None, metavar="K", help="photos that vote (default: 3, or fewer in a small gallery)")
@@ -43,7 +42,7 @@ def parser():
                    "boxes and names. A face that is not found is not blurred: look at a copy before you show it")
     p.add_argument("--group-unknown", action="store_true", help="give each stranger a number, the same in all files; they are known when all files are looked "
                    "at, so that OUT ends in .json or .csv")
-    p.add_argument("--subtitles", type=Path, metavar="FOLDER", help="write the names of who is seen in a film as .srt and .vtt")
+    p.add_argument("--subtitles", type=a_path, metavar="FOLDER", help="write the names of who is seen in a film as .srt and .vtt")
     p.add_argument("--camera", type=int, metavar="N", help="look into camera N (0 is the first) instead of at files, until Ctrl-C; says who comes and goes")
     return p
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from common.files import with_ending
 from common.photos import PhotoError
 from TrackDetector.films.reading import Clock, container_of
 
@@ -86,7 +87,7 @@ def write_film(film, target, change, check=lambda: None):
     import av
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = with_ending(target.with_name("." + target.name), f".{os.getpid()}.part")
     try:
         with av.open(str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as out, _Sound(film, out) as sound:
             _encode(film, out, sound, change, check)

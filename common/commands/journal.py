@@ -50,6 +50,11 @@ def _is_there(path):
     return os.path.exists(path) or "\\x" in path  # a name that is no text cannot be looked up by what JSON says of it
 
 
+def _copies(answer):
+    """The names of the files that were written with an answer."""
+    return [answer[part] for part in ("drawn",) if part in answer] + answer.get("subtitles", [])
+
+
 def _remove(file):
     with suppress(OSError):  # Windows removes nothing that is open, or that somebody waits for
         file.unlink()
@@ -118,7 +123,9 @@ class Journal:
                     break  # the run before was ended while it wrote this; the file is asked about again
                 try:
                     answer = json.loads(line)
-                    mark = (answer[self.key], answer["settings"])[1]
+                    mark = answer["settings"]
+                    if not all(isinstance(text, str) for text in (answer[self.key], *_copies(answer))):
+                        self._strange()
                 except (ValueError, TypeError, KeyError, RecursionError):
                     self._strange()
                 if mark != self.mark:
@@ -134,7 +141,7 @@ class Journal:
         self.answered[file] = ERROR if failed else answer.get("stamp"), start, end
         (self.failed.add if failed else self.failed.discard)(file)
         self._made.pop(file, None)
-        if made := [answer[part] for part in ("drawn",) if part in answer] + answer.get("subtitles", []):
+        if made := _copies(answer):
             self._made[file] = made
 
     def _strange(self):

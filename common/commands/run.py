@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from common.commands.inputs import DRAWN
 from common.commands.journal import LINES, Journal, JournalError, settings_mark, stamp
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
-from common.console import counted, prepare_outputs, printable, say
+from common.console import a_path, an_output, counted, prepare_outputs, printable, say
 from common.files import FULL, is_stream
 
 _FEW = 20  # files up to here need no bar
@@ -64,11 +65,11 @@ class _AsTyped(argparse.Action):
 def add_options(parser, copies):
     """Options that the commands share; `copies` says what `--draw` writes."""
     parser.set_defaults(out_option="--out")
-    parser.add_argument("--out", "--json", dest="out", action=_AsTyped, type=Path, metavar="OUT",
+    parser.add_argument("--out", "--json", dest="out", action=_AsTyped, type=an_output, metavar="OUT",
                         help="write the answers to a file: .json and .csv are made whole at the end; .jsonl grows by one line for each file as it is "
                         "answered. Stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels "
                         "of the upright photo, rows first, counted from 0 at its top left corner")
-    parser.add_argument("--draw", type=Path, metavar="FOLDER", help=copies)
+    parser.add_argument("--draw", type=a_path, metavar="FOLDER", help=copies)
     parser.add_argument("--cluster", nargs="?", const="local", metavar="ADDRESS",
                         help="share the work by Dask (requirements-cluster.lock): the address of a scheduler, tcp://..., whose workers see the same files; "
                         "without one, workers on this machine")
@@ -77,12 +78,18 @@ def add_options(parser, copies):
 def check_outputs(options, inputs, **more):
     """Refuse outputs that cannot be written, or would be written over what is read; `more` are other options with files.
 
+    A copy that was drawn into the folder before is not read: the one that is drawn of its photo would be written over it.
+
     Raises
     ------
     ValueError
     """
     prepare_outputs({options.out_option: options.out, **more}, options.draw, inputs)
     check_kind(options.out, options.out_option)
+    place = options.draw and os.path.realpath(options.draw)
+    for file in inputs if options.draw else ():
+        if Path(file).stem.endswith(DRAWN) and Path(os.path.realpath(file)).is_relative_to(place):
+            raise ValueError(f"--draw {options.draw}: {file} is called as the copies there, and may be written over; leave it out, or draw into another folder")
 
 
 def check_kind(out, option="--out"):

@@ -7,7 +7,6 @@ CVPR 2017 (coarse maps help fine ones); Wu, Peng and Yu, "YuNet", Machine Intell
 three strides with five points); Li et al., "Generalized Focal Loss", NeurIPS 2020 (the score is the IoU to be expected).
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -182,16 +181,23 @@ def with_weights(file, generate):
     """
     file = Path(file)
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: the detector's weights are missing; they come with the kit, take the whole folder")
+        what = "the detector's weights are missing; they come with the kit, take the whole folder" if file.parent == WEIGHTS.parent else "no such file of weights"
+        raise FileNotFoundError(f"{file}: {what}")
     try:
         with np.load(file, allow_pickle=False) as arrays:
             arrays = {name: arrays[name] for name in arrays.files}
         kernels = {name.split("/")[0]: array for name, array in arrays.items() if name.endswith("/kernel")}
         model = generate({name: kernel.shape[-1] for name, kernel in kernels.items()})
-        for name, kernel in kernels.items():
-            model.get_layer(name).set_weights([kernel.astype(np.float32) * arrays.get(f"{name}/scale", np.float32(1)), arrays[f"{name}/bias"]])
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: a file of one array
-        raise OSError(f"{file}: these are not weights of the kit's face detector ({str(error).splitlines()[0][:200]})") from None
+        with np.errstate(invalid="ignore"):
+            given = {name: [kernel.astype(np.float32) * arrays.get(f"{name}/scale", np.float32(1)), arrays[f"{name}/bias"]] for name, kernel in kernels.items()}
+        if without := [layer.name for layer in model.layers if layer.get_weights() and layer.name not in given]:
+            raise ValueError(f"those of {without[0]} are missing")
+        if not all(np.isfinite(array).all() for pair in given.values() for array in pair):
+            raise ValueError("some are no numbers")
+        for name, pair in given.items():
+            model.get_layer(name).set_weights(pair)
+    except Exception as error:  # of many kinds; what is damaged in a packed file may set off anything
+        raise OSError(f"{file}: these are not weights of the kit's face detector ({(str(error) or type(error).__name__).splitlines()[0][:200]})") from None
     return model
 
 

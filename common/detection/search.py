@@ -132,14 +132,15 @@ def _one_pass(look, photo, min_face, least, face):
     """What one look at each scale and tile finds."""
     parts, source, wanted = [], photo, scales(photo.shape, min_face, face)
     for number, scale in enumerate(wanted):
-        # each scale from the one before: quicker than from the photo, and as good
-        source = photo if scale == 1 else _resized(source, [max(1, round(side * scale)) for side in photo.shape[:2]])
-        found = _tiled(look, source, least)
+        # each scale from the one before: quicker than from the photo, and as good. What is larger than the photo is made tile by tile, for it might not fit into the memory
+        shape = [max(1, round(side * scale)) for side in photo.shape[:2]]
+        source = photo if scale >= 1 else _resized(source, shape)
+        found = _tiled(look, source, least, shape if scale > 1 else source.shape[:2])
         if number:
             found = found[found.sizes() >= SEEN_BEFORE / FACE * face]
         if number < len(wanted) - 1:
             found = found[found.sizes() <= LARGEST]
-        parts.append(found.scaled(np.array(photo.shape[:2]) / source.shape[:2]))
+        parts.append(found.scaled(np.array(photo.shape[:2]) / shape))
     found = merged(joined(parts))
     return found[found.sizes() >= 0.75 * min_face]
 
@@ -156,15 +157,29 @@ def _resized(image, shape):
                            for part, (_, size) in zip((first, second), halves)], axis=long)
 
 
-def _tiled(look, image, least):
-    """Look at an image, in tiles where it is large."""
+def _tiled(look, image, least, shape):
+    """Look at an image that is made as large as `shape`, in tiles where that is large."""
     parts = []
-    for top, bottom in tiles(image.shape[0]):
-        for left, right in tiles(image.shape[1]):
-            found = look(np.ascontiguousarray(image[top:bottom, left:right]), least)
+    for top, bottom in tiles(shape[0]):
+        for left, right in tiles(shape[1]):
+            found = look(_enlarged(image, shape, (top, left, bottom, right)), least)
             found = merged(found[np.argsort(-found.logits, kind="stable")[:MOST]]).shifted(top, left)
-            parts.append(found[~_cut(found.boxes(), (top, left, bottom, right), image.shape)])
+            parts.append(found[~_cut(found.boxes(), (top, left, bottom, right), shape)])
     return joined(parts)
+
+
+def _enlarged(image, shape, tile):
+    """One tile (top, left, bottom, right) of an image that is made as large as `shape`."""
+    top, left, bottom, right = tile
+    if tuple(shape[:2]) == image.shape[:2]:
+        return np.ascontiguousarray(image[top:bottom, left:right])
+    factors = np.array(shape[:2]) / image.shape[:2]
+    low = np.maximum(np.floor([top, left] / factors - 1), 0).astype(int)  # with the neighbours that are mixed in at the tile's borders
+    high = np.minimum(np.ceil([bottom, right] / factors + 1), image.shape[:2]).astype(int)
+    shift = ([top, left] - low * factors + 0.5) / factors - 0.5  # where the middle of the tile's first pixel lies in the part
+    matrix = np.array([[1 / factors[1], 0, shift[1]], [0, 1 / factors[0], shift[0]]])
+    part = np.ascontiguousarray(image[low[0] : high[0], low[1] : high[1]])
+    return cv2.warpAffine(part, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _cut(boxes, tile, shape):
