@@ -17,6 +17,7 @@ from pathlib import Path
 _NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display"}
 _COMPOUND = (ast.For, ast.While, ast.With, ast.If, ast.Try)
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _again = []  # holds something while cells are run again
 
 
@@ -207,7 +208,7 @@ class Helper:
         todo = cells_to_run(cells, start, stop, self.shell.user_ns)
         if not todo:
             return
-        print(f"Running {len(todo)} cells again that this section needs ...", flush=True)
+        print(f"Running {len(todo)} cell{'s' * (len(todo) > 1)} again that this section needs ...", flush=True)
         begin = time.perf_counter()
         for cell in todo:
             if not self._run(cell):
@@ -258,10 +259,10 @@ class Helper:
 
 
 def _in_a_cell(trace):
-    """Did it happen in the cell itself, not in a function?"""
+    """Did it happen in the cell itself, not in a function? A comprehension belongs to the cell; before Python 3.12 it has a frame of its own."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is None or trace.tb_frame.f_code.co_name == "<module>"
+    return trace is None or trace.tb_frame.f_code.co_name in ("<module>", *_COMPREHENSIONS)
 
 
 def help_in_cells(path):
