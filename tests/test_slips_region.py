@@ -182,7 +182,7 @@ FOUND = {
     "a cell too far up and left": (seen(maximum=lambda heat: finding.by_neighbours(heat) - 1), "They lie 4 pixels too far up and 4 pixels too far left"),
     "two cells": (seen(box=lambda i, r, c, s: finding.around(i, r + 8, c + 8, s)), "8 pixels too far down and 8 pixels too far right"),
     "only what is more face than not": (seen(change=lambda b, d: (b[d > 0], d[d > 0]), channel=1, look=lambda maps: maps - maps[..., ::-1]), "the threshold comes later"),
-    "only above one half": (seen(change=lambda b, d: (b[d > 0.5], d[d > 0.5]), look=lambda maps: 1 / (1 + np.exp(maps[..., ::-1] - maps))), "the threshold comes later"),
+    "only above one half": (seen(change=lambda b, d: (b[d > 0.5], d[d > 0.5]), look=lambda maps: 1 / (1 + np.exp(np.minimum(maps[..., ::-1] - maps, 50)))), "the threshold comes later"),
     "the decisions of other cells": (seen(look=lambda maps: maps, change=lambda b, d: (b, np.roll(d, 5))), "boxes elsewhere have more"),
     "divided by the greatest of each photo": (seen(change=of_each_photo), "the greatest of each photo"),
     "divided by the greatest": (seen(change=lambda b, d: (b, (d - d.min()) / np.ptp(d))), "its own window alone"),

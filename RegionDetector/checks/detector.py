@@ -274,7 +274,8 @@ def _say_what_is_missing(f, kit, boxes, decision, spots, missing):
         reason = "They lie several pixels beside the spots: look at every cell of the map, not only at some"
     if not reason and len(weak):
         reason = "A box has the decision of its own cell, map[row, column]"
-    if kit is not None and _scaled(f, kit):
+    # whoever keeps only what is above a threshold finds more where the answers are greater, and so on brighter pixels
+    if kit is not None and len(boxes) >= len(SPOTS) and _scaled(f, kit):
         reason = ("It finds them with a network that takes pixels from 0 to 1: are the photos divided by 255 before they go into the network? "
                   "The notebook's takes them from 0 to 255, as it was fitted")
     require(False, f"{text}The surest boxes are {surest}. {reason}")
