@@ -191,8 +191,8 @@ def check_preprocess_imgs(f, kit):
         require(kit.lenient or not _inverted(crop, likeness, photos[name], in_photos[name]),
                 f"photo {name}: light and dark are exchanged in the crop, as in 255 - crop: leave the pixels as they are")
         black = [np.mean(np.max(image, axis=-1) < 3) for image in (crop, photos[name])]
-        require(kit.lenient or black[0] < 0.5 or black[1] > 0.2, f"photo {name}: {black[0]:.0%} of the crop is black, so it reaches far beyond the picture that it was cut from. Landmarks are places in the "
-                "photo that find_face was asked about: they do not fit a piece of it")
+        require(kit.lenient or black[0] < 0.5 or black[1] > 0.2, f"photo {name}: {black[0]:.0%} of the crop is black, so it reaches far beyond the picture that it was cut from. "
+                "Landmarks are places in the photo that find_face was asked about: they do not fit a piece of it")
         require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
         swap = _swapped(lit.mean(axis=0), gains) if len(lit) else None
         require(swap is None, f"photo {name}: {swap} are swapped in the crop")
