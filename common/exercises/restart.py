@@ -8,11 +8,12 @@ import builtins
 import errno
 import os
 import re
-import symtable
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from common.exercises.scopes import table_of
 
 _NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display"}
@@ -70,7 +71,7 @@ def needs_and_makes(source):
         return frozenset(), frozenset()
     needs, makes = set(), set()
     for node in body:
-        uses, sets = _names(symtable.symtable(ast.unparse(node), "<cell>", "exec"))
+        uses, sets = _names(table_of(ast.unparse(node)))
         grown = [n.target for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)]
         plain = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n not in grown}
         # in a compound statement the name may be set first and asked for after that
