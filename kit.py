@@ -1,7 +1,7 @@
-"""Set the kit up and use it: ``python kit.py run``, ``lab``, ``test``, ``doctor``. `make` calls this; on Windows call it yourself.
+"""Set the kit up and use it: ``python kit.py lab``, ``doctor``; in a whole kit ``run``, ``test`` and more. `make` calls this; on Windows call it yourself.
 
 Needs nothing but Python 3.11 or newer: it makes the environment ``.venv`` from requirements.lock first. Without a network:
-``python kit.py wheelhouse FOLDER`` where there is one, on the same system and Python, then ``WHEELHOUSE=FOLDER python kit.py run``.
+``python kit.py wheelhouse FOLDER`` where there is one, on the same system and Python, then ``WHEELHOUSE=FOLDER python kit.py setup``.
 """
 
 import argparse
@@ -37,6 +37,15 @@ COMMANDS = {
     "fddb": ["-m", "RegionDetector.fddb.folds"],
     "detector": ["-m", "RegionDetector.one_pass"],
 }
+NEEDED = {"test": "tests", "lint": "pyproject.toml"}  # of commands that run no module of the kit's own
+
+
+def is_here(command):
+    """Whether this copy of the kit has what a command runs: the students' package lacks the instructor's."""
+    if command == "lab" or command in NEEDED:
+        return command == "lab" or (ROOT / NEEDED[command]).exists()
+    module = ROOT / COMMANDS[command][1].replace(".", "/")
+    return module.with_suffix(".py").exists() or (module / "__main__.py").exists()
 
 
 def stop(message):
@@ -189,7 +198,7 @@ def fill_wheelhouse(folder, *locks):
         subprocess.run([sys.executable, "-m", "venv", scratch], check=True)
         pip = [str(Path(scratch, venv_python().relative_to(VENV))), "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
         subprocess.run([*pip, "--require-hashes", *wanted], check=True)
-    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: WHEELHOUSE={folder} python kit.py run")
+    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: WHEELHOUSE={folder} python kit.py setup")
 
 
 def workers():
@@ -206,7 +215,7 @@ def workers():
 def main():
     """Set up, then hand over to the command in the environment."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["setup", "wheelhouse", *COMMANDS])
+    parser.add_argument("command", choices=["setup", "wheelhouse", *filter(is_here, COMMANDS)])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on to the command")
     options = parser.parse_args()
     if options.command == "wheelhouse":

@@ -137,6 +137,16 @@ def copy_weights(base_model, fcnn_model):
     fcnn_model.set_weights([weight.reshape(like.shape) for weight, like in zip(old, new)])
 
 
+def _check_labels(name, X, Y):
+    """Say what labels look like, before Keras says it in its own words."""
+    shape = np.shape(Y)
+    if len(Y) and (len(shape) != 2 or shape[1] != 2):
+        plain = "; keras.utils.to_categorical(labels, 2) makes them of 0 and 1" if np.size(Y) == len(Y) else ""
+        raise ValueError(f"the {name} labels: expected shape (N, 2), [0, 1] for a face and [1, 0] for none; got shape {shape}{plain}")
+    if len(X) != len(Y):
+        raise ValueError(f"{len(X)} {name} patches, but {len(Y)} labels: one for each")
+
+
 def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, checkpoint=None, patience=5, seed=0, verbose=True):
     """Fit the classifier; keep the epoch with the least validation loss in a file.
 
@@ -173,11 +183,13 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     Raises
     ------
     ValueError
-        If a class has no sample: a classifier that has only seen faces calls everything a face.
+        If labels have another form, or there are not as many as patches; if a class has no sample: a classifier that has only seen faces calls
+        everything a face.
     """
     import keras
 
-    for name, Y in (("train", Y_train), ("validation", Y_val)):
+    for name, X, Y in (("train", X_train, Y_train), ("validation", X_val, Y_val)):
+        _check_labels(name, X, Y)
         present = np.asarray(Y).sum(axis=0) if len(Y) else np.zeros(2)
         if (present == 0).any():
             raise ValueError(f"the {name} samples have no {'negative' if present[0] == 0 else 'positive'} patch")

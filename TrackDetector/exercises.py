@@ -9,14 +9,15 @@ from TrackDetector.checks import faces as on_faces
 from TrackDetector.checks import naming as on_naming
 from TrackDetector.checks import targets
 from TrackDetector.checks.example import EXAMPLE
+from TrackDetector.neighbors.names_alone import WithNeighbors
 
 DATA, FACES, CLASSIFIER = "TrackDetector.get_data", "TrackDetector.faces", "TrackDetector.classifier"
 
 EXERCISES = (
     Exercise(
         "load_image_data", "1 load the data", 0.5, on_data.check_load_image_data,
-        ("read_labels(folder / 'train' / 'y_train.csv') gives a dictionary from file name to label.",
-         "read_photo(folder / 'train' / 'images' / name) reads a photo as RGB; cv2.imread would give BGR.",
+        ("read_labels(dir_name / 'train' / 'y_train.csv') gives a dictionary from file name to label.",
+         "read_photo(dir_name / 'train' / 'images' / name) reads a photo as RGB; cv2.imread would give BGR.",
          "Return four dictionaries: train_images, train_labels, test_images, test_labels."),
         f"{DATA}:load_image_data", shared=tuple(f"{DATA}:{n}" for n in ("find_data", "_read_photos", "read_labels")),
         takes=("dir_name",),
@@ -24,7 +25,7 @@ EXERCISES = (
     Exercise(
         "load_video_data", "1 load the data", 0.5, on_data.check_load_video_data,
         ("The training photos lie as before; a clip is a folder test/videos/<id> with frames <k>.jpg.",
-         "in_numeric_order(folder.iterdir()) puts 2 before 10; sorted() would not.",),
+         "in_numeric_order((dir_name / 'test' / 'videos' / clip).iterdir()) puts 2 before 10; sorted() would not.",),
         f"{DATA}:load_video_data", (f"{DATA}:_read_clip",),
         shared=tuple(f"{DATA}:{n}" for n in ("find_data", "_read_photos", "read_labels", "_what_lies_in", "_matched", "_read_all")),
         takes=("dir_name",),
@@ -56,30 +57,14 @@ example = EXAMPLE
 exercise, check, hint, solution, target, marks = TASK.exercise, TASK.check, TASK.hint, TASK.solution, TASK.target, TASK.marks
 
 
-class _Plain:
-    """A classifier that only gives names, for the cells that show more: without distances and neighbours."""
-
-    def __init__(self, classifier):
-        self.classifier = classifier
-
-    def classify_images(self, test_imgs, details=False):
-        return _answers(self.classifier.classify_images(test_imgs), test_imgs, details)
-
-    def classify_videos(self, test_videos, details=False):
-        return _answers(self.classifier.classify_videos(test_videos), test_videos, details)
+class _Plain(WithNeighbors):
+    """A classifier that gives names alone, for the cells that show more."""
 
     def __getattr__(self, name):
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
-        raise Unsolved("The exercises are behind you: marks() adds up. What follows looks at distances, neighbours and strangers and needs the kit's own "
-                       f"classifier ({name}), which is not in this package; your marks do not need it.")
-
-
-def _answers(out, asked, details):
-    from TrackDetector.neighbors.predictions import Answer
-
-    out = out if isinstance(out, dict) else dict(zip(asked, out))
-    return {n: Answer(str(label), str(label), 0.0, True) for n, label in out.items()} if details else out
+        raise Unsolved("The exercises are behind you: marks() adds up. What follows chooses a threshold for strangers, and needs the kit's own "
+                       f"classifier for that ({name}), which is not in this package; your marks do not need it.")
 
 
 def cut_faces(preprocess_imgs, photos):
@@ -101,8 +86,8 @@ def cut_faces(preprocess_imgs, photos):
 def with_details(classifier, images, labels, *settings, **more):
     """A classifier that can say how sure it is, and why: the student's own, if it can.
 
-    Otherwise the kit's, fitted to the same photos; where that is not in the package, the student's own, without
-    distances and neighbours.
+    Otherwise the kit's, fitted to the same photos; where that is not in the package, the student's own names with what
+    is near by their own crops.
 
     Parameters
     ----------
@@ -111,14 +96,16 @@ def with_details(classifier, images, labels, *settings, **more):
     images, labels
         As for `fit`.
     *settings, **more
-        For the kit's classifier.
+        For the kit's classifier; the first is the network, `layer` may be among the others.
     """
     from common.exercises.reference import load
+    from TrackDetector.descriptors import get_layer_output
 
     if all(hasattr(classifier, name) for name in ("identify", "choose_threshold", "crop", "gallery_", "seconds_")):
         return classifier
     kits = load(TASK.by_name["Classifier"].answer)
     if kits is None:
-        return _Plain(classifier)
+        return _Plain(classifier, images, labels, lambda photos: cut_faces(TASK.current("preprocess_imgs"), photos),
+                      lambda crops: get_layer_output(crops, more.get("layer"), settings[0]))
     print("your classifier gives names; the pictures below are by the kit's, which gives distances and neighbours as well")
     return kits(*settings, **more).fit(images, labels)

@@ -84,10 +84,8 @@ def iou_score(bbox_a, bbox_b):
     """
     for bbox in (bbox_a, bbox_b):
         if len(bbox) != 4:
-            raise ValueError(
-                f"expected [min_row, min_col, max_row, max_col], got {len(bbox)} numbers; "
-                "leave out the image index of a course box: bbox[1:]"
-            )
+            why = {5: "; leave out the image index of a course box: bbox[1:]", 3: "; was [1:] taken of a box that has no image index in front?"}.get(len(bbox), "")
+            raise ValueError(f"expected [min_row, min_col, max_row, max_col], got {len(bbox)} numbers{why}")
     return float(paired_iou(bbox_a, bbox_b))
 
 

@@ -9,8 +9,6 @@ import unicodedata
 from contextlib import nullcontext, redirect_stdout, suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
 from common.files import is_stream, leads_to, own_output
 
 _STEERING = ("Cc", "Zl", "Zp")
@@ -90,6 +88,8 @@ def say(text, to=None):
     OSError
         If it cannot be written, saying so; BrokenPipeError if nobody reads it any more.
     """
+    from tqdm import tqdm  # the doctor says what it has to say where nothing is installed
+
     try:
         tqdm.write(on_one_line(printable(text)), file=to or sys.stdout)
     except BrokenPipeError:

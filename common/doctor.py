@@ -67,6 +67,10 @@ def check_python(version=None, bits=None):
 
 def check_packages(lock=LOCK, ranges=RANGES, installed=None):
     """The installed packages against the lock; in conda, against the ranges."""
+    if importlib.util.find_spec("packaging") is None:
+        yield Finding("Packages", "problem", f"the kit's packages are not in this Python ({sys.executable})",
+                      "python kit.py setup makes .venv with them: choose .venv as the notebook's kernel, or start python kit.py lab")
+        return
     installed = installed_packages() if installed is None else installed
     conda = _in_conda()
     asked_for = {canonical(requirement.name) for requirement in requirements(ranges)}

@@ -13,7 +13,7 @@ from warm import warm_python
 from common.grading.tasks import ROOT
 
 _LINKED = ("Makefile", "LICENSE", "README.md", "common", "RegionDetector", "TrackDetector", "docs", "tests", "requirements.in", "requirements.lock",
-           "requirements-cluster.lock", "environment.yml")
+           "requirements-cluster.lock", "environment.yml", "pyproject.toml")
 
 
 @dataclass(frozen=True)

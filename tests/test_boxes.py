@@ -89,3 +89,9 @@ def test_wrong_shapes_are_told_what_was_expected():
         clip([[0, 0, np.nan, 1]], (5, 5))
     with pytest.raises(ValueError, match="1 boxes but 2 scores"):
         non_maximum_suppression([[0, 0, 1, 1]], [1, 2])
+
+
+@pytest.mark.parametrize("box, said", [([0, 1, 2, 3, 4], "leave out the image index"), ([1, 2, 3], "has no image index in front"), ([1, 2], "got 2 numbers$")])
+def test_a_box_of_other_length_is_told_what_it_may_be(box, said):
+    with pytest.raises(ValueError, match=said):
+        iou_score([0, 0, 2, 2], box)

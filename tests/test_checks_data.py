@@ -112,7 +112,7 @@ LOAD_WRONG = {
     "labels first": (lambda d: [loader()(d)[k] for k in (1, 0, 3, 2)], "got labels, pictures"),
     "a label too many": (loader(pairs=lambda i, t: (i, {**t, "99.jpg": "anna"})), "has no picture"),
     "BGR": (loader(read=bgr), "BGR"),
-    "training and test swapped": (lambda d: loader()(d)[2:] + loader()(d)[:2], "pictures, there are"),
+    "training and test swapped": (lambda d: loader()(d)[2:] + loader()(d)[:2], "training and test photos are swapped"),
     "listed in another order": (loader(listed=True), "match pictures and labels by file name"),
     "grey": (loader(read=lambda p: np.repeat(cv2.imread(str(p), 0)[:, :, None], 3, axis=2)), "grey"),
     "cannot be read": (loader(read=lambda p: cv2.imread(str(p) + ".jpg")), "None"),

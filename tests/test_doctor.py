@@ -53,6 +53,14 @@ def test_in_conda_the_ranges_count(tmp_path, monkeypatch):
     assert "conda env update" in one(check_packages(ranges=ranges, installed={"numpy": "1.20", "dlib": "19.24.6"}), "note").todo
 
 
+def test_where_nothing_is_installed_it_says_so():
+    """A notebook with another Python as its kernel; the module must not need what it looks for."""
+    root = Path(__file__).resolve().parents[1]
+    for command in (["-m", "common.doctor", "--quick"], ["-c", "from common.doctor import short_report; print(short_report())"]):
+        run = subprocess.run([sys.executable, "-S", *command], capture_output=True, text=True, cwd=root, env={**os.environ, "PYTHONPATH": ""})
+        assert "PROBLEM Packages: the kit's packages are not in this Python" in run.stdout and "choose .venv" in run.stdout and not run.stderr, run.stderr[-2000:]
+
+
 def test_folders_that_the_console_has_no_letters_for():
     run = subprocess.run([sys.executable, "-m", "common.doctor", "--quick"], capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1],
                          env={**os.environ, "PYTHONIOENCODING": "ascii", "FDDB_DIR": "/n\u00f6where"})

@@ -159,11 +159,41 @@ def test_without_reference_the_call_names_the_exercise(task, capsys):
         raise NotImplementedError
 
     shown = task.exercise(third)
-    with pytest.raises(Unsolved, match="The exercise third .* is not written yet"):
+    with pytest.raises(Unsolved, match=r"The exercise third \(2 thirds, 1 mark\) is not written yet"):
         shown(3)
     assert Unsolved("text")._render_traceback_() == ["text"]
     task.check(shown)
     assert "not attempted" in capsys.readouterr().out
+
+
+def test_an_optional_one_is_called_that_once():
+    with pytest.raises(Unsolved, match=r"The exercise hard_negative \(optional\) is not written yet"):
+        REGION._unsolved(REGION.by_name["hard_negative"])()
+
+
+def calls_another(x):
+    def helper(a, b):
+        return a + b
+
+    return helper(x)
+
+
+@pytest.mark.parametrize("error, said", [
+    (NameError("name 'layres' is not defined"), "It raises NameError: name 'layres' is not defined. Look whether it is spelt right"),
+    (ValueError("Not compatible."), "It raises ValueError: Not compatible."), (ValueError("and so on ..."), "It raises ValueError: and so on ...."),
+    (TypeError("half() missing 1 required positional argument: 'y'"), "calls it as the stub says"),
+], ids=["a name", "a full stop", "three dots", "its own parameters"])  # fmt: skip
+def test_what_is_said_of_an_exception(task, error, said):
+    def half(x):
+        raise error
+
+    message = judge(task.by_name["half"], half, Local(task)).message
+    assert said in message and not message.endswith("defined.") and ".." not in message.replace("....", "")
+
+
+def test_another_functions_parameters_are_not_those_of_the_stub(task):
+    message = judge(task.by_name["half"], calls_another, Local(task)).message
+    assert "helper() missing 1 required positional argument" in message and "stub" not in message
 
 
 def test_hints_come_one_by_one(task, capsys):

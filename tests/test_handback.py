@@ -201,7 +201,8 @@ RULE = "deadline = 2026-12-01T12:00:00+00:00\n"
 @pytest.mark.parametrize("rule, after, left", [
     ("marks_per_day = 1", -60, 8), ("marks_per_day = 1", 60, 7), ("marks_per_day = 1", 86_400, 7), ("marks_per_day = 1", 86_460, 6), ("percent_per_day = 10", 60, 7.2),
     ("percent_per_day = 10\nfree_days = 2", 2 * 86_400, 8), ("percent_per_day = 10\nfree_days = 2", 3 * 86_400, 7.2), ("grace_minutes = 15\nmarks_per_day = 1", 600, 8),
-    ("marks_per_day = 1\nmost_days = 3", 4 * 86_400, 0), ("marks_per_day = 5", 3 * 86_400, 0), ("marks_per_day = 1\n[extra_days]\nanna = 1", 86_460, 7),
+    ("marks_per_day = 1\nmost_days = 3", 4 * 86_400, 0), ("free_days = 2\nmost_days = 1\nmarks_per_day = 1", 3 * 86_400, 7),
+    ("free_days = 2\nmost_days = 1\nmarks_per_day = 1", 4 * 86_400, 0), ("marks_per_day = 5", 3 * 86_400, 0), ("marks_per_day = 1\n[extra_days]\nanna = 1", 86_460, 7),
     ("marks_per_day = 1\n[handed_in]\nanna = 2026-12-01T11:00:00Z", 86_460, 8)])
 def test_late_days(graded_by, tmp_path, rule, after, left):
     import os
@@ -286,6 +287,23 @@ def test_the_page_of_the_class_says_what_to_teach_again_and_what_was_left_out(gr
     assert run("--submissions", place, "--out", tmp_path / "out") == 0
     text = (tmp_path / "out" / "index.html").read_text()
     assert "What to teach again" in text and "broken.zip" in text and "&lt;b&gt;1&lt;/b&gt;" in text and "<b>1</b>" not in text
+
+
+@pytest.mark.parametrize("name", ["index.html", "Jörg_Weiß.html"])
+def test_a_screen_reader_can_say_what_a_cell_is_about(graded_by, tmp_path, name):
+    """Every column and every row of a table has a name, and what is only drawn is not read out."""
+    write_zip(files_of("moodle"), tmp_path / "moodle.zip")
+    assert run("--submissions", tmp_path / "moodle.zip", "--out", tmp_path / "out") == 0
+    text = (tmp_path / "out" / name).read_text(encoding="utf-8")
+    assert "<html lang='en'>" in text and len(re.findall(r"<main>.*<h1>.*</main>", text, re.S)) == 1
+    tables = re.findall(r"<table>(.*?)</table>", text, re.S)
+    for table in tables:
+        top, *rows = re.findall(r"<tr>(.*?)</tr>", table, re.S)
+        columns = re.findall(r"<th scope='col'[^>]*>(.*?)</th>", top)
+        assert all(columns) and len(columns) == top.count("<th") and rows
+        assert all(len(re.findall(r"<th scope='row'[^>]*>.+?</th>", row)) == 1 and row.count("</th>") + row.count("</td>") == len(columns) for row in rows)
+    assert len(tables) >= (2 if name == "index.html" else 1)
+    assert all("aria-hidden='true'" in bar for bar in re.findall(r"<span[^>]*bar[^>]*>", text))
 
 
 def test_what_was_asked_what_came_what_was_expected(tmp_path):

@@ -71,12 +71,20 @@ def test_every_command_runs(tmp_path):
 def test_every_option_of_the_page_is_one_of_the_command_and_the_other_way_round():
     text = PAGE.read_text(encoding="utf-8")
     known = {option for action in _parser()._actions for option in action.option_strings if option.startswith("--")}
-    named = set(re.findall(r"(?<![\w-])--[a-z]+", text)) - {"--create", "--generate", "--repo", "--help", "--nworkers", "--nthreads"}
+    named = set(re.findall(r"(?<![\w-])--[a-z]+", text)) - {"--build", "--create", "--generate", "--repo", "--help", "--nworkers", "--nthreads"}
     assert named <= known and known - named <= {"--help"}, (named - known, known - named)
     for block in blocks(PAGE):
         for line in block.text.splitlines():
             if line.startswith("python kit.py grade "):
                 _parser().parse_args(shlex.split(line)[3:])
+
+
+def test_the_image_for_students_is_on_the_page_and_is_what_the_dockerfile_builds():
+    page, recipe = PAGE.read_text(encoding="utf-8"), (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    build = re.search(r"docker build (?:--build-arg (\w+)=(\w+) )-t", page)
+    assert build and f"ARG {build[1]}=" in recipe and re.search(rf"^ +{build[2]}\) .*student_package", recipe, re.M)
+    for path in re.findall(r"\((docs/[\w.-]+)\)", recipe):  # what it leaves to a page stands there
+        assert "jupyterhub-singleuser" in (ROOT / path).read_text(encoding="utf-8"), path
 
 
 @posix

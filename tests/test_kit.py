@@ -37,6 +37,18 @@ def nothing_installed(tmp_path, monkeypatch):
     return calls
 
 
+def test_a_copy_offers_the_commands_that_it_has(monkeypatch, tmp_path):
+    assert all(map(kit.is_here, kit.COMMANDS))
+    monkeypatch.setattr(kit, "ROOT", tmp_path)
+    assert list(filter(kit.is_here, kit.COMMANDS)) == ["lab"]
+    (tmp_path / "common" / "grading").mkdir(parents=True)
+    (tmp_path / "common" / "doctor.py").touch()
+    assert list(filter(kit.is_here, kit.COMMANDS)) == ["lab", "doctor"]
+    (tmp_path / "common" / "grading" / "__main__.py").touch()
+    (tmp_path / "tests").mkdir()
+    assert list(filter(kit.is_here, kit.COMMANDS)) == ["lab", "test", "doctor", "grade"]
+
+
 @pytest.mark.parametrize("version", [(3, 10, 2), (3, 14, 0), (4, 0, 0)])
 def test_a_python_without_tensorflow_is_refused(nothing_installed, monkeypatch, version):
     monkeypatch.setattr(kit.sys, "version_info", version)
@@ -253,7 +265,7 @@ def test_a_clone_that_cannot_be_written_says_so_and_not_that_there_is_no_network
         # root may write everywhere, and Python may lie where nobody else can read it: so imported first, and nobody then
         program = ("import argparse, ast, ensurepip, hashlib, os, pkgutil, random, runpy, shutil, subprocess, sys, tempfile, venv\n"
                    "os.getuid() or os.setuid(65534)\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
-        done = subprocess.run([sys.executable, "-c", program, str(clone / "kit.py"), "run"], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", program, str(clone / "kit.py"), "setup"], capture_output=True, text=True)
         assert done.returncode and f"{clone} cannot be written (Permission denied)" in done.stderr, done.stderr
         assert "network" not in done.stdout + done.stderr and not (clone / ".venv").exists()
     finally:

@@ -373,3 +373,14 @@ def test_a_base_that_two_classifiers_share_is_still_a_chain():
     x = images((24, 20, 3)) / 255
     for model in (first, second, third):
         np.testing.assert_allclose(np.asarray(SOFTMAX(to_fcnn(model)(x)))[:, 0, 0], model(x, training=False), atol=1e-5)
+
+
+@pytest.mark.parametrize("train, val, said", [
+    ([0, 1, 0, 1], None, r"train labels: expected shape \(N, 2\).* got shape \(4,\); keras.utils.to_categorical"),
+    (None, [[0], [1], [0], [1]], r"validation labels: .* got shape \(4, 1\); keras"), (np.eye(3)[[0, 1, 2, 0]], None, r"got shape \(4, 3\)$"),
+    (np.eye(2)[[0, 1, 0]], None, "4 train patches, but 3 labels"), (None, np.eye(2)[[0, 1, 0, 1, 0]], "4 validation patches, but 5 labels"),
+], ids=["numbers", "a column", "three kinds", "fewer", "more"])  # fmt: skip
+def test_labels_of_another_form_are_told_of_before_the_fit(train, val, said):
+    X, Y = np.zeros((4, 32, 32, 3)), np.eye(2)[[0, 1, 0, 1]]
+    with pytest.raises(ValueError, match=said):
+        fit(None, None, X, Y if train is None else train, X, Y if val is None else val)

@@ -8,7 +8,7 @@ import test_checks_detector as finding
 import test_checks_networks as networks
 from coursework import judged, rejected
 
-from common.scores import best_match
+from common.scores import best_match, iou_score
 from RegionDetector import detector, samples
 from RegionDetector.exercises import TASK
 
@@ -34,6 +34,9 @@ BOXES = {
     "one row too far": (drawn(whole, 2), "it reaches outside"),
     "columns first": (drawn(lambda r, c, b, s: [c, r, c + b[1], r + b[0]]), "rows and columns are swapped"),
     "shares of the photo": (drawn(lambda r, c, b, s: [r / s[0], c / s[1], (r + b[0]) / s[0], (c + b[1]) / s[1]]), "in pixels, not in shares"),
+    "randint of a generator": (lambda image_shape, bbox_size, true_bboxes, rng=None: [np.random.default_rng(rng).randint(9)] * 4, "rng.integers, not randint"),
+    "faces without their first number": (lambda image_shape, bbox_size, true_bboxes, rng=None: (
+        [box for box in [drawn(whole)(image_shape, bbox_size, [], rng)] if all(iou_score(box, face[1:]) < 0.1 for face in true_bboxes)] or [None])[0], "that has no image index in front"),
     "a course box": (drawn(lambda r, c, b, s: [0, *whole(r, c, b, s)]), "expected four numbers"),
     "text": (drawn(lambda r, c, b, s: " ".join(map(str, whole(r, c, b, s)))), "expected numbers, got str"),
     "text for each number": (drawn(lambda r, c, b, s: list(map(str, whole(r, c, b, s)))), "expected numbers, got list"),
@@ -61,6 +64,7 @@ PATCHES = {
     "grey": (cut(answer=lambda p, n: tuple(x.mean(axis=-1, keepdims=True).repeat(3, axis=-1) for x in (p, n))), "patches are grey"),
     "less their mean": (cut(answer=lambda p, n: (p - p.mean(), n - n.mean())), "leave the pixels from 0 to 255"),
     "photos counted from 1": (cut(positive=lambda images, b: samples.cut(images, np.column_stack([(b[:, 0] + 1) % len(images), b[:, 1:]]))), "in another photo"),
+    "from the corners of the boxes": (cut(positive=lambda images, b: samples.cut(images, np.column_stack([b[:, :3], b[:, 1:3] + 32]))), "begin at the corners of the boxes"),
     "the count is not used": (cut(count=lambda asked, faces: faces), "negative_bbox_count is not used"),
     "grows from call to call": (growing, "begin with new lists in every call"),
     "generators": (cut(answer=lambda p, n: (iter(p), iter(n))), "expected an array (N, 32, 32, 3)"),
@@ -177,6 +181,9 @@ FOUND = {
     "a cell too far down": (seen(moved=0, box=lambda i, r, c, s: finding.around(i, r + 4, c, s)), "They lie 4 pixels too far down"),
     "a cell too far up and left": (seen(maximum=lambda heat: finding.by_neighbours(heat) - 1), "They lie 4 pixels too far up and 4 pixels too far left"),
     "two cells": (seen(box=lambda i, r, c, s: finding.around(i, r + 8, c + 8, s)), "8 pixels too far down and 8 pixels too far right"),
+    "only what is more face than not": (seen(change=lambda b, d: (b[d > 0], d[d > 0]), channel=1, look=lambda maps: maps - maps[..., ::-1]), "the threshold comes later"),
+    "only above one half": (seen(change=lambda b, d: (b[d > 0.5], d[d > 0.5]), look=lambda maps: 1 / (1 + np.exp(np.minimum(maps[..., ::-1] - maps, 50)))), "the threshold comes later"),
+    "the decisions of other cells": (seen(look=lambda maps: maps, change=lambda b, d: (b, np.roll(d, 5))), "boxes elsewhere have more"),
     "divided by the greatest of each photo": (seen(change=of_each_photo), "the greatest of each photo"),
     "divided by the greatest": (seen(change=lambda b, d: (b, (d - d.min()) / np.ptp(d))), "its own window alone"),
     "ranks": (seen(change=lambda b, d: (b, np.argsort(np.argsort(d)) / len(d))), "its own window alone"),
@@ -254,10 +261,19 @@ def first_curve():
     return f
 
 
+def in_steps(p, r, t, steps):
+    """The points at thresholds of one's own: those of the next decision from there on."""
+    at = np.searchsorted(t, steps - 1e-9)
+    return p[at[at < len(t)]], r[at[at < len(t)]], steps[at < len(t)]
+
+
 CURVES = {
     "the mean over the photos": (mean_of_photos, "the mean over the photos"),
     "in percent": (curve(lambda p, r, t: (100 * p, 100 * r, t)), "in percent"),
     "cut to whole numbers": (curve(lambda p, r, t: (p.astype(int), r.astype(int), t)), "cut to whole numbers (int)"),
+    "steps of equal width": (curve(lambda p, r, t: in_steps(p, r, t, np.linspace(t.min(), t.max(), 50))), "take the decisions themselves"),
+    "steps of a hundredth": (curve(lambda p, r, t: in_steps(p, r, t, np.arange(0, 1, 0.01))), "take the decisions themselves"),
+    "the precision twice": (curve(lambda p, r, t: (p / 2, p, t)), "The second answer is the precision"),
     "thresholds a step off": (curve(lambda p, r, t: (p, r, np.r_[t[1:], np.inf])), "one step off"),
     "places for thresholds": (curve(lambda p, r, t: (p, r, np.arange(len(t)))), "they are places in a list"),
     "thresholds as text": (curve(lambda p, r, t: (p, r, t.astype(str))), "expected numbers"),
@@ -288,6 +304,26 @@ def test_a_slip_is_named(exercise, name):
     if exercise == "copy_weights":
         beside["generate_fcnn_model"] = networks.fully()
     rejected(TASK, exercise, *SLIPS[exercise][name], **beside)
+
+
+def cuts_where_there_is_no_box(read):
+    """`gen_negative_bbox` says None where there is no room, and nobody asks."""
+    def f(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+        rng, negative = np.random.default_rng(rng), []
+        while len(negative) < (negative_bbox_count or len(true_bboxes)):
+            i = rng.integers(len(images))
+            top, left = read(samples.gen_negative_bbox(image_shapes[i], (32, 32), true_bboxes[true_bboxes[:, 0] == i, 1:], rng))
+            negative.append(images[i][top : top + 32, left : left + 32])
+        return samples.cut(images, true_bboxes), np.array(negative)
+    return f
+
+
+@pytest.mark.parametrize("read", [lambda box: box[:2], lambda box: box.index(box[0]) or box[:2]], ids=["its numbers", "its method"])
+def test_who_forgets_photos_without_room_is_told_of_these_and_not_of_the_generator(monkeypatch, read):
+    monkeypatch.setattr("RegionDetector.checks.patches._full_photos", lambda: True)
+    answer = judged(TASK, "get_positive_negative", cuts_where_there_is_no_box(read))
+    assert "'NoneType'" in answer.message and "draw another photo" in answer.message and "default_rng" not in answer.message
+    assert str(judged(TASK, "get_positive_negative", samples.get_positive_negative)) == "get_positive_negative: right"
 
 
 def test_a_fixed_seed_is_right():

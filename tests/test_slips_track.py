@@ -10,6 +10,7 @@ from coursework import rejected
 
 from common.photos import read_photo
 from TrackDetector import faces
+from TrackDetector.alignment import align
 from TrackDetector.exercises import TASK
 
 pytestmark = pytest.mark.usefixtures("remembered_descriptors")
@@ -54,6 +55,7 @@ PHOTOS = {
     "capitals": (loaded(label=str.upper), "leave the letters"),
     "labels in tuples": (loaded(label=lambda who: (who,)), "rows of text"),
     "grows from call to call": (growing, "begin with new dictionaries in every call"),
+    "test photos first": (lambda dir_name: sum((loaded()(dir_name)[k : k + 2] for k in (2, 0)), ()), "training and test photos are swapped"),
     "paths": (loaded(read=str), "got labels, labels"),
 }
 CLIPS = {
@@ -91,6 +93,12 @@ def crops(change):
     return cutting.each(lambda image: change(cutting.aligned(image)))
 
 
+def landmarks_of_the_whole(image):
+    face = faces.find_face(image, thorough=False)
+    top, left, bottom, right = np.clip(face.box, 0, None).astype(int)
+    return align(image[top:bottom, left:right], face.landmarks, 224)
+
+
 CROPS = {
     "mirrored": (crops(lambda crop: crop[:, ::-1]), "mirrored in the crops"),
     "upside down": (crops(lambda crop: crop[::-1]), "the crop is upside down"),
@@ -99,6 +107,8 @@ CROPS = {
     "green and blue": (crops(lambda crop: crop[..., [0, 2, 1]]), "green and blue are swapped"),
     "True and False": (crops(lambda crop: crop > 100), "hardly other numbers than"),
     "whole numbers of shares": (crops(lambda crop: (crop / 255).astype(np.uint8)), "hardly other numbers than"),
+    "landmarks of the whole photo on a piece of it": (cutting.each(landmarks_of_the_whole), "they do not fit a piece of it"),
+    "how instead of found": (lambda imgs: (crops(lambda crop: crop)(imgs), [face.how for face in found(imgs)]), "found holds text, such as"),
     "boxes beside them": (lambda imgs: (crops(lambda crop: crop)(imgs), np.array([face.box for face in found(imgs)])), "True or False for each photo"),
     "found first": (lambda imgs: (np.array([face.found for face in found(imgs)]), crops(lambda crop: crop)(imgs)), "return crops, found"),
     "kept by file name": (kept_by_name(), "it gives the earlier crops"),

@@ -36,7 +36,7 @@ def test_no_answer_in_any_file(package):
     from common.exercises.reference import load
 
     files = {p: p.read_bytes() for p in package.rglob("*") if p.is_file()}
-    assert {p.suffix for p in files} <= {".py", ".ipynb", ".png", ".txt", ".in", ".lock", ".yml", ".sha256", ""}
+    assert {p.suffix for p in files} <= {".md", ".py", ".ipynb", ".png", ".txt", ".in", ".lock", ".yml", ".sha256", ""}
     everything = b"\n".join(files.values()).decode("utf-8", "replace")
     whole = "\n".join(p.read_text() for p in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py"))
     for module, names in answer_names().items():
@@ -50,6 +50,28 @@ def test_no_answer_in_any_file(package):
             body = [line for line in _body(found) if whole.count(line) == 1]  # what stands elsewhere as well is no secret
             copied = [line for line in body if line in everything]
             assert not copied, (module, name, copied[:5])
+
+
+def test_its_page_asks_for_nothing_that_is_not_there(package):
+    page = (package / "README.md").read_text(encoding="utf-8")
+    whole = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
+    assert "| preprocess_imgs" in page.replace("`", "") and "docker" not in page and "docker" in whole
+    asked = set(re.findall(r"kit\.py (\w+)", page))
+    done = subprocess.run([sys.executable, "kit.py", "--help"], cwd=package, capture_output=True, text=True)
+    assert {"doctor", "lab"} <= asked <= set(re.search(r"\{([\w,]+)\}", done.stdout)[1].split(",")) == {"setup", "wheelhouse", "lab", "doctor"}
+    for module in re.findall(r"python -m ([\w.]+)", page):
+        assert (package / module.replace(".", "/")).with_suffix(".py").exists() or (package / module / "__main__.py").exists(), module
+    refused = subprocess.run([sys.executable, "kit.py", "grade"], cwd=package, capture_output=True, text=True)
+    assert refused.returncode == 2 and "invalid choice: 'grade'" in refused.stderr and not (package / ".venv").exists()
+
+
+def test_links_lead_somewhere_in_the_package(package):
+    texts = {page: page.read_text(encoding="utf-8") for page in package.rglob("*.md")}
+    for book in package.rglob("*.ipynb"):
+        texts[book] = "\n".join("".join(cell["source"]) for cell in json.loads(book.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "markdown")
+    assert len(texts) == 5
+    found = [(page, link) for page, text in texts.items() for link in re.findall(r"\]\((?!\w+:)([^)#]+)(?:#[^)]*)?\)", text)]
+    assert found and all((page.parent / link).exists() for page, link in found), found
 
 
 def _body(function):

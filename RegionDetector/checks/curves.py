@@ -126,6 +126,8 @@ def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, t
         return "Precision and recall have been cut to whole numbers (int)"
     if np.allclose(precision, p, atol=6e-3) and np.allclose(recall, r, atol=6e-3):  # a box more or less changes them by more
         return "They have been rounded on the way, and every digit counts"
+    if np.allclose(recall, p, atol=1e-6) and not np.allclose(precision, p, atol=1e-6):
+        return "The second answer is the precision: return precision, recall, thresholds"
     if like(p[::-1], r[::-1]):
         return "The thresholds run one way and the curve the other: point k belongs to thresholds[k]"
     if like(p[::-1], r) or like(p, r[::-1]):
@@ -198,6 +200,7 @@ def check_precision_recall_curve(f, kit):
                                     "Begin with pred_bboxes = [list(box) for box in pred_bboxes]")
         raise
     _check_equal(f, pred, true)
+    _check_crowded(f, pred, true, decision)
 
 
 def _forms(f, pred, true, decision):
@@ -232,6 +235,16 @@ def _check_equal(f, pred, true):
         require(False, f"where several boxes have the same decision: at the threshold {at:g} {int((whole >= at).sum())} boxes are kept, "
                        f"{_unlike((p[k], r[k]), (precision[inner][k], recall[inner][k]))}. Boxes of equal decision come and go together: one point for each different "
                        "value, the last one of its boxes")
+
+
+def _check_crowded(f, pred, true, decision):
+    """With decisions that lie close together, as those of the many boxes that show no face: steps of equal width pass over them."""
+    decision = np.where(decision < 0.5, decision / 1000, decision)
+    thresholds = np.asarray(curve(f(pred.copy(), true.copy(), decision.copy()))[2], float).ravel()
+    points = {int((decision >= t).sum()) for t in _snapped(thresholds, decision)}
+    lost = [d for d in np.sort(decision) if int((decision >= d).sum()) not in points]
+    require(not lost, f"of {len(decision)} decisions, six of which lie between 0 and 0.0005, {len(lost)} have no point of the curve, such as {lost[0]:.3g}: take the decisions themselves as "
+                      "thresholds, every different one, not steps between the least and the greatest" if lost else "")
 
 
 def _hits(pred, true, decision):
@@ -293,7 +306,7 @@ def _check_curve(answer):
     if bad.any():
         k = int(np.argmax(bad))
         kept = decision >= thresholds[k]
-        require(False, f"at the threshold {thresholds[k]:.3g} {kept.sum()} boxes are kept, {int((kept & hit).sum())} of them find one of the {len(true)} faces: "
+        require(False, f"at the threshold {thresholds[k]:.3g} {kept.sum()} box{'es are' if kept.sum() != 1 else ' is'} kept, {int((kept & hit).sum())} of them find one of the {len(true)} faces: "
                        f"{_unlike((p[k], r[k]), (precision[k], recall[k]))}. "
                        + _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, true))
     kept = {int((decision >= t).sum()) for t in thresholds}

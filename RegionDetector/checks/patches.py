@@ -1,6 +1,7 @@
 """Checks of the patches: `gen_negative_bbox` and `get_positive_negative`."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from common.exercises.answer_form import box_text, numbers, one_of, overlap, par
 SIDE = 32
 DATA = Path(__file__).resolve().parents[2] / "data"  # where the notebook looks
 DRAW = "rng = np.random.default_rng(rng) makes a generator of a seed, of None, and of a generator"
+DRAWS = {*dir(np.random.Generator), *dir(np.random.RandomState)} - set(dir(object))
 TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
 # how load_dataset gives boxes and the photos' shapes: this kit's fractions and (height, width, 3), the published course's whole numbers and (height, width)
 HERE, PUBLISHED = (float, 3), (int, 2)
@@ -50,8 +52,9 @@ def _drawing(f, *args, **kwargs):
         return f(*args, **kwargs)
     except Exception as error:
         kind, text = getattr(error, "kind", type(error).__name__), str(error)
-        require(not (kind == "AttributeError" and ("'NoneType'" in text or "'int'" in text or "'Generator'" in text)
-                     or kind == "TypeError" and "Generator" in text), f"raises {kind}: {text}. `rng` is a numpy generator, a seed, or None: {DRAW}")
+        lost = re.search(r"'(?:[\w.]*\.)?(NoneType|int|Generator)' object has no attribute '(\w+)'", text)
+        require(not (lost and lost[2] in DRAWS or kind == "TypeError" and "Generator" in text), f"raises {kind}: {text}. `rng` is a numpy generator, a seed, or None: {DRAW}"
+                + (f". Its method for whole numbers is rng.integers, not {lost[2]}" if lost and lost[1] == "Generator" and lost[2] == "randint" else ""))
         raise
 
 
@@ -187,6 +190,16 @@ def _faces_among(middles):
     return [any(_on_face(m, face) for m in middles) for face in FACES]
 
 
+def _from_corners(middles):
+    """Do the windows of those faces that are larger or smaller than a window lie around no middle of a box, but begin at its corner?"""
+    for face in FACES[np.abs(np.ptp(FACES[:, 1:].reshape(-1, 2, 2), axis=1) - SIDE).max(axis=1) > 4]:
+        those = np.array([m[1:] for m in middles if _on_face(m, face)])
+        from_middle, from_corner = (np.abs(those - place).max(axis=1).min(initial=np.inf) for place in (_center(face[None])[0], face[1:3] + SIDE / 2))
+        if from_middle < 1.3 or from_corner > 1.01:
+            return False
+    return True
+
+
 def _check_upright(patches, what):
     """Red counts the rows of a photo, green its columns."""
     inner = patches[:, 8:24, 8:24]
@@ -266,13 +279,22 @@ def _check_patches(f, kit, kind, wide):
         boxes = np.tile(faces, (copies, 1))
         if copies == 3:  # as in the notebook, whose copies are shifted: a box at the edge begins outside its photo
             boxes[[copy * len(faces) + k for copy in (1, 2) for k in AT_THE_EDGE], 1:] -= 1
-        positive, negative = parts(_drawing(f, images.copy(), boxes, shapes.copy(), *count, **more), 2, "positive, negative")
+        try:
+            answer = _drawing(f, images.copy(), boxes, shapes.copy(), *count, **more)
+        except Exception as error:
+            kind = getattr(error, "kind", type(error).__name__)
+            require(not (full and kind in ("TypeError", "AttributeError") and "'NoneType'" in str(error)), f"raises {kind}: {error}, with a photo full of faces among the "
+                    "others, as FDDB has some: there gen_negative_bbox answers None, so draw another photo")
+            raise
+        positive, negative = parts(answer, 2, "positive, negative")
         positive, negative = _patches(positive, "positive", kit.lenient), _patches(negative, "negative", kit.lenient)
         wanted = count[0] if count else len(positive)
         require(len(negative) == wanted or not any(len(negative) >= len(old) and np.array_equal(negative[: len(old)], old) for old in earlier),
                 f"asked for {wanted} negative patches, got {len(negative)}, and those of an earlier call among them: begin with new lists in every call, and keep nothing between calls")
         earlier[:] = [negative]
         _check_positive(positive[[not _on_face(m, FULL_FACE[0], 12) for m in _middles(positive)]] if len(positive) else positive, negative)
+        require(kit.lenient or not _from_corners(_middles(positive)), "the windows begin at the corners of the boxes, and faces are not all 32 pixels high and wide: the middle of a "
+                                                                      "window is the middle of the box, so it begins 16 pixels above and left of that")
         require(len(positive) >= len(boxes), f"{len(positive)} positive patches for {len(boxes)} boxes: one for each, also where two of them are the same "
                                              "(the notebook hands in every face three times)")
         return positive, negative

@@ -204,6 +204,8 @@ def _check_photos(images, labels, rows, first, what, lenient, numbers=False):
     rows = _named(rows, numbers)
     others = [name for name, _, _ in found if Path(name).stem in earlier]
     require(not others, f"{what}: {others[0]!r} lay in the folder of an earlier call: begin with new dictionaries in every call, and keep nothing between calls" if others else "")
+    other = {name for name, _ in _named(TEST if first == 0 else TRAIN, numbers)}
+    require({Path(name).stem for name, _, _ in found} != other, f"{what}: these are the {'test' if first == 0 else 'training'} photos: training and test photos are swapped")
     require(len(found) == len(rows), f"{what}: {len(found)} pictures, there are {len(rows)} in the folder")
     truth = {first + k: (name, label) for k, (name, label) in enumerate(rows)}
     for name, image, label in found:

@@ -190,6 +190,9 @@ def check_preprocess_imgs(f, kit):
         likeness = None if kit.lenient else _likeness(crop, eyes, photos[name], in_photos[name])
         require(kit.lenient or not _inverted(crop, likeness, photos[name], in_photos[name]),
                 f"photo {name}: light and dark are exchanged in the crop, as in 255 - crop: leave the pixels as they are")
+        black = [np.mean(np.max(image, axis=-1) < 3) for image in (crop, photos[name])]
+        require(kit.lenient or black[0] < 0.5 or black[1] > 0.2, f"photo {name}: {black[0]:.0%} of the crop is black, so it reaches far beyond the picture that it was cut from. "
+                "Landmarks are places in the photo that find_face was asked about: they do not fit a piece of it")
         require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
         swap = _swapped(lit.mean(axis=0), gains) if len(lit) else None
         require(swap is None, f"photo {name}: {swap} are swapped in the crop")
@@ -257,6 +260,8 @@ def _check_found(answer, names):
     if not (isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[1]) == 1):
         return
     require(len(answer[1]) == len(names), f"found has {len(answer[1])} entries for {len(names)} photos: True or False for each")
+    text = next((each for each in answer[1] if isinstance(each, str)), None)
+    require(text is None, f"found holds text, such as {text!r}: True or False for each photo, face.found")
     for name, found in zip(names, np.asarray(answer[1], bool)):
         require(found == (name != "b.png"), f"found says that {'a' if found else 'no'} face was found in photo {name}, which shows {'one' if name != 'b.png' else 'none'}")
 

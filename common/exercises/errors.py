@@ -7,17 +7,27 @@ import types
 from common.exercises import old_keras
 
 
-def describe_error(error):
-    """One line about an exception that a student's function raised, with what to write today if it is about old Keras."""
+def describe_error(error, name=None):
+    """One line about an exception that a student's function raised, with what to write today if it is about old Keras.
+
+    Parameters
+    ----------
+    error : BaseException
+    name : str, optional
+        The function's own name: where it is called otherwise than it wants, and not another one by it, its parameters are not those of the stub.
+    """
     kind = getattr(error, "kind", type(error).__name__)
     text = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())[:500]  # Keras prints in bold
+    text = text[:-1] if text.endswith(".") and not text.endswith("..") else text  # the sentence goes on
     advice = old_keras.advice(kind, text)
+    if not advice and type(error) is NameError:  # in a notebook
+        advice = "Look whether it is spelt right, and whether the cell that makes or imports it has been run"
     line = getattr(error, "line", "") or _line_of(error)
     if getattr(error, "of", ""):
         line += f", says the kit's {error.of}, which stands in for yours"
     if advice and len(text) > 160:  # numpy, for one, explains at length what the advice says in a line
         text = text[:157] + "..."
-    if kind == "TypeError" and re.search(r"\w+\(\) (takes|missing) .*positional argument", text) and not line:
+    if kind == "TypeError" and re.search(rf"(?<!\w){re.escape(name) if name else '.*'}(\.\w+)?\(\) (takes|missing) .*positional argument", text) and not line:
         advice = "The check calls it as the stub says: keep its parameters, in their order"
     return f"raises {kind}{': ' + text if text not in ('', kind) else ''}{line}" + (f". {advice}" if advice else "")
 

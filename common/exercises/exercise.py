@@ -197,7 +197,7 @@ def _answer_of_an_error(exercise, error, f):
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
         return Verdict(exercise.name, WRONG, f"It {error}.")
-    return Verdict(exercise.name, WRONG, f"It {describe_error(error)}.")
+    return Verdict(exercise.name, WRONG, f"It {describe_error(error, getattr(f, '__name__', exercise.name))}.")
 
 
 def judge(exercise, f, kit):
@@ -292,10 +292,10 @@ class Task:
         return load(item.stand_in)(self.own, reference) if reference is not None and item.stand_in else reference
 
     def _unsolved(self, item):
-        worth = f"{item.marks:g} marks" if item.marks else "optional"
+        worth = item.section + (f", {item.marks:g} mark{'s' * (item.marks != 1)}" if item.marks else "" if item.section == "optional" else ", optional")
 
         def unsolved(*args, **kwargs):
-            raise Unsolved(f"The exercise {item.name} ({item.section}, {worth}) is not written yet. Write its body in the cell "
+            raise Unsolved(f"The exercise {item.name} ({worth}) is not written yet. Write its body in the cell "
                            f"that begins with `def {item.name}` or `class {item.name}`, run that cell, and go on from there. "
                            f"hint({item.name}) helps.")
 

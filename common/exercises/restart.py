@@ -8,15 +8,17 @@ import builtins
 import errno
 import os
 import re
-import symtable
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.exercises.scopes import table_of
+
 _NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display"}
 _COMPOUND = (ast.For, ast.While, ast.With, ast.If, ast.Try)
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _again = []  # holds something while cells are run again
 
 
@@ -69,7 +71,7 @@ def needs_and_makes(source):
         return frozenset(), frozenset()
     needs, makes = set(), set()
     for node in body:
-        uses, sets = _names(symtable.symtable(ast.unparse(node), "<cell>", "exec"))
+        uses, sets = _names(table_of(ast.unparse(node)))
         grown = [n.target for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)]
         plain = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n not in grown}
         # in a compound statement the name may be set first and asked for after that
@@ -207,7 +209,7 @@ class Helper:
         todo = cells_to_run(cells, start, stop, self.shell.user_ns)
         if not todo:
             return
-        print(f"Running {len(todo)} cells again that this section needs ...", flush=True)
+        print(f"Running {len(todo)} cell{'s' * (len(todo) > 1)} again that this section needs ...", flush=True)
         begin = time.perf_counter()
         for cell in todo:
             if not self._run(cell):
@@ -258,10 +260,10 @@ class Helper:
 
 
 def _in_a_cell(trace):
-    """Did it happen in the cell itself, not in a function?"""
+    """Did it happen in the cell itself, not in a function? A comprehension belongs to the cell; before Python 3.12 it has a frame of its own."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is None or trace.tb_frame.f_code.co_name == "<module>"
+    return trace is None or trace.tb_frame.f_code.co_name in ("<module>", *_COMPREHENSIONS)
 
 
 def help_in_cells(path):

@@ -1,10 +1,11 @@
 """What a notebook defines, and what of the work between its definitions a function needs: its helpers, its constants, and what is made of these."""
 
 import ast
-import symtable
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from common.exercises.scopes import table_of
 
 _MOST_ROUNDS = 9
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -27,7 +28,7 @@ def statement(node):
 def used(text):
     """Names that a statement may ask the notebook for, at once or later, from inside of the functions in it."""
     try:
-        tables = [symtable.symtable(text, "<cell>", "exec")]
+        tables = [table_of(text)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     names = set()

@@ -3,6 +3,8 @@
 import argparse
 import ast
 import json
+import posixpath
+import re
 import shutil
 import sys
 import tempfile
@@ -14,8 +16,9 @@ from common.exercises.reference import answer_names
 from common.files import whole_file
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ("RegionDetector/Face_Detection.ipynb", "TrackDetector/Face_Recognition_task.ipynb")
-FILES = ("LICENSE", "requirements.in", "requirements.lock", "environment.yml")
+NOTEBOOKS = ("RegionDetector/Face_Detection.ipynb", "RegionDetector/prepare_data.ipynb", "TrackDetector/Face_Recognition_task.ipynb")
+FILES = ("LICENSE", "kit.py", "requirements.in", "requirements.lock", "requirements-setup.lock", "environment.yml", "docs/from-the-course.md")
+PAGE, WHOLE_KIT = "docs/student.md", "## With the whole kit"  # what stands below this heading is not in the package
 # Whole rooms that are answers, or the instructor's business
 _LEFT_OUT = {
     "RegionDetector": {"__main__", "hard_negatives", "multiscale", "networks.conversion", "checks.measured", "pyramid.samples", "pyramid.training",
@@ -74,6 +77,12 @@ def without_answers(text, module, hidden):
     return "\n".join(lines)
 
 
+def readme():
+    """The student's page as the README of the package: without what only the whole kit has, and with links from where it lies then."""
+    text = (ROOT / PAGE).read_text(encoding="utf-8").partition(f"\n{WHOLE_KIT}\n")[0]
+    return re.sub(r"\]\((?!\w+:|#)([^)]+)\)", lambda link: f"]({posixpath.normpath(posixpath.join(posixpath.dirname(PAGE), link[1]))})", text)
+
+
 def write_tree(folder, notebooks=True, sandbox=False):
     """Write the student's tree.
 
@@ -104,7 +113,9 @@ def write_tree(folder, notebooks=True, sandbox=False):
             (folder / name).write_text(json.dumps(_clean(json.loads((ROOT / name).read_text(encoding="utf-8"))), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         for name in FILES:
             if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
+        (folder / "README.md").write_text(readme(), encoding="utf-8")
         write_targets(folder)
     if sandbox:
         for path in (folder, *folder.rglob("*")):  # also for the user without rights who works there

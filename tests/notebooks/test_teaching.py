@@ -1,7 +1,9 @@
 """What makes a notebook teach: questions, a worked example, recaps in the checks' own words, times of people, ways back after a restart."""
 
 import ast
+import builtins
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -103,6 +105,24 @@ def test_common_mistakes_are_in_the_words_of_the_checks(name):
 
 
 @pytest.mark.parametrize("name", MAIN)
+def test_what_a_hint_calls_is_there_when_it_is_read(name):
+    """Whoever follows it must not have to look for an import: the notebook has made the name, or it is written with its module."""
+    from keras import layers
+
+    task, cells = importlib.import_module(f"{name.partition('/')[0]}.exercises").TASK, book(name).cells
+    called = 0
+    for item in task.exercises:
+        at = next(k for k, cell in enumerate(cells) if re.search(rf"(?m)^@exercise\n(def|class) {item.name}\b", cell.source))
+        made = set().union(*(needs_and_makes(cell.source)[1] for cell in cells[: at + 1] if cell.cell_type == "code")) | {*item.takes, *task.by_name, *dir(builtins)}
+        text = "\n".join([*item.hints, *(cell.source for cell in cells[max(at - 2, 0) : at] if cell.cell_type == "markdown")])
+        for path in re.findall(r"(?<![\w.])([A-Za-z_][\w.]*)\(", text):
+            first, dotted = path.partition(".")[::2]
+            called += 1
+            assert first in made or "layers" in made and hasattr(layers, first) or dotted and importlib.util.find_spec(first), f"{item.name}: {path}"
+    assert called >= 5
+
+
+@pytest.mark.parametrize("name", MAIN)
 def test_the_worked_example_goes_from_wrong_to_right(name, capsys):
     import numpy as np
 
@@ -186,13 +206,15 @@ def said(notebook):
 def test_catch_up_runs_what_a_section_needs_and_nothing_twice(small, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     _, first, result, second = said(run_notebook(*small('catch_up("second")', "print(7 * n)", 'catch_up("second")')))
-    assert first.startswith("Running 1 cells again") and "made" not in first and result == "42\n" and second == ""
+    assert first.startswith("Running 1 cell again") and "made" not in first and result == "42\n" and second == ""
 
 
 @pytest.mark.parametrize("cell, line", [
     ("print(7 * n)", "NameError: there is no n yet. It is made in section 1 First, by the cell with the line `n = 6`."),
+    ("print({k: 7 * n for k in range(2)})", "NameError: there is no n yet. It is made in section 1 First, by the cell with the line `n = 6`."),
+    ("sum(n for k in range(2))", "NameError: there is no n yet."),
     ("open('/dev/full', 'w').write('x' * 99999)", "The disk is full. Make room"),
-], ids=["name", "disk"])  # fmt: skip
+], ids=["name", "in a comprehension", "in a generator", "disk"])  # fmt: skip
 def test_an_error_that_the_notebook_understands_is_a_line(small, monkeypatch, cell, line):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     if "/dev/full" in cell and not Path("/dev/full").exists():
@@ -222,7 +244,7 @@ def test_opened_from_elsewhere_every_notebook_says_the_same_line(tmp_path):
         done = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
         assert done.returncode and not done.stdout
         lines.add(done.stderr)
-    assert lines == {"Open this notebook inside a clone of the kit: git clone it first, then open it from there.\n"}
+    assert lines == {"Open this notebook inside the kit's folder. Where notebooks run elsewhere, as in Colab, go there first: %cd FOLDER\n"}
 
 
 def test_without_ipywidgets_pictures_stand_still_and_answers_are_folded():

@@ -21,13 +21,13 @@ def _students(results, files):
 def _bars(item):
     """Right, and wrong among those who tried, of the whole class."""
     wide = 8 / max(item.students, 1)
-    return "".join(f"<span class='bar' style='width:{number * wide:.2f}em'></span>" for number in (item.right, item.attempted - item.right))
+    return "".join(f"<span aria-hidden='true' class='bar' style='width:{number * wide:.2f}em'></span>" for number in (item.right, item.attempted - item.right))
 
 
 def _exercises(results):
     rows = [(f"<code>{markup(s.name)}</code>", f"{s.attempted} of {s.students}", f"{s.right} of {s.students}", _bars(s), f"{s.mean:.2f} of {s.of:g}",
              "<br>".join(f"{number} × {markup(text)}" for text, number in s.messages)) for s in statistics(results)]
-    return table(("Exercise", "Attempted", "Right", "", "Marks on average", "Said most often"), rows, numbers=(1, 2, 4))
+    return table(("Exercise", "Attempted", "Right", "Right, then wrong", "Marks on average", "Said most often"), rows, numbers=(1, 2, 4))
 
 
 def _copies(pairs, files):

@@ -6,8 +6,8 @@ An example, with all that may stand in it::
     grace_minutes = 15        # not counted
     free_days = 2             # late days without loss, for each student
     percent_per_day = 10      # of the marks earned; or marks_per_day = 1
-    most_days = 5             # later than that: no marks
-    [extra_days]              # for single students, as marks.csv calls them
+    most_days = 5             # with more days than these beyond the free ones: no marks
+    [extra_days]              # more free days for single students, as marks.csv calls them
     "Anna Müller" = 3
     [handed_in]               # where the platform does not tell the time, or tells a wrong one
     "Ben Ode" = 2026-12-03T10:00:00+01:00
