@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 sys.meta_path[:0] = _hooks
 from remembered import remembered_descriptors, remembered_maps  # noqa: F401, fixtures
 
-import common.notebook_format  # noqa: F401, or tests would load nbformat in the way that takes a second more
+import common.exercises.notebook_format  # noqa: F401, or tests would load nbformat in the way that takes a second more
 
 # how long an example takes says something about the machine and what else it does, and nothing about the code
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
