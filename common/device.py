@@ -82,7 +82,7 @@ def _quiet():
 
 
 @contextmanager
-def _not_found(names):
+def not_found(names):
     """Inside, packages are as if they were not installed, unless they are loaded already."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))
@@ -116,7 +116,7 @@ def prepare(alone=False):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quiet():
         if alone and _leaves_quietly():
-            with suppress(ImportError), _not_found(BESIDE):  # if a later Keras needs one of them after all, it is loaded as always
+            with suppress(ImportError), not_found(BESIDE):  # if a later Keras needs one of them after all, it is loaded as always
                 import keras  # noqa: F401
         gpus()
     if backend() == "tensorflow":

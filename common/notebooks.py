@@ -62,8 +62,9 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     ValueError
         If there are parameters and the notebook has no cell for them.
     """
-    import nbformat
-    from nbclient import NotebookClient
+    from common.exercises.notebook_format import nbformat  # before nbclient, which loads it, too
+
+    from nbclient import NotebookClient  # isort: skip
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     path, out = Path(path), Path(out)
@@ -192,7 +193,7 @@ def run_all(notebooks, build, pictures=None):
     failed : list of str
         The notebooks that stopped.
     """
-    import nbformat
+    from common.exercises.notebook_format import nbformat
 
     failed, pages = [], []
     for name in notebooks:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,8 +12,16 @@ os.environ.setdefault("KIT_CHECK_SECONDS", "900")  # whatever else this computer
 os.environ.setdefault("KIT_SOURCE", "demo")  # the built-in data, whatever lies in data/ of a clone that has been used
 
 import pytest
+
+# pytest would rewrite the asserts of Hypothesis, too, as of all plugins: two seconds wherever Python may keep no bytecode, and nobody reads them
+_hooks = [hook for hook in sys.meta_path if type(hook).__name__ == "AssertionRewritingHook"]
+sys.meta_path[:] = [hook for hook in sys.meta_path if hook not in _hooks]
 from hypothesis import HealthCheck, settings
+
+sys.meta_path[:0] = _hooks
 from remembered import remembered_descriptors, remembered_maps  # noqa: F401, fixtures
+
+import common.exercises.notebook_format  # noqa: F401, or tests would load nbformat in the way that takes a second more
 
 # how long an example takes says something about the machine and what else it does, and nothing about the code
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])

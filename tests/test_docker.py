@@ -11,6 +11,7 @@ import threading
 
 import pytest
 from committed import ROOT, committed
+from warm import warm_command, warm_python
 
 START = ROOT / "docker" / "start.py"
 
@@ -116,7 +117,7 @@ def test_a_folder_of_the_version_before_works_with_this_one(start, tmp_path):
     extra = {path.relative_to(work).as_posix() for path in work.rglob("*.py")} - {path.relative_to(kit).as_posix() for path in kit.rglob("*.py")}
     assert extra == {"RegionDetector/my_faces.py"}
     program = "import RegionDetector.exercises, TrackDetector.exercises, RegionDetector.pyramid.model, common.download"
-    subprocess.run([sys.executable, "-c", program], cwd=work, check=True, env={**os.environ, "PYTHONPATH": ""})
+    subprocess.run(warm_command("-c", program), cwd=work, check=True, env={**os.environ, "PYTHONPATH": ""})
 
 
 def test_a_command_is_run_after_the_files_are_there(kit, tmp_path):
@@ -189,7 +190,7 @@ def test_the_image_without_answers_has_none(tmp_path, answers, solved):
     for path in committed("common/*", "RegionDetector/*", "TrackDetector/*", "docker/*", "requirements*", "LICENSE", "environment.yml"):
         (whole / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, whole / path.relative_to(ROOT))
-    step = step.removeprefix("RUN ").replace("/opt/venv/bin/python", sys.executable).replace("/opt/", f"{tmp_path}/opt/")
+    step = step.removeprefix("RUN ").replace("/opt/venv/bin/python", warm_python()).replace("/opt/", f"{tmp_path}/opt/")
     done = subprocess.run(["sh", "-c", step], cwd=whole, env={**os.environ, "ANSWERS": answers}, capture_output=True, text=True)
     kit = tmp_path / "opt" / "kit"
     if solved is None:

@@ -137,6 +137,11 @@ def test_the_one_pass_network_does_the_folds_too(tmp_path, simple_steps):
     (out / "plan.json").write_text("")
     with pytest.raises(ValueError, match="plan.json is damaged.*remove the folder"):
         folds_run.run_folds(folder, out, [9], SMALL)
+    (out / "plan.json").unlink()
+    (out / "fold-10-out.txt").unlink()
+    (out / "fold-10.npz").write_bytes(b"no weights")
+    with pytest.raises(OSError, match="fold-10.npz"):
+        folds_run.run_folds(folder, out, [10], SMALL)
 
 
 def without_training(*task):
@@ -149,6 +154,11 @@ def without_training(*task):
     folds_run._in_process(*task)
 
 
+def finds_damage(folder, out, fold, plan):
+    """A fold in a process of its own that can do nothing with what lies there, and says so as the network does, without having loaded it."""
+    raise OSError(f"{folds_run._weights(out, fold, plan)}: these are not weights")
+
+
 def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
     monkeypatch.setattr(folds_run, "_in_process", without_training)
@@ -157,7 +167,7 @@ def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     assert "training: 100%" in capsys.readouterr().err
     assert len(list(out.glob("fold-*.npz"))) == len(list(out.glob("fold-*-out.txt"))) == 2
     (out / "fold-09-out.txt").unlink()
-    (out / "fold-09.npz").write_bytes(b"no weights")
+    monkeypatch.setattr(folds_run, "_in_process", finds_damage)
     with pytest.raises(OSError, match="fold-09.npz"):
         folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2)
 

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("keras")
 
 from test_track_galleries import PEOPLE, gallery, head, home, save  # noqa: F401, fixtures
+from warm import warm_command
 
 from common.photos import read_photo
 from TrackDetector import detectors
@@ -62,7 +63,7 @@ def slow(path):
 building.read_photo = slow
 raise SystemExit(main(sys.argv[1:]))
 """
-    adding = subprocess.Popen([sys.executable, "-c", program, "gallery", "add", str(gallery), str(tmp_path / "more")], stdout=subprocess.PIPE, text=True)
+    adding = subprocess.Popen(warm_command("-c", program, "gallery", "add", gallery, tmp_path / "more"), stdout=subprocess.PIPE, text=True)
     assert adding.stdout.readline() == "looking\n"
     removing = subprocess.Popen([sys.executable, "-m", "TrackDetector", "gallery", "remove", str(gallery), "ann"], cwd=root, stdout=subprocess.PIPE, text=True)
     assert removing.stdout.readline() == f"waiting for another run, which changes {gallery}\n"

@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 
 import pytest
 from committed import ROOT, committed
 from coursework import solved
+from warm import warm_command
 
 from common.exercises.reference import answer_names
 from common.grading.student_package import without_answers, write_tree, write_zip
@@ -109,7 +109,7 @@ for name in json.loads(sys.argv[2]):
 print(json.dumps(lost))
 """
     modules = sorted(".".join(p.relative_to(package).with_suffix("").parts) for p in package.rglob("*.py") if p.stem != "__init__")
-    done = subprocess.run([sys.executable, "-c", code, str(package), json.dumps(modules)], cwd=package, capture_output=True, text=True,
+    done = subprocess.run(warm_command("-c", code, package, json.dumps(modules)), cwd=package, capture_output=True, text=True,
                           env={**os.environ, "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stderr
     lost = json.loads(done.stdout.splitlines()[-1])

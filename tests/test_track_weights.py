@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warm import warm_command
 
 from TrackDetector.networks.dlib_weights import RESNET_FILE, DatError, _Reader, dlib_file, read_layers
 
@@ -101,7 +102,6 @@ def test_missing_files():
 
 def test_the_package_is_not_imported():
     import subprocess
-    import sys
 
     code = "import sys; from TrackDetector.networks.dlib_weights import *; dlib_file(RESNET_FILE); print('face_recognition_models' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    assert subprocess.run(warm_command("-c", code), capture_output=True, text=True).stdout.strip() == "False"

@@ -1,7 +1,8 @@
 """A Python that has imported TensorFlow already: each command runs in a fork of it, and is spared the five seconds that its import takes.
 
-``python warm.py SOCKET serve`` waits for commands; ``python warm.py SOCKET -m MODULE ...`` or ``... SCRIPT ...`` runs one there, in the folder, the
-environment and on the files of the caller, and ends with its code. Of the kit itself nothing is imported beforehand. Needs fork.
+``python warm.py SOCKET serve`` waits for commands; ``python warm.py SOCKET -m MODULE ...``, ``... -c PROGRAM ...`` or ``... SCRIPT ...`` runs one there, in
+the folder, the environment and on the files of the caller, and ends with its code. Of the kit itself nothing is imported beforehand. Needs fork.
+One waits for all test processes that run side by side, and ends when the last of those that have asked for it does.
 """
 
 import atexit
@@ -9,12 +10,16 @@ import gc
 import json
 import os
 import runpy
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
+import types
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,8 +48,14 @@ def serve(path):
         door.bind(f"{path}.made")
         door.listen()
         os.rename(f"{path}.made", path)  # who finds it finds it listening
+        door.settimeout(2)
         while True:
-            line, _ = door.accept()
+            try:
+                line, _ = door.accept()
+            except TimeoutError:
+                _end_if_alone(Path(path).parent)
+                continue
+            line.settimeout(None)
             if os.fork() == 0:
                 break
             line.close()
@@ -65,6 +76,19 @@ def serve(path):
     return json.loads(request)
 
 
+def _end_if_alone(folder):
+    """End if no test process holds the folder any more."""
+    import fcntl
+
+    with open(folder / "held") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)
+
+
 def _ended():
     """Take leave of a fork that has ended; whether there was one."""
     try:
@@ -78,11 +102,14 @@ def run(request, packages):
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    *options, name = request["arguments"][: 2 if request["arguments"][0] == "-m" else 1]
-    sys.argv = [name, *request["arguments"][len(options) + 1 :]]
+    *options, name = request["arguments"][: 2 if request["arguments"][0] in ("-m", "-c") else 1]
+    sys.argv = [*(options if options == ["-c"] else [name]), *request["arguments"][len(options) + 1 :]]
     beside = [os.getcwd() if options else str(Path(name).resolve().parent)]
     sys.path[:] = beside + [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder] + packages
-    if options:
+    if options == ["-c"]:
+        sys.modules["__main__"] = main = types.ModuleType("__main__")
+        exec(compile(name, "<string>", "exec"), main.__dict__)
+    elif options:
         runpy.run_module(name, run_name="__main__", alter_sys=True)
     else:
         runpy.run_path(name, run_name="__main__")
@@ -109,16 +136,33 @@ def end(command, *arguments):
 
 @lru_cache(maxsize=1)
 def warm_python():
-    """The command line that runs commands so, up to ``-m``; the first call starts what waits for them, and it ends with this Python."""
-    from common.files import temporary_folder
+    """The command line that runs commands so, up to ``-m``, ``-c`` or a script; the first call of a run of tests starts what waits for them.
 
-    path = str(temporary_folder("warm-") / "socket")
-    waiting = subprocess.Popen([sys.executable, __file__, path, "serve"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
-    atexit.register(waiting.kill)
-    while not Path(path).exists():
-        assert waiting.poll() is None, "what waits for commands has ended"
-        time.sleep(0.1)
+    Where processes cannot be forked it is Python as ever.
+    """
+    if not hasattr(os, "fork"):
+        return sys.executable
+    import fcntl
+
+    folder = Path(tempfile.gettempdir(), f"warm-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = str(folder / "socket")
+    warm_python.held = open(folder / "held", "w")
+    fcntl.flock(warm_python.held, fcntl.LOCK_SH)  # until this Python ends
+    with open(folder / "starting", "w") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        if not Path(path).exists():
+            waiting = subprocess.Popen([sys.executable, __file__, path, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "PYTHONPATH": ""}, start_new_session=True)
+            while not Path(path).exists():
+                assert waiting.poll() is None, "what waits for commands has ended"
+                time.sleep(0.1)
     return f"{sys.executable} -IS {__file__} {path}"
+
+
+def warm_command(*arguments):
+    """What `subprocess` is given in the place of ``[sys.executable, *arguments]``."""
+    return [*shlex.split(warm_python()), *map(str, arguments)]
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def read_notebook(path):
     starts : dict of str to int
         For every Markdown cell its id, and the number of the code cell that comes next.
     """
-    import nbformat
+    from common.exercises.notebook_format import nbformat
 
     cells, starts, section = [], {}, ""
     for cell in nbformat.read(path, as_version=4).cells:
