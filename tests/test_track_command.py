@@ -138,8 +138,8 @@ def test_galleries_that_are_none(files, capsys, make, message):
 
 
 @pytest.mark.parametrize("option, target, message", [
-    ("--json", "wall.jpg/out.json", "cannot be written"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the photos"),
-    ("--save-gallery", "wall.jpg/g.npz", "cannot be written"), ("--draw", "wall.jpg", "one of the photos"), ("--draw", "wall.jpg/in", "cannot be written"),
+    ("--json", "wall.jpg/out.json", "cannot be written"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the files that are read"),
+    ("--save-gallery", "wall.jpg/g.npz", "cannot be written"), ("--draw", "wall.jpg", "one of the files that are read"), ("--draw", "wall.jpg/in", "cannot be written"),
 ])
 def test_answers_that_could_not_be_written_are_refused_before_the_work(files, capsys, option, target, message):
     before = (files / "wall.jpg").read_bytes()
