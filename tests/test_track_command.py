@@ -366,7 +366,7 @@ def test_nothing_that_is_read_is_written_over(files, capsys, option, target):
     save(files / "mine" / "a.png", head(0, 5))
     before = (files / target).read_bytes()
     assert main(["--gallery", str(files / "people"), str(files / "mine"), option, str(files / target)]) == 2
-    assert f"{option} {files / target}: that is one of the photos" in capsys.readouterr().err and (files / target).read_bytes() == before
+    assert f"{option} {files / target}: that is one of the files that are read" in capsys.readouterr().err and (files / target).read_bytes() == before
 
 
 def test_a_folder_that_may_not_be_listed_is_skipped(files, tmp_path, capsys, monkeypatch):
