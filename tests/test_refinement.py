@@ -218,7 +218,7 @@ def test_folding_changes_no_answer_and_the_file_keeps_it(tmp_path):
     network.save_small(plain, tmp_path / "small.npz")
     again = refinement.load_refiner(tmp_path / "small.npz").predict(crops, verbose=0)
     np.testing.assert_allclose(again, plain.predict(crops, verbose=0), atol=0.05)
-    with pytest.raises(OSError, match="gone.npz: the detector's weights are missing"):
+    with pytest.raises(OSError, match="gone.npz: no such file of weights"):
         refinement.load_refiner(tmp_path / "gone.npz")
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
     with pytest.raises(OSError, match="other.npz: these are not weights"):

@@ -138,8 +138,8 @@ def test_galleries_that_are_none(files, capsys, make, message):
 
 
 @pytest.mark.parametrize("option, target, message", [
-    ("--json", "wall.jpg/out.json", "cannot be written"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the photos"),
-    ("--save-gallery", "wall.jpg/g.npz", "cannot be written"), ("--draw", "wall.jpg", "one of the photos"), ("--draw", "wall.jpg/in", "cannot be written"),
+    ("--json", "wall.jpg/out.json", "cannot be written"), ("--json", "people", "that is a folder"), ("--json", "wall.jpg", "one of the files that are read"),
+    ("--save-gallery", "wall.jpg/g.npz", "cannot be written"), ("--draw", "wall.jpg", "one of the files that are read"), ("--draw", "wall.jpg/in", "cannot be written"),
 ])
 def test_answers_that_could_not_be_written_are_refused_before_the_work(files, capsys, option, target, message):
     before = (files / "wall.jpg").read_bytes()
@@ -366,7 +366,7 @@ def test_nothing_that_is_read_is_written_over(files, capsys, option, target):
     save(files / "mine" / "a.png", head(0, 5))
     before = (files / target).read_bytes()
     assert main(["--gallery", str(files / "people"), str(files / "mine"), option, str(files / target)]) == 2
-    assert f"{option} {files / target}: that is one of the photos" in capsys.readouterr().err and (files / target).read_bytes() == before
+    assert f"{option} {files / target}: that is one of the files that are read" in capsys.readouterr().err and (files / target).read_bytes() == before
 
 
 def test_a_folder_that_may_not_be_listed_is_skipped(files, tmp_path, capsys, monkeypatch):

@@ -255,7 +255,7 @@ def test_one_photo_is_one_and_who_reads_no_further_is_no_error(home, gallery, tm
     (["build", "{tmp}/g.npz", "--person", "Un-known", "{home}/people/ann"], "what strangers are called"), (["build", "{home}", "{home}/people"], "that is a folder"),
     (["build", "{tmp}/g.npz", "--person", "", "{home}/people/ann"], "--person '': expected the name of a person"),
     (["add", "{home}/g.npz", "--person", " \u200b", "{home}/people/ann"], "expected the name of a person"),
-    (["build", "{home}/people/ann/0.png", "{home}/people"], "one of the photos"), (["build", "{tmp}/g.npz", "--person", "x", "{tmp}/gone.jpg"], "no such photo"),
+    (["build", "{home}/people/ann/0.png", "{home}/people"], "one of the files that are read"), (["build", "{tmp}/g.npz", "--person", "x", "{tmp}/gone.jpg"], "no such photo"),
     (["add", "{home}/people/ann/0.png", "{home}/people/bob", "--person", "bob"], "cannot be read as a gallery"),
 ])
 def test_galleries_that_cannot_be_made(home, tmp_path, capsys, arguments, message):
