@@ -126,10 +126,13 @@ def plot_reliability(cases):
     """Of boxes with so much probability, how many are faces; on the line, the probability means what it says."""
     figure, ax = plt.subplots(figsize=(5, 4.4), layout="constrained")
     ax.plot([0, 1], [0, 1], color=GREY, lw=1)
-    for name, rows, colour in (("before calibration", cases["fddb"]["reliability before"], VERMILION), ("after", cases["fddb"]["reliability"], BLUE)):
-        probability, share, _ = zip(*rows)
+    one, told = cases["fddb"], []
+    for when, name, colour in ((" before", "before calibration", VERMILION), ("", "as calibrated", BLUE)):
+        if f"reliability{when}" not in one:  # measured without --before
+            continue
+        probability, share, _ = zip(*one[f"reliability{when}"])
         ax.plot(probability, share, "o-", color=colour, label=name)
+        told.append(f"ECE {one[f'ece{when}']:.3f} {name}")
     ax.set(xlabel="probability that the network gives", ylabel="share of boxes that are faces", xlim=(0, 1), ylim=(0, 1.02))
     ax.legend()
-    one = cases["fddb"]
-    described(figure, f"The share of boxes that are faces over the probability given: ECE {one['ece before']:.3f} before calibration, {one['ece']:.3f} after.")
+    described(figure, f"The share of boxes that are faces over the probability given: {', '.join(told)}.")
