@@ -187,7 +187,7 @@ def test_the_image_without_answers_has_none(tmp_path, answers, solved):
     """The step of the build as it stands in the Dockerfile, with folders of this machine in the place of the image's."""
     (step,) = (line for line in instructions() if line.startswith("RUN") and "${ANSWERS}" in line)
     whole = tmp_path / "opt" / "whole"
-    for path in committed("common/*", "RegionDetector/*", "TrackDetector/*", "docker/*", "requirements*", "LICENSE", "environment.yml"):
+    for path in committed("common/*", "RegionDetector/*", "TrackDetector/*", "docker/*", "requirements*", "LICENSE", "environment.yml", "kit.py", "docs/*.md"):
         (whole / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, whole / path.relative_to(ROOT))
     step = step.removeprefix("RUN ").replace("/opt/venv/bin/python", warm_python()).replace("/opt/", f"{tmp_path}/opt/")
