@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from skimage.data import astronaut
 
@@ -14,7 +15,6 @@ from common.decoding.levels import eight_bits, on_white
 from common.decoding.quiet import decoder_heard
 from common.photos import TURNS, PhotoError, photo_shape, read_photo
 
-tifffile = pytest.importorskip("tifffile")
 PHOTO = np.ascontiguousarray(astronaut()[:200, :300])
 
 
@@ -64,6 +64,24 @@ def test_a_small_copy_in_front_is_not_the_photo(tmp_path, deep, recwarn):
         out.write(photo[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
     assert far(tmp_path / "a.tif", PHOTO[::-1, ::-1]) < 0.6
     assert not [warning for warning in recwarn if warning.category is UserWarning]
+
+
+def test_what_claims_to_be_huge_behind_a_small_copy_is_refused_before_it_fills_the_memory(tmp_path, capfd):
+    """Whoever opens the file sees the small copy's size alone."""
+    file = tmp_path / "scan.tif"
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(np.zeros((8, 8, 3), np.uint8), subfiletype=1, photometric="rgb")
+        writer.write(np.zeros((3, 48, 64), np.uint16), photometric="rgb", planarconfig="separate")
+    with tifffile.TiffFile(file, mode="r+b") as kept:
+        for name in ("ImageWidth", "ImageLength"):
+            kept.pages[1].tags[name].overwrite(60_000)
+    capfd.readouterr()
+    tracemalloc.start()
+    with pytest.raises(PhotoError, match="more pixels than any photo"):
+        read_photo(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6 and not capfd.readouterr().err
 
 
 def test_where_there_is_a_small_copy_only_it_is_not_taken_for_the_photo(tmp_path):

@@ -70,8 +70,7 @@ def by_opencv(path):
     import cv2
 
     notes = notes_of(path)
-    if Image.MAX_IMAGE_PIXELS and notes.get(WIDTH, 0) * notes.get(HEIGHT, 0) > Image.MAX_IMAGE_PIXELS * 2:  # as Pillow does
-        raise ValueError("claims to have more pixels than any photo")
+    _check_size(notes.get(WIDTH, 0) * notes.get(HEIGHT, 0))
     if int(notes.get(KIND, 0)) & SMALL_COPY:
         raise ValueError("begins with a small copy")
     if in_deep_planes(notes):
@@ -82,6 +81,12 @@ def by_opencv(path):
         raise ValueError("cannot be decoded")
     image = image[..., None] if image.ndim == 2 else image
     return _composed(image[:, :, :3][:, :, ::-1], image[:, :, 3:4], notes)
+
+
+def _check_size(pixels):
+    """Refuse, as Pillow does, what claims to be larger than any photo: a few bytes would fill the memory."""
+    if Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS * 2:
+        raise ValueError("claims to have more pixels than any photo")
 
 
 def by_tifffile(path, page=0):
@@ -99,12 +104,13 @@ def by_tifffile(path, page=0):
     Raises
     ------
     Exception
-        Of many kinds, if it cannot be decoded; ValueError if its colours are none of grey, RGB and CMYK.
+        Of many kinds, if it cannot be decoded; ValueError if its colours are none of grey, RGB and CMYK, or it has more pixels than Pillow would read.
     """
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with decoder_heard(path), tifffile.TiffFile(path) as file:
         one = file.pages[page]
+        _check_size(one.imagewidth * one.imagelength)
         notes = {PLANES: int(one.planarconfig), EXTRA: tuple(map(int, one.extrasamples)), WHITE: int(one.photometric)}
         turn = TURNS.get(one.tags.valueof(ORIENTATION))
         values = one.asarray()
