@@ -1,19 +1,14 @@
 """Training the carried detector: labels, targets, crops, loss, calibration, and a small training that learns."""
 
-import os
-import signal
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from common.detection import network, search
 from common.detection.found import Found
 from common.inference import compiled
-from RegionDetector.one_pass import __main__ as command
 from RegionDetector.one_pass import disguises, samples, training
 from RegionDetector.one_pass.labels import A_FACE, boxed, labelled, no_labels, sizes, taught
 from RegionDetector.one_pass.targets import COLUMNS, LEARNT, targets
@@ -271,104 +266,3 @@ def test_the_order_of_faces_is_the_plans(album):
 def test_photos_without_people_come_with_the_packages():
     photos = samples.without_people()
     assert len(photos) > 20 and all(photo.ndim == 3 for photo in photos)
-
-
-def test_the_command_says_what_it_lacks(tmp_path, capsys, monkeypatch):
-    monkeypatch.delenv("FDDB_DIR", raising=False)
-    assert command.main(["--out", str(tmp_path / "x.npz")]) == 1
-    assert "where is FDDB" in capsys.readouterr().err
-    (tmp_path / "FDDB-folds").mkdir()
-    (tmp_path / "originalPics").mkdir()
-    for more, said in ((["--validation", "3"], "fold 3 is to be trained on"), (["--photos", str(tmp_path)], "--teacher"), (["--points", "12"], "--second-stage")):
-        assert command.main(["--out", str(tmp_path / "x.npz"), "--fddb", str(tmp_path), *more]) == 1
-        assert said in capsys.readouterr().err
-
-
-def test_stickers_and_backgrounds_are_told_apart(tmp_path):
-    import cv2
-
-    rng = np.random.default_rng(0)
-    cv2.imwrite(str(tmp_path / "photo.png"), rng.integers(0, 255, (60, 80, 3)).astype(np.uint8))
-    cv2.imwrite(str(tmp_path / "flat.png"), np.full((60, 80, 3), 9, np.uint8))
-    sticker = np.zeros((40, 40, 4), np.uint8)
-    sticker[10:30, 10:30] = (1, 2, 250, 255)
-    cv2.imwrite(str(tmp_path / "sticker.png"), sticker)
-    (tmp_path / "broken.jpg").write_bytes(b"no photo")
-    album = command.gathered([], without_people=[tmp_path])
-    assert len(album.backgrounds) == len(samples.without_people()) + 1 and len(album.stickers) == 1
-    assert album.stickers[0][20, 20].tolist() == [250, 2, 1, 255], "red stays red"
-
-
-# --- the command and what people give it ---------------------------------------------------------------
-
-
-@pytest.fixture
-def fddb(tmp_path):
-    """As little of FDDB as the command asks for before it begins to work."""
-    for name in ("FDDB-folds", "originalPics"):
-        (tmp_path / "fddb" / name).mkdir(parents=True)
-    return tmp_path / "fddb"
-
-
-@pytest.mark.parametrize("more, said", [
-    (["--out", "{tmp}"], "weights are written as .npz"), (["--out", "{tmp}/x.h5"], "weights are written as .npz"), (["--out", "{tmp}/made.npz"], "that is a folder"),
-    (["--out", "{tmp}/file/x.npz"], "cannot be written"), (["--steps", "0"], "--steps: expected at least 1"), (["--rate", "nan"], "--rate: expected"), (["--rate", "-1"], "--rate: expected"),
-    (["--most", "0"], "--most: expected at least 32"), (["--seed", "-3"], "--seed: expected at least 0"), (["--folds", "1", "2", "1"], "name each once"),
-    (["--without-people", "{tmp}/none"], "none: expected a folder of photos"), (["--without-people", "{tmp}/file"], "file: expected a folder of photos"),
-    (["--begin", "{tmp}/none.npz"], "none.npz: no such file of weights"), (["--folds", "11"], "folds 1 to 10"),
-])
-def test_what_would_spoil_hours_of_work_is_refused_before_it(fddb, tmp_path, capsys, monkeypatch, more, said):
-    monkeypatch.setattr(command, "gathered", lambda *_: pytest.fail("the work has begun"))
-    (tmp_path / "made.npz").mkdir()
-    (tmp_path / "file").touch()
-    arguments = ["--out", str(tmp_path / "x.npz"), "--fddb", str(fddb), *(part.format(tmp=tmp_path) for part in more)]
-    assert command.main(arguments) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and said in told and told.count("\n") == 1
-
-
-def test_weights_for_which_there_is_no_room_are_kept_elsewhere(fddb, tmp_path, capsys, monkeypatch):
-    model = network.generate_detector(widths=(4, 4, 4, 4, 4), neck=4, normalised=False)
-    monkeypatch.setattr(command, "trained", lambda options: (model, "a line"))
-    (tmp_path / "there").mkdir()
-    monkeypatch.setattr(command.tempfile, "mkdtemp", lambda prefix: str(tmp_path / "there"))
-    whole_file = network.save_small
-
-    def full(model, file):
-        if file.parent.name != "there":
-            raise OSError(28, "No space left on device", str(file))
-        whole_file(model, file)
-
-    monkeypatch.setattr(network, "save_small", full)
-    assert command.main(["--out", str(tmp_path / "x.npz")]) == 1
-    assert "No space left on device" in (told := capsys.readouterr().err) and f"the weights are in {tmp_path / 'there' / 'x.npz'}" in told
-    assert network.load_detector(tmp_path / "there" / "x.npz").count_params() == model.count_params()
-
-
-def test_a_stopped_training_says_so_in_a_line(fddb, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command, "trained", lambda options: signal.raise_signal(signal.SIGTERM))
-    assert command.main(["--out", str(tmp_path / "x.npz"), "--fddb", str(fddb)]) == 143
-    assert capsys.readouterr().err == "stopped; there are no weights yet\n" and not (tmp_path / "x.npz").exists()
-
-
-def test_odd_pictures_among_those_without_people(tmp_path, capsys):
-    """A strip that would shrink to nothing; stickers of 16 bits, in a palette and in grey; a name that is no text; a pipe; a link that goes round."""
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 255, (60, 80, 4)).astype(np.uint8)
-    noise[:, 40:, 3] = 0
-    noise[:, :40, 3] = 255
-    cv2.imwrite(str(tmp_path / "deep.png"), noise.astype(np.uint16) * 257)
-    Image.fromarray(noise).save(tmp_path / "shallow.webp", lossless=True)
-    Image.fromarray(noise).convert("LA").save(tmp_path / "grey.png")
-    Image.fromarray(noise[:, :, :3]).save(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
-    Image.fromarray(rng.integers(0, 255, (3, 9000, 3)).astype(np.uint8)).save(tmp_path / "strip.png")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "deep.png").read_bytes()[:9000])
-    (tmp_path / "round").symlink_to(tmp_path)
-    os.mkfifo(tmp_path / "pipe.png")
-    album = command.gathered([], without_people=[tmp_path], most=1400)
-    assert sorted(sticker.dtype.name for sticker in album.stickers) == ["uint8"] * len(album.stickers) and len(album.stickers) >= 2
-    for sticker in album.stickers:
-        assert sticker.shape == (60, 80, 4) and (sticker[:, :40, 3] == 255).all() and (sticker[:, 40:, 3] == 0).all()
-    assert min(min(level[0].shape[:2]) for level in album.backgrounds) == 1
-    told = capsys.readouterr().err
-    assert "left out: " in told and "cut.png" in told and "libpng" not in told

@@ -151,8 +151,23 @@ def checked(options):
     return folder
 
 
-def trained(options):
-    """The network, trained and calibrated, and a line about it."""
+def ends_with(stops):
+    """A callback that ends a training after the batch in which somebody asks for it, and counts batches in ``done``."""
+    import keras
+
+    class Ends(keras.callbacks.Callback):
+        done = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.done += 1
+            if stops.signal is not None:
+                self.model.stop_training = True
+
+    return Ends()
+
+
+def trained(options, stops):
+    """The network, trained and calibrated, and a line about it; when the training was stopped, not calibrated."""
     from common.detection import network, refinement, yunet
 
     folder = checked(options)
@@ -163,18 +178,25 @@ def trained(options):
     begin = network.load_detector(options.begin) if options.begin else None
     album = gathered(reading.read_folds(folder, options.folds), look, options.photos, options.without_people, options.most)
     records = reading.read_folds(folder, options.validation)
+    ends = ends_with(stops)
     if options.second_stage:
         once = network.looking(compiled(begin or network.load_detector()))
         refining.widened(album, DRAWINGS, options.seed)
         begin = refinement.load_refiner(options.go_on) if options.go_on else None
-        model = refining.fit_refiner(album, refining.candidates(once, album), plan, begin=begin)
-        refining.calibrate(model, once, records)
+        which = refining.candidates(once, album)
+        with stops.noted():
+            model = refining.fit_refiner(album, which, plan, [ends], begin=begin)
+        if stops.signal is None:
+            refining.calibrate(model, once, records)
     else:
         if begin:
             harder(network.looking(compiled(begin), mirror=False), album)
-        model = fit_detector(album, plan, begin=begin)
-        for _ in range(CALIBRATIONS):
+        with stops.noted():
+            model = fit_detector(album, plan, [ends], begin=begin)
+        for _ in range(CALIBRATIONS if stops.signal is None else 0):
             calibrate(model, *judged(network.looking(compiled(model)), records))
+    if stops.signal is not None:
+        return model, f"stopped after {ends.done:,} of {plan.steps:,} steps; {'--go-on' if options.second_stage else '--begin'} goes on from these weights, which are not calibrated"
     return model, f"{np.sum([w.size for w in model.get_weights()]):,} weights; trained on {len(set(album.faces)):,} faces in {len(album.labels):,} photos with {plan}"
 
 
@@ -182,29 +204,39 @@ def main(arguments=None):
     """The command; returns its exit status."""
     options = parser().parse_args(arguments)
     print_any_name()
-    return until_stopped(lambda stops: _work(options))
+    return until_stopped(lambda stops: _work(options, stops))
 
 
-def _work(options):
-    from common.detection import network
-
+def _work(options, stops):
     try:
-        model, line = trained(options)
+        model, line = trained(options, stops)
     except Stop:
         say("stopped; there are no weights yet", sys.stderr)
         raise
     except (OSError, ValueError) as error:
         say(f"error: {error}", sys.stderr)
         return 1
+    stopped = stops.signal  # what is learnt is written now, whoever asks for an end meanwhile
+    with stops.noted():
+        kept = _written(model, options.out if stopped is None else options.out.with_suffix(".stopped.npz"), line)
+    if stopped is not None:
+        raise Stop(stopped)
+    return 0 if kept else 1
+
+
+def _written(model, out, line):
+    """Write the weights, elsewhere where there is no room: hours of work are not lost for a disk that has filled up meanwhile. Whether they are where they should be."""
+    from common.detection import network
+
     try:
-        network.save_small(model, options.out)
-    except OSError as error:  # hours of work are not lost for a disk that has filled up meanwhile
-        kept = Path(tempfile.mkdtemp(prefix="faces-")) / options.out.name
+        network.save_small(model, out)
+    except OSError as error:
+        kept = Path(tempfile.mkdtemp(prefix="faces-")) / out.name
         network.save_small(model, kept)
         say(f"error: {error}; the weights are in {kept}", sys.stderr)
-        return 1
-    say(f"{options.out}: {line}")
-    return 0
+        return False
+    say(f"{out}: {line}")
+    return True
 
 
 if __name__ == "__main__":
