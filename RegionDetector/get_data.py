@@ -13,6 +13,7 @@ try:
 except ModuleNotFoundError:  # a notebook of the published course imports this file by itself, from its folder
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from common.device import memory_given_back
 from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
 from common.photos import PhotoError, photo_shape, read_photo
 from RegionDetector.demo.scenes import make_scenes
@@ -25,6 +26,7 @@ ORIGINALS = 100  # photos that "original" gives; all 1,314 would take long on a 
 SOURCES = (None, "fddb", "published", "demo")
 
 
+@memory_given_back()
 def load_dataset(path, name, source=None, progress=True):
     """Photos, the boxes of their faces, and the photos' sizes.
 
@@ -133,7 +135,7 @@ def _originals(folder, progress):
         if len(photos) == ORIGINALS:
             break
     if bad:
-        warnings.warn(f"{len(bad)} photos could not be read and are left out, the first: {bad[0]}", stacklevel=4)
+        warnings.warn(f"{len(bad)} photos could not be read and are left out, the first: {bad[0]}", stacklevel=5)
     if not photos:
         raise ValueError(f"FDDB in {folder} has no photo that can be read and that the course set leaves out")
     images, bboxes = [photos[i] for i in sorted(photos)], []

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unicodedata import normalize
 
+from common.device import memory_given_back
 from common.files import from_root
 from common.photos import PhotoError, read_photo
 from TrackDetector.demo import people as demo_people
@@ -192,7 +193,7 @@ def _read_all(read, named, what):
     bad = {name: error for name, error in answers.items() if isinstance(error, PhotoError)}
     if bad:
         warnings.warn(f"{len(bad)} of {len(named)} {what} skipped: {'; '.join(map(str, list(bad.values())[:3]))}"
-                      f"{'; ...' if len(bad) > 3 else ''}", stacklevel=4)
+                      f"{'; ...' if len(bad) > 3 else ''}", stacklevel=5)
     return {name: answer for name, answer in answers.items() if name not in bad}
 
 
@@ -203,7 +204,7 @@ def _matched(labels, files, folder, what):
     missing, extra = [n for n in labels if normalize("NFC", n) not in files], [f.name for n, f in files.items() if n not in known]
     for names, fault in ((missing, f"without {what}"), (extra, "without a label")):
         if names:
-            warnings.warn(f"{folder}: {len(names)} {'labels' if names is missing else what} {fault} skipped: {_some(names)}", stacklevel=4)
+            warnings.warn(f"{folder}: {len(names)} {'labels' if names is missing else what} {fault} skipped: {_some(names)}", stacklevel=5)
     return [(name, files[normalize("NFC", name)]) for name in labels if normalize("NFC", name) in files]
 
 
@@ -218,6 +219,7 @@ def _read_photos(folder, labels):
     return images, {name: labels[name] for name in images}
 
 
+@memory_given_back()
 def load_image_data(dir_name="Face_Recognition_data/image_classification", source=None, seed=0, verbose=True):
     """Photos for training and for testing, with the names of the people in them.
 
@@ -271,6 +273,7 @@ def _read_clip(path):
     return frames
 
 
+@memory_given_back()
 def load_video_data(dir_name="Face_Recognition_data/video_classification", source=None, seed=0, verbose=True):
     """Photos for training and clips for testing, with the names of the people in them.
 
@@ -313,6 +316,7 @@ def load_video_data(dir_name="Face_Recognition_data/video_classification", sourc
     return train_images, train_labels, videos, {name: labels[name] for name in videos}
 
 
+@memory_given_back()
 def load_strangers(dir_name="Face_Recognition_data/image_classification", source=None, seed=0, verbose=True):
     """Photos of people who are in no gallery.
 

@@ -147,6 +147,15 @@ def give_back_memory():
         pass
 
 
+@contextmanager
+def memory_given_back():
+    """What is done inside, or by a function that has this as its decorator, leaves no memory behind that nobody uses: after many photos are read that is a fifth of a gigabyte."""
+    try:
+        yield
+    finally:
+        give_back_memory()
+
+
 def free_memory():
     """Bytes that programs may still take: what the system has available, and no more than a container's limit leaves."""
     import psutil

@@ -77,14 +77,15 @@ def test_another_backend_gives_the_same(backend, tmp_path, request):
     assert np.isfinite(found["losses"]).all() and found["losses"][-1] < found["losses"][0] and found["accuracy"] > 0.9
 
 
-def test_memory_goes_back_to_the_system():
+@pytest.mark.parametrize("decorated", [False, True])
+def test_memory_goes_back_to_the_system(decorated):
     """Also that of objects in a ring, and of a heap whose end is in use; with another C library it may stay, and is no error."""
     import ctypes
     import weakref
 
     import psutil
 
-    from common.device import give_back_memory
+    from common.device import give_back_memory, memory_given_back
 
     class Ring:
         pass
@@ -93,9 +94,16 @@ def test_memory_goes_back_to_the_system():
     ring.itself, gone = ring, weakref.ref(ring)
     del ring
     parts = [np.ones(12_000) for _ in range(2000)]  # 100 KB each: too small for pages of their own
-    before, last = psutil.Process().memory_info().rss, parts.pop()
-    del parts
-    give_back_memory()
+    before = psutil.Process().memory_info().rss
+
+    def the_last():
+        last = parts.pop()
+        parts.clear()
+        return last
+
+    last = memory_given_back()(the_last)() if decorated else the_last()
+    if not decorated:
+        give_back_memory()
     assert gone() is None and last[0] == 1
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
         assert psutil.Process().memory_info().rss < before - 80e6

@@ -218,6 +218,7 @@ def test_bad_photos_among_good_ones_are_skipped_counted_and_named(course):
         train, labels, _, _ = load_image_data(course / "image_classification")
     text = " ".join(str(w.message) for w in warned)
     assert "1 of 3 photos skipped" in text and "1.png" in text
+    assert {w.filename for w in warned} == {__file__}, "shown with the line that called"
     assert "1 labels without photos skipped: 2.png" in text and "1 photos without a label skipped: extra.png" in text
     assert list(train) == list(labels) == ["0.png", "3.png"]
 
