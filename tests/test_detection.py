@@ -93,6 +93,9 @@ def test_scales_reach_from_the_smallest_face_to_the_whole_photo():
     # a face that one scale leaves to the next is not too small there
     assert search.LARGEST / search.STEP > search.SEEN_BEFORE
     assert search.scales((19, 500)) == []
+    # a thumbnail is enlarged, and a small photo that is shrunk to the size of one is not shrunk
+    assert search.scales((64, 90)) == [2, 1] and search.scales((64, 97)) == [1]
+    assert search.scales((128, 180), min_face=40) == [1, 0.5] and search.scales((20, 20)) == [2, 1]
     with pytest.raises(ValueError, match="min_face and face above 0"):
         search.scales((480, 640), min_face=0)
 

@@ -19,6 +19,7 @@ TILE = 1024  # pixels: side of a tile
 OVERLAP = 224  # pixels that neighbouring tiles share; what is larger is found at the next scale
 LARGEST = 200.0  # pixels; what is larger is seen better at the next scale
 EDGE = 4  # pixels: an answer so near to where a tile was cut is part of a face that the next tile shows whole
+THUMBNAIL = 96  # pixels: an image whose longer side has no more is looked at twice as large as well
 SMALLEST = 48  # pixels: a scale at which the photo's shorter side has less shows nothing that the one before did not
 MOST = 600  # answers of one tile that are merged, the surest
 SURE = 0.5  # logit from which the upright look is believed, so that the photo is not turned
@@ -75,6 +76,8 @@ def scales(shape, min_face=FACE, face=FACE, step=STEP):
     if min(shape[:2]) < min_face:
         return []
     found = [face / min_face]
+    if max(shape[:2]) * found[0] <= THUMBNAIL:  # its faces fill it: few cells see each, and there is nothing around it that would help
+        found.insert(0, 2 * found[0])
     while min(shape[:2]) * found[-1] / step >= SMALLEST:
         found.append(found[-1] / step)
     return found
