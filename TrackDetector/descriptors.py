@@ -29,15 +29,18 @@ def _affine_name(convolution):
     return convolution.replace("conv", "affine")
 
 
-def _borrowing(name, function):
-    """A layer without weights of its own: whoever changes those that `function` reads changes its answers."""
+def _borrowing(layer, function):
+    """A layer of the same name that answers as another does, without weights of its own: whoever changes those that `function` reads changes its answers."""
     import keras
 
     class Borrowing(keras.layers.Layer):
         def call(self, x):
             return function(x)
 
-    return Borrowing(name=name)
+        def compute_output_spec(self, x):  # it is known; Keras would trace `function` to find it out
+            return keras.KerasTensor(layer.output.shape, layer.output.dtype)
+
+    return Borrowing(name=layer.name)
 
 
 def _folded(conv, affine):
@@ -49,7 +52,7 @@ def _folded(conv, affine):
         x = ops.conv(x, conv.kernel * factor, strides=conv.strides, padding=conv.padding, data_format="channels_last")
         return x + ((conv.bias - affine.moving_mean) * factor + affine.beta)
 
-    return _borrowing(affine.name, both)
+    return _borrowing(affine, both)
 
 
 class _Builder:
@@ -169,7 +172,7 @@ def _assemble(mean, read, base=None):
         dense = layers.Dense(d["kernel"].shape[1], use_bias=False, name=LAYER)
         builder.weights[dense] = [d["kernel"]]
     else:
-        dense = _borrowing(LAYER, lambda x: keras.ops.matmul(x, base.get_layer(LAYER).kernel))
+        dense = _borrowing(base.get_layer(LAYER), lambda x: keras.ops.matmul(x, base.get_layer(LAYER).kernel))
     outputs = dense(x)
     for layer, weights in builder.weights.items():
         layer.set_weights(weights)
