@@ -82,7 +82,7 @@ class _Builder:
         fits = same or (d["padding"] == 0 and d["stride"] > 0 and min(x.shape[1:3]) >= max(rows, cols))
         if channels != x.shape[-1] or not fits:
             raise DatError(f"{name}: a convolution {d['kernel'].shape} does not fit on {x.shape[1:]}")
-        conv = layers.Conv2D(filters, (rows, cols), strides=d["stride"], padding="same" if same else "valid", name=name)
+        conv = layers.Conv2D(filters, (rows, cols), strides=d["stride"], padding="same" if same else "valid", kernel_initializer="zeros", name=name)  # they are in the file
         _, a = self.next("affine_")
         if a["gamma"].shape != (filters,) or a["beta"].shape != (filters,):
             raise DatError(f"{name}: {filters} filters, but an affine layer for {len(a['gamma'])}")
@@ -169,7 +169,7 @@ def _assemble(mean, read, base=None):
     if d["kernel"].shape[0] != x.shape[-1]:
         raise DatError(f"the last layer takes {d['kernel'].shape[0]} numbers, but gets {x.shape[-1]}")
     if base is None:
-        dense = layers.Dense(d["kernel"].shape[1], use_bias=False, name=LAYER)
+        dense = layers.Dense(d["kernel"].shape[1], use_bias=False, kernel_initializer="zeros", name=LAYER)
         builder.weights[dense] = [d["kernel"]]
     else:
         dense = _borrowing(base.get_layer(LAYER), lambda x: keras.ops.matmul(x, base.get_layer(LAYER).kernel))
