@@ -218,7 +218,7 @@ def fit(model, datagen, X_train, Y_train, X_val, Y_val, epochs=10, lr=2e-3, chec
     try:
         model.fit(
             batches(datagen, X_train, Y_train, seed),
-            validation_data=(np.asarray(X_val, dtype="float32"), np.asarray(Y_val, dtype="float32")),
+            validation_data=in_order(X_val, Y_val),
             epochs=epochs,
             callbacks=[
                 keras.callbacks.EarlyStopping(patience=patience),
@@ -262,6 +262,19 @@ def gives_logits(model, X):
 def get_checkpoint(history):
     """The file with the weights of the best epoch: ``model.load_weights(get_checkpoint(history))``."""
     return str(history.checkpoint)
+
+
+def in_order(X, Y):
+    """Patches as they come, in batches of 32, for validation: out of arrays Keras makes what TensorFlow takes twice as long to begin with, in every epoch.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Keras takes it with every backend, and finds the same as in the arrays.
+    """
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((np.asarray(X, dtype="float32"), np.asarray(Y, dtype="float32"))).batch(32)
 
 
 def batches(datagen, X, Y, seed=0):

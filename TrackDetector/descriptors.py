@@ -29,15 +29,18 @@ def _affine_name(convolution):
     return convolution.replace("conv", "affine")
 
 
-def _borrowing(name, function):
-    """A layer without weights of its own: whoever changes those that `function` reads changes its answers."""
+def _borrowing(layer, function):
+    """A layer of the same name that answers as another does, without weights of its own: whoever changes those that `function` reads changes its answers."""
     import keras
 
     class Borrowing(keras.layers.Layer):
         def call(self, x):
             return function(x)
 
-    return Borrowing(name=name)
+        def compute_output_spec(self, x):  # it is known; Keras would trace `function` to find it out
+            return keras.KerasTensor(layer.output.shape, layer.output.dtype)
+
+    return Borrowing(name=layer.name)
 
 
 def _folded(conv, affine):
@@ -49,7 +52,7 @@ def _folded(conv, affine):
         x = ops.conv(x, conv.kernel * factor, strides=conv.strides, padding=conv.padding, data_format="channels_last")
         return x + ((conv.bias - affine.moving_mean) * factor + affine.beta)
 
-    return _borrowing(affine.name, both)
+    return _borrowing(affine, both)
 
 
 class _Builder:
@@ -79,7 +82,7 @@ class _Builder:
         fits = same or (d["padding"] == 0 and d["stride"] > 0 and min(x.shape[1:3]) >= max(rows, cols))
         if channels != x.shape[-1] or not fits:
             raise DatError(f"{name}: a convolution {d['kernel'].shape} does not fit on {x.shape[1:]}")
-        conv = layers.Conv2D(filters, (rows, cols), strides=d["stride"], padding="same" if same else "valid", name=name)
+        conv = layers.Conv2D(filters, (rows, cols), strides=d["stride"], padding="same" if same else "valid", kernel_initializer="zeros", name=name)  # they are in the file
         _, a = self.next("affine_")
         if a["gamma"].shape != (filters,) or a["beta"].shape != (filters,):
             raise DatError(f"{name}: {filters} filters, but an affine layer for {len(a['gamma'])}")
@@ -166,10 +169,10 @@ def _assemble(mean, read, base=None):
     if d["kernel"].shape[0] != x.shape[-1]:
         raise DatError(f"the last layer takes {d['kernel'].shape[0]} numbers, but gets {x.shape[-1]}")
     if base is None:
-        dense = layers.Dense(d["kernel"].shape[1], use_bias=False, name=LAYER)
+        dense = layers.Dense(d["kernel"].shape[1], use_bias=False, kernel_initializer="zeros", name=LAYER)
         builder.weights[dense] = [d["kernel"]]
     else:
-        dense = _borrowing(LAYER, lambda x: keras.ops.matmul(x, base.get_layer(LAYER).kernel))
+        dense = _borrowing(base.get_layer(LAYER), lambda x: keras.ops.matmul(x, base.get_layer(LAYER).kernel))
     outputs = dense(x)
     for layer, weights in builder.weights.items():
         layer.set_weights(weights)

@@ -84,11 +84,12 @@ def simple_steps(monkeypatch):
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
-    """A sandbox for submissions, with a copy of the kit."""
+    """A sandbox for submissions to either task, with a copy of the kit, and the modules loaded that a `Desk` has loaded for each of them."""
     from common.grading.sandbox import Sandbox
     from common.grading.student_package import write_tree
+    from common.grading.tasks import TASKS, modules_of
 
     kit = tmp_path_factory.mktemp("kit")
     write_tree(kit, notebooks=False, sandbox=True)
-    with Sandbox(kit) as box:
+    with Sandbox(kit, modules=dict.fromkeys(name for task in TASKS for name in modules_of(task))) as box:
         yield box

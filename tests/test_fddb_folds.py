@@ -7,15 +7,14 @@ import re
 import signal
 import threading
 import time
-from pathlib import Path
 
 import cv2
+import folds_elsewhere as elsewhere
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.detection import network
 from RegionDetector.fddb import folds as folds_run
 from RegionDetector.fddb import plots, reading, report
 from RegionDetector.fddb.evaluation import evaluate
@@ -144,42 +143,21 @@ def test_the_one_pass_network_does_the_folds_too(tmp_path, simple_steps):
         folds_run.run_folds(folder, out, [10], SMALL)
 
 
-def without_training(*task):
-    """A fold in a process of its own, where nothing else is done: training is one epoch that takes no time."""
-    def fit(records, plan, callbacks, verbose):
-        [callback.on_epoch_end(0, None) for callback in callbacks]
-        return network.generate_detector(widths=plan.widths, neck=plan.neck, normalised=False)
-
-    one_pass.fit_on_fddb = fit
-    folds_run._in_process(*task)
-
-
-def finds_damage(folder, out, fold, plan):
-    """A fold in a process of its own that can do nothing with what lies there, and says so as the network does, without having loaded it."""
-    raise OSError(f"{folds_run._weights(out, fold, plan)}: these are not weights")
-
-
 def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
-    monkeypatch.setattr(folds_run, "_in_process", without_training)
+    monkeypatch.setattr(folds_run, "_in_process", elsewhere.without_training)
     out = tmp_path / "out"
     assert folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2).faces == 4
     assert "training: 100%" in capsys.readouterr().err
     assert len(list(out.glob("fold-*.npz"))) == len(list(out.glob("fold-*-out.txt"))) == 2
     (out / "fold-09-out.txt").unlink()
-    monkeypatch.setattr(folds_run, "_in_process", finds_damage)
+    monkeypatch.setattr(folds_run, "_in_process", elsewhere.finds_damage)
     with pytest.raises(OSError, match="fold-09.npz"):
         folds_run.run_folds(small_fddb, out, [9, 10], SMALL, jobs=2)
 
 
-def forever(*task):
-    """A fold that takes longer than anybody waits; a file says that it has begun."""
-    (Path(task[1]) / f"begun-{task[2]}").touch()
-    threading.Event().wait()
-
-
 def test_who_stops_it_does_not_wait_for_the_folds_in_hand(small_fddb, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(folds_run, "_in_process", forever)
+    monkeypatch.setattr(folds_run, "_in_process", elsewhere.forever)
     out = tmp_path / "out"
 
     def stop():

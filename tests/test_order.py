@@ -7,9 +7,7 @@ from coursework import code_notebook, hand_in
 from common.grading.desk import Way
 from common.grading.kept import Kept
 from common.grading.machines.order import SECONDS, longest_first
-from common.grading.sandbox import Sandbox
 from common.grading.submissions import find_submissions
-from common.grading.tasks import modules_of
 
 STUB = "@exercise\ndef f{}():\n    raise NotImplementedError"
 
@@ -65,10 +63,9 @@ def test_training_data_is_made_where_something_is_fitted(monkeypatch, fit):
 def test_what_most_submissions_import_is_loaded_once(sandbox, task, some):
     """A child finds the kit's modules that the notebook imports, without having to read them."""
     look = "def loaded(names):\n    import sys\n    return [name for name in names if name in sys.modules]"
-    with Sandbox(sandbox.kit, 1, modules_of(task)) as box:
-        session = box.open()
-        try:
-            session.request("load", statements=[look], stand_ins=[], pylab=False, seed=0)
-            assert session.call("loaded", [[*some, f"{task}.exercises", f"{task}.hard_negatives"]], {}) == [*some, f"{task}.exercises"]
-        finally:
-            session.close()
+    session = sandbox.open()
+    try:
+        session.request("load", statements=[look], stand_ins=[], pylab=False, seed=0)
+        assert session.call("loaded", [[*some, f"{task}.exercises", f"{task}.hard_negatives"]], {}) == [*some, f"{task}.exercises"]
+    finally:
+        session.close()

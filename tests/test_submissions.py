@@ -259,7 +259,7 @@ def test_variables_of_other_cells(sandbox):
     assert graded(sandbox, *made, uses).status == RIGHT
     assert graded(sandbox, *made, "get_threshold = Chooser().best").status == RIGHT
     assert "`chooser = open('chooser.npy')` raises FileNotFoundError" in graded(sandbox, "chooser = open('chooser.npy')", uses).message
-    slow = graded(sandbox, "def slow():\n    while True:\n        pass", "chooser = slow()", uses, seconds=3)
+    slow = graded(sandbox, "def slow():\n    while True:\n        pass", "chooser = slow()", uses, seconds=2)
     assert slow.status == WRONG and "could not be run" in slow.message and "as an argument" in slow.message
 
 
@@ -280,7 +280,7 @@ LEAST_OF = "\ndef get_threshold(t, r):\n    return np.asarray(t)[np.asarray(r) >
 ], ids=range(8))
 def test_helpers_and_constants_come_along(sandbox, cells):
     """Those that are changed, and those that could not be defined at first; what only another function asks for is not run."""
-    verdict = graded(sandbox, "import numpy as np", *cells, seconds=3)
+    verdict = graded(sandbox, "import numpy as np", *cells, seconds=2)
     assert verdict.status == RIGHT, verdict
 
 

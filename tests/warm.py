@@ -10,8 +10,10 @@ import gc
 import json
 import os
 import runpy
+import select
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -64,7 +66,8 @@ def serve(path):
     request, files, _, _ = socket.recv_fds(line, LIMIT, 3)
     while part := line.recv(LIMIT):
         request += part
-    if command := os.fork():  # the one between waits for the code
+    if command := os.fork():  # the one between waits for the code; who is killed takes the command along, which no other parent would see
+        threading.Thread(target=_end_with, args=(line, command), daemon=True).start()
         code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
         line.sendall(str(code if code >= 0 else 128 - code).encode())
         os._exit(0)
@@ -74,6 +77,14 @@ def serve(path):
         os.close(there)
     sys.stdin, sys.stdout, sys.stderr = (open(here, mode, encoding="utf-8", closefd=False) for here, mode in enumerate("rww"))
     return json.loads(request)
+
+
+def _end_with(line, command):
+    """Wait until the caller has gone, and end its command."""
+    watch = select.poll()
+    watch.register(line, 0)  # tells only that the other end is closed
+    watch.poll()
+    os.kill(command, signal.SIGKILL)
 
 
 def _end_if_alone(folder):
@@ -163,6 +174,19 @@ def warm_python():
 def warm_command(*arguments):
     """What `subprocess` is given in the place of ``[sys.executable, *arguments]``."""
     return [*shlex.split(warm_python()), *map(str, arguments)]
+
+
+def kernels(folder):
+    """Lay a kernel for notebooks in a folder that runs so; for ``JUPYTER_PATH``."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    spec = KernelSpecManager().get_kernel_spec("python3").to_dict()
+    spec["argv"] = warm_command(*spec["argv"][spec["argv"].index("-m") :]) if hasattr(os, "fork") else spec["argv"]
+    spec["interrupt_mode"] = "message"  # a signal would reach the one that asks, not the kernel
+    place = Path(folder, "kernels", "python3")
+    place.mkdir(parents=True)
+    (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    return str(folder)
 
 
 if __name__ == "__main__":

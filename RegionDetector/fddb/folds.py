@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from common.commands.stops import Stop, until_stopped
 from common.console import say
 from common.detection import network, search
+from common.device import prepare
 from common.files import only_one, whole_file
 from common.inference import compiled
 from common.photos import read_photo
@@ -183,7 +184,8 @@ def _start_process(ticks):
 
 
 def _in_process(*task):
-    """`do_fold` in a process of `_do_folds`."""
+    """`do_fold` in a process of `_do_folds`, which loads of Keras what it needs."""
+    prepare(alone=True)
     do_fold(*task, tick=lambda: _in_process.ticks.put(1))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from few_photos import lay_out_demo
+from warm import kernels
 
 from common.exercises.restart import cells_to_run, needs_and_makes, read_notebook
 from common.notebooks import NotebookFailed, run_notebook
@@ -268,8 +269,12 @@ assert sorted(data) == ["text/html", "text/plain"] and "<details><summary>" in d
 
 @pytest.mark.notebook
 def test_after_a_restart_a_section_runs(tmp_path, monkeypatch):
-    """The three cells at the top, the cell that brings back the rest, and the section; what was fitted the first time is read the second time, when that cell is enough."""
+    """The three cells at the top, the cell that brings back the rest, and the section; what was fitted the first time is read the second time, when that cell is enough.
+
+    That the same cells run in a Python that has loaded nothing yet, the tests of the whole notebook see.
+    """
     monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PATH", kernels(tmp_path / "jupyter"))
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     source = book(EVERY[0])
     code = [cell for cell in source.cells if cell.cell_type == "code"][:TOP]
