@@ -130,12 +130,17 @@ def build_dlib_resnet(path=None):
     ------
     FileNotFoundError, DatError
         If there is no weight file, or it is damaged or another model.
+    RuntimeError
+        By `common.inference.refuse_after_fork`.
 
     References
     ----------
     D. King, "High quality face recognition with deep metric learning", blog.dlib.net, 2017.
     K. He et al., "Deep residual learning for image recognition", CVPR 2016.
     """
+    from common.inference import refuse_after_fork
+
+    refuse_after_fork()
     mean, read = read_layers(dlib_file(RESNET_FILE) if path is None else path)
     model = _assemble(mean, read)
     model.fast_twin = _Twin(_assemble(mean, read, model))

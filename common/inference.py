@@ -1,5 +1,6 @@
 """Running a network over many images: one compiled call for a batch, the same on every Keras backend."""
 
+import os
 from hashlib import blake2b
 
 import numpy as np
@@ -13,6 +14,22 @@ def digest_of(*arrays):
     for array in map(np.asarray, arrays):
         digest.update(f"{array.shape} {array.dtype} ".encode() + array.tobytes())
     return digest.digest()
+
+
+_begun = None  # the process in which the first network was made ready
+
+
+def refuse_after_fork():
+    """Refuse to run or make a network in a process that was forked from one that has a network: the threads of TensorFlow and JAX stayed there, and it would wait for them for ever.
+
+    Raises
+    ------
+    RuntimeError
+        Saying how to start processes.
+    """
+    if _begun not in (None, os.getpid()) and backend() != "torch":
+        raise RuntimeError(f"this process was forked from one that had loaded a network, and would wait for {backend()}'s threads for ever: start processes with "
+                           "multiprocessing.get_context('spawn'), or load the network in each of them and not before")
 
 
 def compiled(model):
@@ -32,8 +49,17 @@ def compiled(model):
     callable
         Takes an array (N, ...) and returns an array or a list of arrays. On JAX a new N or image size
         compiles anew, so feed batches of equal size.
+
+    Raises
+    ------
+    RuntimeError
+        Now or when it is called, by `refuse_after_fork`.
     """
     import keras
+
+    global _begun
+    refuse_after_fork()
+    _begun = os.getpid()
 
     def to_numpy(outputs):
         if isinstance(outputs, (list, tuple)):
@@ -65,7 +91,11 @@ def compiled(model):
             with torch.no_grad():
                 return model(x, training=False)
 
-    return lambda x: to_numpy(run(keras.ops.convert_to_tensor(x)))
+    def answer(x):
+        refuse_after_fork()
+        return to_numpy(run(keras.ops.convert_to_tensor(x)))
+
+    return answer
 
 
 def in_batches(function, images, batch_size=32):

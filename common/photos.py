@@ -16,7 +16,8 @@ from common.decoding.deep import ORIENTATION, TURNS
 from common.decoding.levels import STRIP, eight_bits
 from common.decoding.quiet import decoder_heard
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".heif"}
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".pbm", ".ppm", ".pnm", ".jp2", ".avif",
+                  ".heic", ".heif", ".hif"}  # fmt: skip
 
 MOST = 256  # megapixels: phones take 200. Pillow refuses what has twice its number of pixels
 if Image.MAX_IMAGE_PIXELS:
@@ -127,6 +128,12 @@ def _more(image):
         if image.format == "TIFF" and image.is_animated:
             image.seek(image.tell() + 1)
             return None if image.tag_v2.get(deep.KIND, 0) & 0b101 else "has several pages"
+        if image.format == "HEIF" and image.is_animated:  # a burst, as some cameras keep it
+            shown, size = image.tell(), image.width * image.height
+            for each in set(range(image.n_frames)) - {shown}:
+                image.seek(each)
+                if image.width * image.height >= size:
+                    return "holds several photos"
     return None
 
 
@@ -238,7 +245,7 @@ def _formats():
     pillow_heif.register_heif_opener()
     if ".avif" not in Image.registered_extensions():  # Pillow reads it itself from 11.3 on
         pillow_heif.register_avif_opener()
-    return sorted({name for suffix, name in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES})
+    return sorted({name for suffix, name in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES and name in Image.OPEN})  # MPO is opened as a JPEG
 
 
 @contextmanager

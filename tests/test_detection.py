@@ -309,7 +309,8 @@ def test_calls_that_make_no_sense_are_refused():
     photo = np.zeros((40, 40, 3), np.uint8)
     for wrong, said in ((dict(photo=photo[..., 0]), r"expected a photo \(H, W, 3\)"), (dict(photo=photo + 300.0), "to 300"), (dict(photo=photo - 1.0), "from -1"),
                         (dict(photo=photo * np.nan), "nan"), (dict(photo=photo > 0), "bool"), (dict(photo=photo.astype(str)), "expected a photo"), (dict(photo=photo, box="hat"), "'hat'"),
-                        (dict(photo=photo, threshold=2), "from 0 to 1, got 2"), (dict(photo=photo, min_face=0), "above 0")):
+                        (dict(photo=photo, threshold=2), "from 0 to 1, got 2"), (dict(photo=photo, min_face=0), "above 0"),
+                        (dict(photo=photo, turns="auto"), "got 'auto'"), (dict(photo=photo, turns="never"), "got 'never'")):
         with pytest.raises(ValueError, match=said):
             faces.find_faces(**wrong)
     with pytest.raises(ValueError, match="'kit' or 'yunet', got 'viola'"):

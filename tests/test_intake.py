@@ -254,7 +254,7 @@ def test_who_has_handed_in_twice_at_brightspace_is_one_student(way, tmp_path):
     files = {name.replace("Face_Detection.ipynb", "report.pdf") if "Cy" in name else name: data for name, data in files.items()} | {"index.html": b"<html>"}
     taken = take_in(write_folder(files, tmp_path / "in") if way == "folder" else write_zip(files, tmp_path / "Lab 1 Download Dec 2, 2026 800 AM.zip"))
     assert taken.platform == "brightspace" and {whose(s.notebook): s.name for s in taken.submissions} == {
-        2: "Anna Müller (101)", 6: "Anna Müller (104)", 4: "Ben - O'Neill", 5: "103-9000 - Zoë - 20 févr. 2026 1005"}
+        2: "Anna Müller (101)", 6: "Anna Müller (104)", 4: "Ben - O'Neill", 5: "Zoë"}
     assert next(s for s in taken.submissions if s.name.startswith("Ben")).time == datetime.datetime(2026, 12, 1, 0, 5).timestamp()
     assert "no notebook, but report.pdf" in taken.left_out.values()
 
@@ -269,3 +269,49 @@ def test_a_folder_of_notebooks_that_was_packed_is_a_class(tmp_path):
         assert [why for name, why in taken.left_out.items() if name.endswith("Anna.weights.h5")] == ["no notebook of that name"]
     (one,) = take_in(write_folder(files, tmp_path / "plain")).submissions
     assert one.name == "Face Detection", "in a folder that nobody has packed it is a student's"
+
+
+@pytest.mark.parametrize("written", ["20 févr. 2026 {}", "2026. febr. 20. {}", "20. November 2026 {}", "20 November, 2026 {}"])
+def test_a_brightspace_of_another_language_counts_each_student_once(written, tmp_path):
+    """Where the date cannot be read, the time of the file says which is the newest."""
+    names = [(f"10{k}-9000 - {'Anna Müller' if k < 2 else 'Ben - Öz'} - {written.format(hour)}", k, hour) for k in (1, 2) for hour in (905, 1005)]
+    for folder, k, hour in names:
+        place = write_folder({f"{folder}/x.ipynb": marked(k * 10_000 + hour)}, tmp_path) / folder / "x.ipynb"
+        os.utime(place, (1.79e9 - hour, 1.79e9 - hour))
+    taken = take_in(tmp_path)
+    assert taken.platform == "brightspace" and {s.name: whose(s.notebook) for s in taken.submissions} == {"Anna Müller": 10_905, "Ben - Öz": 20_905}
+
+
+@pytest.mark.parametrize("around", ["", "Lab 1/", "Lab 1/Lab 1/", "a/b/c/"])
+@pytest.mark.parametrize("layout", ["plain", *LAYOUTS])
+def test_a_class_in_folders_in_folders_is_a_class(around, layout, tmp_path):
+    """Who unpacks the zip of a folder has a folder in a folder, and the class was one student."""
+    files = {f"{login}/Face_Detection.ipynb": marked(number) for number, (_, _, login) in enumerate(PEOPLE)} if layout == "plain" else files_of(layout)
+    taken = take_in(write_folder({around + name: data for name, data in files.items()}, tmp_path), ("get_threshold",))
+    assert taken.platform == layout.split()[0].replace("plain", "") and sorted(whose(s.notebook) for s in taken.submissions) == list(range(len(PEOPLE)))
+    assert not taken.left_out
+
+
+@pytest.mark.parametrize("inside", ["", "kit/", "kit/kit/"])
+def test_the_kits_own_folders_are_no_students(inside, tmp_path):
+    """One student alone, with his or her copy of the kit."""
+    files = {f"anna/{inside}RegionDetector/Face_Detection.ipynb": marked(1), f"anna/{inside}TrackDetector/Face_Recognition_task.ipynb": b"{}", f"anna/{inside}build/x.weights.h5": b"w"}
+    (anna,) = take_in(write_folder(files, tmp_path), ("get_threshold",)).submissions
+    assert (anna.name, whose(anna.notebook)) == ("anna", 1)
+
+
+@pytest.mark.parametrize("parts", [("Submitted files",), ("Submitted files", "Working files"), ("Assignments/Submitted files", "Assignments/Working files")], ids=len)
+def test_what_teams_keeps_is_counted_by_its_versions(parts, tmp_path):
+    """All files of its zip have one time; what somebody was working on was not handed in."""
+    files = {f"{parts[0]}/{name}/Lab 1/Version {version}/x.ipynb": marked(10 * who + version % 10) for who, name in enumerate(("Anna Müller", "Bö"), 1) for version in (1, 2, 9, 13)}
+    if len(parts) > 1:
+        files |= {f"{parts[1]}/{name}/Lab 1/x.ipynb": marked(99) for name in ("Anna Müller", "Cy")}
+    taken = take_in(write_zip(files, tmp_path / "work.zip"), ("get_threshold",))
+    assert {s.name: whose(s.notebook) for s in taken.submissions} == {"Anna Müller": 13, "Bö": 23} and "Version 13/x.ipynb counts" in taken.submissions[0].notes[0]
+    assert list(taken.left_out) == ["Working files"][: len(parts) - 1]
+
+
+def test_who_wrote_a_text_at_canvas_instead_of_handing_in_a_file_is_named(tmp_path):
+    files = {f"{canvas_stem(n)}_x.ipynb": marked(n) for n in range(3)} | {"weissjorg_LATE_77_text.html": b"<p>", "ozjan_78_link.html": b"<a>", f"{canvas_stem(1).rsplit('_', 1)[0]}_text.html": b"<p>"}
+    taken = take_in(write_zip(files, tmp_path / "class.zip"))
+    assert taken.left_out == {"weissjorg (77)": "no notebook, but weissjorg_LATE_77_text.html", "ozjan (78)": "no notebook, but ozjan_78_link.html"} and len(taken.submissions) == 3

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from common.photos import TURNS, PhotoError, photo_shape, read_photo
+from common.commands.inputs import find_inputs
+from common.photos import PHOTO_SUFFIXES, TURNS, PhotoError, photo_shape, read_photo
 
 PHOTO = np.ascontiguousarray(astronaut()[:300, :400])
 GREY = PHOTO[:, :, 0]
@@ -36,6 +38,32 @@ def test_what_phones_take(tmp_path, suffix):
     with pytest.raises(PhotoError, match=f"b{suffix}: cannot be read as a photo") as told:
         read_photo(tmp_path / f"b{suffix}")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("suffix, kind", [(".HIF", "HEIF"), (".jpe", "JPEG"), (".mpo", "MPO"), (".apng", "PNG"), (".pnm", "PPM")])
+def test_cameras_and_programs_have_endings_of_their_own(tmp_path, suffix, kind):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    Image.fromarray(PHOTO).save(tmp_path / f"a{suffix}", kind, quality=92)
+    found = find_inputs([tmp_path], PHOTO_SUFFIXES)
+    assert [name for _, name in found.files] == [f"a{suffix}"] and far(tmp_path / f"a{suffix}", PHOTO) < 4
+
+
+@pytest.mark.parametrize("main", [0, 2])
+@pytest.mark.parametrize("small", [True, False])
+def test_of_a_burst_in_one_file_the_photo_that_is_shown_is_read_and_said(tmp_path, main, small):
+    """A smaller copy beside it is no other photo."""
+    import pillow_heif
+
+    several = pillow_heif.HeifFile()
+    for number in range(3):
+        several.add_from_pillow(Image.fromarray(PHOTO if number == main else 255 - (PHOTO[::2, ::2] if small else PHOTO)))
+    several.save(tmp_path / "a.heic", quality=90, primary_index=main)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert far(tmp_path / "a.heic", PHOTO) < 4
+    assert [str(each.message).partition("a.heic: ")[2] for each in told] == ([] if small else ["holds several photos; only the first was looked at"])
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])

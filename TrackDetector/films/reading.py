@@ -139,20 +139,15 @@ class Film:
         damaged, marred, end, ended, clock = 0, 0, 0.0, True, Clock()
         with self._opened() as (container, stream):
             stream.thread_type = "AUTO"
-            packets = container.demux()
-            while True:
-                try:
-                    packet = next(packets, None)
-                except av.error.FFmpegError:  # the file ends in the middle of something
-                    packet, ended = None, False
+            for packet in _packets(container, stream):
                 if packet is None:
-                    break
-                if packet.pts is not None and packet.time_base is not None:
+                    ended = False
+                elif packet.pts is not None and packet.time_base is not None:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._start)
-                if packet.stream.index != stream.index:
+                if packet is not None and packet.stream.index != stream.index:
                     continue
                 try:
-                    shown = packet.decode()
+                    shown = stream.decode(packet)
                 except av.error.FFmpegError:
                     damaged += 1
                     continue
@@ -184,6 +179,35 @@ def container_of(path):
     return av.open(str(path.absolute()), metadata_errors="ignore", **how)
 
 
+def _packets(container, stream):
+    """The packets of a film; where the file ends in the middle of something, None is the last, with which the decoder gives what it holds back.
+
+    A packet of the pictures that is there in part is one only if others come after it: several threads that decode lose whole pictures over the last one.
+    """
+    import av
+
+    packets, torn = container.demux(), None
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            yield None
+            return
+        pictures = packet is not None and packet.stream.index == stream.index
+        if torn is not None and (packet is None or pictures and not packet.size):  # the end; FFmpeg tells it by a packet without anything in it
+            yield None
+            return
+        if packet is None:
+            return
+        if torn is not None and pictures:
+            yield torn
+            torn = None
+        if pictures and packet.is_corrupt:
+            torn = packet
+        else:
+            yield packet
+
+
 def _ends_in_a_packet(path):
     """Whether a transport stream was cut: it is made of packets of 188 bytes (192 in a camera's .m2ts, 204 on the air), which begin with a G."""
     size = path.stat().st_size
@@ -197,8 +221,16 @@ def _upright(frame, shape):
     """A decoded frame as an RGB array, turned and, if the shape of its pixels is known, stretched as it shall be shown."""
     width = round(frame.width * float(shape)) if shape and 0.2 < shape < 5 else frame.width
     image = frame.to_ndarray(format="rgb24", width=width, height=frame.height) if width != frame.width else frame.to_ndarray(format="rgb24")
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    note = frame.side_data.get("DISPLAYMATRIX")
+    return image if note is None else np.ascontiguousarray(_turned(image, np.frombuffer(note, np.int32)))
+
+
+def _turned(image, matrix):
+    """Turned by quarters and mirrored as a display matrix says: nine numbers, of which a pixel's column and row become ``a * column + c * row`` and ``b * column + d * row``."""
+    a, b, _, c, d = matrix[:5].astype(float)
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def read_video(path, most_frames=None, every=1):

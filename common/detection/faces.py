@@ -81,7 +81,9 @@ def find_faces(photo, min_face=20, threshold=None, box="head", turns=None, look=
     Raises
     ------
     ValueError
-        If the photo is not (H, W, 3) with values from 0 to 255, or box or threshold are none.
+        If the photo is not (H, W, 3) with values from 0 to 255, or box, threshold or turns are none.
+    RuntimeError
+        In a process that was forked from one with a network; see `common.inference.refuse_after_fork`.
     """
     photo = np.asarray(photo)
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype.kind not in "uif" or not (photo.min(initial=0) >= 0 and photo.max(initial=0) <= 255):
@@ -92,6 +94,8 @@ def find_faces(photo, min_face=20, threshold=None, box="head", turns=None, look=
         photo = np.rint(photo.astype(np.float32) * (255 if shares else 1)).astype(np.uint8)
     if box not in BOXES:
         raise ValueError(f"expected a box of the kind {' or '.join(map(repr, BOXES))}, got {box!r}")
+    if turns not in (None, True, False):
+        raise ValueError(f"expected turns to be True, False or None, which is to look when nothing sure is found upright; got {turns!r}")
     threshold = THRESHOLDS["kit"] if threshold is None else threshold
     if not 0 <= threshold <= 1:
         raise ValueError(f"expected a threshold from 0 to 1, got {threshold}")

@@ -178,7 +178,12 @@ def with_weights(file, generate):
     ------
     OSError
         If the file is missing or holds no weights of such a network.
+    RuntimeError
+        By `common.inference.refuse_after_fork`.
     """
+    from common.inference import refuse_after_fork
+
+    refuse_after_fork()
     file = Path(file)
     if not file.is_file():
         what = "the detector's weights are missing; they come with the kit, take the whole folder" if file.parent == WEIGHTS.parent else "no such file of weights"

@@ -1,10 +1,10 @@
 """Whose a file is, by the name that a learning platform gave to it or to its folder.
 
 Sources: Moodle's mod/assign (``fullname_uniqueid_assignsubmission_file``, since 4.1 without the last ``_``), Canvas' ContentZipper
-(``sortablename[_LATE]_user_attachment_name``, anonymous ``anon_id_attachment_name``), Gradescope's export (``submission_metadata.yml``),
+(``sortablename[_LATE]_user_attachment_name``, anonymous ``anon_id_attachment_name``, a text or an address ``sortablename_user_text.html``), Gradescope's export (``submission_metadata.yml``),
 GitHub Classroom (``assignment-login``), ILIAS' ilExSubmission (``lastname_firstname_login_id``, ASCII), Blackboard's Assignment File
 Download (``assignment_login_attempt_time_name``), Brightspace's Download (a folder ``number-number - name - date time`` for each time
-somebody has handed in).
+somebody has handed in), Microsoft Teams' library of students' work (``Submitted files/name/assignment/Version 2``, ``Working files/name/assignment``).
 """
 
 import datetime
@@ -19,11 +19,16 @@ PLATFORMS = ("moodle", "canvas", "gradescope", "github", "ilias", "blackboard", 
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
 _CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<order>\d+)_(?P<file>.+)", re.I)
 _CANVAS_ANONYMOUS = re.compile(r"anon_(?:(?P<late>late)_)?(?P<ident>[0-9A-Za-z]{5})_(?P<order>\d+)_(?P<file>.+)", re.I)
+_CANVAS_TEXT = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<file>(?:text|link)\.html)", re.I)
 _ILIAS = re.compile(r"(?P<last>[^_].*)_(?P<first>[^_]+)_(?P<login>[^_]+)_(?P<ident>\d+)")
 _ILIAS_TEAM = re.compile(r"(?:Team|Group|Gruppe) \d+")
 _ILIAS_LATE = re.compile(r"(?:Late Submission|Verspaetete Abgabe|Verspätete Abgabe) - (?P<file>.+)", re.I)
 _BLACKBOARD = re.compile(r"(?P<work>.+?)_(?P<ident>[^_]+)_attempt_(?P<when>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|(?P<about>\.txt))")
-_BRIGHTSPACE = re.compile(r"(?P<ident>\d+)-\d+ - (?P<name>.+) - (?P<date>\w+\.? \d{1,2}, \d{4}) (?P<hour>\d{1,2}):?(?P<minute>\d\d) (?P<half>[AP]M)")
+_BRIGHTSPACE = re.compile(r"(?P<ident>\d+)-\d+ - (?P<name>.+) - (?P<date>(?=[\w., ]*\b\d{4}[., ])[\w., ]+) (?P<hour>\d{1,2}):?(?P<minute>\d\d)(?: (?P<half>[AP]M))?")
+_TEAMS = "Submitted files", "Working files"
+_VERSION = re.compile(r"Version (\d+)")
+# what one student's folder may hold beside one another: the kit's own folders, the times that Teams counts
+_OF_ONE = re.compile(rf"RegionDetector|TrackDetector|common|build|docs|tests|benchmarks|docker|data|{_VERSION.pattern}")
 _MOST_TEXT = 8 << 20
 
 
@@ -74,11 +79,11 @@ def _moodle(part):
 
 
 def _canvas(part):
-    found = _CANVAS_ANONYMOUS.fullmatch(part) or _CANVAS.fullmatch(part)
+    found = _CANVAS_TEXT.fullmatch(part) or _CANVAS_ANONYMOUS.fullmatch(part) or _CANVAS.fullmatch(part)
     if not found:
         return None
-    name = found.groupdict().get("name") or f"anon_{found['ident']}"
-    return Owner("canvas", found["ident"], name, late=bool(found["late"]), order=int(found["order"]), file=found["file"], place=part)
+    known = {"name": f"anon_{found['ident']}", "order": 0, **found.groupdict()}
+    return Owner("canvas", found["ident"], known["name"], late=bool(found["late"]), order=int(known["order"]), file=found["file"], place=part)
 
 
 def _ilias(part):
@@ -103,7 +108,7 @@ def _brightspace(part):
         return None
     try:
         time = datetime.datetime.strptime("{date} {hour}:{minute} {half}".format(**found.groupdict()), "%b %d, %Y %I:%M %p").timestamp()
-    except (ValueError, OverflowError):  # months of another language
+    except (ValueError, OverflowError):  # in the order or with the months of another language
         time = None
     # whether the first number is the student's or the submission's is told nowhere; two of one name are not put together for it
     return Owner("brightspace", f"{found['ident']} {found['name']}", found["name"], login=found["ident"], time=time, place=part)
@@ -124,6 +129,18 @@ def _matches(files, depth):
     votes["ilias"] = sum(_ilias(n) is not None for n in dict.fromkeys(ilias)) / max(len(dict.fromkeys(ilias)), 1) if ilias else 0
     best = max(votes, key=votes.get)  # the first of equals: Moodle's names are the most particular
     return best if votes[best] > 0.5 else None
+
+
+def _class_below(files, depth):
+    """Whether at this depth, or within more folders that stand alone, there are several students: who unpacks the zip of a folder gets a folder in a folder."""
+    while True:
+        below = [f for f in files if len(f.parts) > depth + 1]
+        inside = {f.parts[depth] for f in below}
+        if _matches(files, depth):
+            return True
+        if len(inside) != 1 or any(len(f.parts) == depth + 1 and kind_of(f.name) is NOTEBOOKS for f in files):
+            return len(inside) > 1 and not all(map(_OF_ONE.fullmatch, inside))
+        depth += 1
 
 
 def outer_folders(files, wanted=None, repositories=(), packed=False):
@@ -157,12 +174,11 @@ def outer_folders(files, wanted=None, repositories=(), packed=False):
         if found and wanted in (None, found):
             return depth, found
         tops = _tops(files, depth)
-        inside = {f.parts[depth + 1] for f in files if len(f.parts) > depth + 2}
         single = len(tops) == 1 and all(len(f.parts) > depth + 1 for f in files)
         archive = single and kind_of(tops[0]) is ARCHIVES
         # who packs a folder of notebooks packs the folder itself: it is no student with several notebooks
         flat = packed and sum(len(f.parts) == depth + 2 and kind_of(f.name) is NOTEBOOKS for f in files) > 1
-        if not single or not (archive or flat or len(inside) > 1 or _matches(files, depth + 1)):
+        if not single or not (archive or flat or _class_below(files, depth + 1)):
             break
         depth, around, packed = depth + 1, tops[0], bool(archive)
     tops = _tops([f for f in files if len(f.parts) > depth + 1], depth)
@@ -196,6 +212,10 @@ class Attribution:
     def __init__(self, files, platform=None, roster=None):
         self.roster = roster
         self.depth, self.platform = (0, "") if platform == "folder" else outer_folders(files.found, platform, files.repositories, files.packed)
+        self.working = next((_TEAMS[1] for tops in [_tops(files.found, self.depth)] if platform != "folder" and set(tops) == set(_TEAMS)), None)
+        if self.working:
+            self.depth, self.platform = self.depth + 1, ""
+            files.left_out[self.working] = f"copies that students were working on; what they handed in lies in {_TEAMS[0]}"
         files = files.found
         self.around = files[0].parts[self.depth - 1] if files and self.depth else ""
         self.by_folder, self.logins, logins = {}, {}, list(roster.logins) if roster else []
@@ -220,7 +240,7 @@ class Attribution:
             Several for a group; empty for what is nobody's, as a table of the platform.
         """
         parts = file.parts[self.depth:]
-        if not parts:
+        if not parts or self.working and file.parts[self.depth - 1] == self.working:
             return []
         top = parts[0]
         if self.platform in ("gradescope", "github") and top in self.by_folder:
@@ -234,7 +254,8 @@ class Attribution:
             answer = [replace(owner, file=owner.file or file.name)]
         else:
             name = stem_of(top)
-            answer = [Owner("", name + "/" if len(parts) > 1 else name, name, file=file.name, place=top)]
+            version = next((int(found[1]) for found in map(_VERSION.fullmatch, parts[1:-1]) if found), 0)
+            answer = [Owner("", name + "/" if len(parts) > 1 else name, name, order=version, file=file.name, place=top)]
         if self.platform == "ilias" and (late := _ILIAS_LATE.fullmatch(file.name)):
             answer = [replace(o, late=True, file=late["file"]) for o in answer]
         return [self.roster.named(o) for o in answer] if self.roster else answer
