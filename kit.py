@@ -55,13 +55,18 @@ def stop(message):
     sys.exit(f"\n{message}\n")
 
 
+def _with_python(name):
+    """The command that was typed, with another Python: the students' package has no Makefile, and they asked for something else than a run."""
+    return f"make run PYTHON={name}" if (ROOT / "Makefile").is_file() else " ".join([name, "kit.py", *sys.argv[1:]])
+
+
 def check_python():
     """Refuse a Python for which TensorFlow has no wheels, before anything is downloaded."""
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         have = ".".join(map(str, sys.version_info[:2]))
         stop(
             f"This is Python {have}; TensorFlow comes for Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}.\n"
-            f"Install one of those and say which to use, for example: make run PYTHON=python3.12"
+            f"Install one of those and say which to use, for example: {_with_python('python3.12')}"
         )
     try:
         import ensurepip  # noqa: F401

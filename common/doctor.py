@@ -140,6 +140,10 @@ def check_gpu(system=None, installed=None, probe=None, driver=None):
     system = system or platform.system()
     installed = installed_packages() if installed is None else installed
     seen = probe if probe is not None else _probe_tensorflow()
+    if "slow" in seen:  # says something about the computer; installing again would only keep it busy
+        yield Finding("TensorFlow", "note", seen["slow"], "this computer is very busy, or reads the packages from a slow disk: end other programs, or "
+                      "copy the kit to a disk of its own, and ask again; what is slow here is slow in the notebooks as well")
+        return
     if "error" in seen:
         todo = ("the processor has no AVX, which TensorFlow needs: use another computer or the browser service of your school"
                 if "SIGILL" in seen["error"] else 'install it again: pip install --force-reinstall --require-hashes -r requirements.lock')
@@ -334,7 +338,9 @@ def _few(names, most=4):
 def _probe_tensorflow():
     try:
         run = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=180)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        return {"slow": f"was not imported within {error.timeout:.0f} seconds"}
+    except OSError as error:
         return {"error": str(error)}
     if run.returncode == -4:
         return {"error": "SIGILL"}

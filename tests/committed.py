@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BESIDE = {"build", "data", "original", "Face_Recognition_data"}  # of a kit that was unpacked, and not cloned
+BESIDE = {"build", "data", "original", "Face_Recognition_data", "node_modules", "wheelhouse", "work"}  # of a kit that was unpacked, and not cloned
 
 
 def committed(*patterns):

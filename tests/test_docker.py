@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import PurePosixPath
 
 import pytest
 from committed import ROOT, committed
@@ -202,6 +203,27 @@ def test_the_image_without_answers_has_none(tmp_path, answers, solved):
     assert ("def best_match" in (kit / "common" / "scores.py").read_text()) and (kit / "common" / "grading" / "sandbox.py").exists() == solved
 
 
-def test_no_data_and_no_environment_go_into_the_image():
-    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
-    assert {".git", ".venv", "**/data", "**/originalPics", "**/Face_Recognition_data"} <= set(ignored)
+def goes_into_the_image(name):
+    """Whether Docker sends a file to the build: of the lines of .dockerignore that fit it or a folder above it, the last decides; ``**/`` is any folders or none."""
+    sent, above = True, [name, *map(str, PurePosixPath(name).parents)]
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        pattern = line.removeprefix("!")
+        if pattern and not line.startswith("#"):
+            regex = re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+            if any(re.fullmatch(regex, each) for each in above):
+                sent = line.startswith("!")
+    return sent
+
+
+def test_the_kit_goes_into_the_image():
+    left_out = [name for path in committed("*") if not goes_into_the_image(name := path.relative_to(ROOT).as_posix()) and not name.startswith(".")]
+    assert not left_out
+
+
+@pytest.mark.parametrize("name", [
+    ".git/config", ".venv/bin/python", "build/faces.json", "data/fddb/FDDB-folds/1.txt", "RegionDetector/data/a.jpg", "TrackDetector/Face_Recognition_data/a.jpg",
+    "RegionDetector/originalPics/a.jpg", "common/__pycache__/boxes.pyc", "RegionDetector/build/weights/classifier.weights.h5", "tests/browser/node_modules/axe-core/axe.js",
+    "wheelhouse/numpy.whl", "handed-in/blackboard/1.ipynb", "gradebook.csv", "people.npz", "people/Ann Lee/1.jpg", "photos/1.jpg", "photo.jpg", "work/README.md"])  # fmt: skip
+def test_nothing_that_lies_beside_the_kit_goes_into_the_image(name):
+    """Neither data nor environments, and of people, whose photos and marks lie where the pages have them lie, nothing."""
+    assert not goes_into_the_image(name)

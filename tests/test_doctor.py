@@ -107,6 +107,18 @@ def test_a_tensorflow_that_does_not_import():
     assert "force-reinstall" in one(check_gpu("Linux", installed={}, probe={"error": "DLL load failed"}), "problem").todo
 
 
+def test_a_tensorflow_that_takes_minutes_to_import_is_not_broken(monkeypatch):
+    """As on a computer that does much else: to install all of it again would be the wrong advice, and the program that asked is nobody's business."""
+    def waits(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(doctor.subprocess, "run", waits)
+    found = list(check_gpu("Linux", installed={}))
+    slow = one(found, "note")
+    assert "180 seconds" in slow.what and "import tensorflow" not in slow.what and "busy" in slow.todo and "install it" not in slow.todo
+    assert not by_level(found, "problem")
+
+
 def test_dlib_and_its_weights(tmp_path):
     def broken():
         raise ImportError("libopenblas.so.0: cannot open shared object file")

@@ -57,6 +57,14 @@ def test_a_python_without_tensorflow_is_refused(nothing_installed, monkeypatch, 
     assert nothing_installed == []
 
 
+def test_a_student_whose_python_is_too_old_is_told_of_a_command_that_is_in_the_package(nothing_installed, monkeypatch, tmp_path):
+    monkeypatch.setattr(kit, "ROOT", tmp_path)  # as the students' package, without a Makefile
+    monkeypatch.setattr(kit.sys, "version_info", (3, 10, 2))
+    monkeypatch.setattr(kit.sys, "argv", ["kit.py", "doctor", "--quick"])
+    with pytest.raises(SystemExit, match=r"for example: python3\.12 kit\.py doctor --quick\n"):
+        kit.set_up()
+
+
 def test_a_missing_venv_module_is_said(nothing_installed, monkeypatch):
     real = builtins.__import__
 
@@ -278,3 +286,12 @@ def test_test_processes_by_cores_and_memory(monkeypatch, cores, pages, expected)
     monkeypatch.setattr(kit.os, "sched_getaffinity", lambda _: range(cores), raising=False)
     monkeypatch.setattr(kit.os, "sysconf", lambda name: 2**30 if name == "SC_PAGE_SIZE" else pages, raising=False)
     assert kit.workers()[:2] == expected
+
+
+def test_what_the_kit_and_its_readers_put_into_the_folder_is_not_committed():
+    """Packages, and what the pages call the reader's own: `git add .` would take in photos of people and what students handed in."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a clone")
+    names = ["build/x.json", "wheelhouse/x.whl", "data/x.jpg", "photos/x.jpg", "people/Ann Lee/x.jpg", "people.npz", "people.npz.building.jsonl", "handed-in/moodle.zip", "work/README.md"]
+    done = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines() == names, done.stderr
