@@ -84,6 +84,13 @@ def test_doubles_become_one_and_neighbours_stay_two():
     assert len(merged(nothing())) == 0 and len(joined([])) == 0
 
 
+@pytest.mark.parametrize("surer", [1, 5])
+def test_a_head_before_a_poster_of_one_is_a_face_and_an_eye_is_none(surer):
+    poster = (3, 500, 500, 300, 300)
+    assert merged(found(poster, (surer, 600, 550, 30, 30))).logits.tolist() == sorted([3, surer], reverse=True)
+    assert merged(found(poster, (surer, 600, 550, 75, 75))).logits.tolist() == [max(3, surer)]
+
+
 # Scales and tiles
 
 def test_scales_reach_from_the_smallest_face_to_the_whole_photo():

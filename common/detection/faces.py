@@ -9,7 +9,7 @@ from common.detection import search, yunet
 from common.detection.found import BOXES
 
 DETECTORS = ("kit", "yunet")
-THRESHOLDS = {"kit": 0.6, "yunet": 0.75}  # least probability; see docs for how they were chosen
+THRESHOLDS = {"kit": 0.5, "yunet": 0.75}  # least probability; see docs for how they were chosen
 
 Faces = namedtuple("Faces", "boxes scores points")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
+PART = 1 / 36  # of the larger head's area: what is smaller is no part of a face that was taken for a whole one
 BOXES = ("head", "face")
 
 
@@ -99,7 +100,7 @@ def merged(found):
     """One detection for each face: the surest, moved to the mean of those that agree with it; most certain first.
 
     All whose head overlaps a surer one by an IoU above 0.35, or of which more than 70 % of the smaller lies in the other,
-    speak of the same face; those with an IoU above 0.5 count in the mean, by the square of their probability.
+    speak of the same face, unless one has six times the height and width of the other: a head before a poster of one. Those with an IoU above 0.5 count in the mean, by the square of their probability.
 
     Returns
     -------
@@ -117,7 +118,8 @@ def merged(found):
         first = left[0]
         common = np.prod(np.maximum(np.minimum(boxes[first, 2:], boxes[left, 2:]) - np.maximum(boxes[first, :2], boxes[left, :2]), 0), axis=1)
         overlap = common / np.maximum(area[first] + area[left] - common, 1e-12)
-        same = (overlap > SAME) | (common > INSIDE * np.minimum(area[first], area[left]))
+        smaller, larger = np.minimum(area[first], area[left]), np.maximum(area[first], area[left])
+        same = (overlap > SAME) | (common > INSIDE * smaller) & (smaller > PART * larger)
         votes = overlap > VOTES
         same[0] = votes[0] = True
         votes = left[votes]
