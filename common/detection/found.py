@@ -100,7 +100,8 @@ def merged(found):
     """One detection for each face: the surest, moved to the mean of those that agree with it; most certain first.
 
     All whose head overlaps a surer one by an IoU above 0.35, or of which more than 70 % of the smaller lies in the other,
-    speak of the same face, unless one has six times the height and width of the other: a head before a poster of one. Those with an IoU above 0.5 count in the mean, by the square of their probability.
+    speak of the same face, unless one has six times the height and width of the other: a head before a poster of one.
+    Those with an IoU above 0.5 count in the mean, by the square of their probability.
 
     Returns
     -------
