@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -67,6 +68,7 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     from nbclient import NotebookClient  # isort: skip
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    logging.getLogger("asyncio").addFilter(_not_left_by_nbclient)
     path, out = Path(path), Path(out)
     notebook = nbformat.read(path, as_version=4)
     if parameters:
@@ -104,6 +106,11 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
         out.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, out)
     return notebook
+
+
+def _not_left_by_nbclient(record):
+    """At Ctrl+C nbclient ends its kernel and forgets a task that looks whether it lives, which finds none; asyncio would print that."""
+    return "NotebookClient" not in record.getMessage()
 
 
 def sources():

@@ -1,5 +1,6 @@
 """What a notebook leaves behind when no kernel is alive: the page, and the pictures for the gallery."""
 
+import asyncio
 import base64
 import io
 import os
@@ -194,6 +195,29 @@ def test_one_that_stops_does_not_stop_its_neighbour(tmp_path, capfd, monkeypatch
     monkeypatch.setattr(notebooks.device, "free_memory", lambda: 1e12)
     assert notebooks.main(both(tmp_path, source, "import time; time.sleep(1); print('to the end')")) == 1
     assert said in capfd.readouterr().err and "to the end" in (tmp_path / "build" / "b.html").read_text(encoding="utf-8")
+
+
+def test_a_task_that_nbclient_forgets_is_not_complained_of(tmp_path, caplog):
+    """Another's still is."""
+    both(tmp_path, "1")
+    run_notebook(tmp_path / "a.ipynb", tmp_path / "out.ipynb")
+
+    class NotebookClient:
+        async def looks(self):
+            raise AssertionError
+
+    class Another(NotebookClient):
+        async def does_not(self):
+            raise AssertionError
+
+    async def forgetful():
+        tasks = [asyncio.ensure_future(coroutine) for coroutine in (NotebookClient().looks(), Another().does_not())]
+        await asyncio.sleep(0)
+        del tasks
+
+    asyncio.run(forgetful())
+    said = [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+    assert len(said) == 1 and "Another.does_not" in said[0]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C is another thing on Windows")
