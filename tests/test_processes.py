@@ -22,7 +22,7 @@ PATIENCE = 300  # seconds after which who waits for ever is ended
 
 def in_a_child(ask):
     """What the exceptions say that are raised by calls in a forked process; None if it does not end."""
-    ours, childs = os.pipe()
+    ours, theirs = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
         child = os.fork()
@@ -34,9 +34,9 @@ def in_a_child(ask):
                 told.append("nothing")
             except BaseException as error:
                 told.append(f"{type(error).__name__}: {error}")
-        os.write(childs, json.dumps(told).encode())
+        os.write(theirs, json.dumps(told).encode())
         os._exit(0)
-    os.close(childs)
+    os.close(theirs)
     try:
         return json.loads(os.read(ours, 1 << 16)) if select.select([ours], [], [], PATIENCE)[0] else None
     finally:
