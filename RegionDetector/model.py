@@ -265,7 +265,7 @@ def get_checkpoint(history):
 
 
 def in_order(X, Y):
-    """Patches as they come, in batches of 32, for validation: out of arrays Keras makes what TensorFlow takes twice as long to begin with, in every epoch.
+    """Patches as they come, in batches of 32, for validation: made once, where Keras makes a set out of arrays that takes longer to begin with, in every epoch.
 
     Returns
     -------

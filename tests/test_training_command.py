@@ -131,6 +131,22 @@ def test_what_a_stopped_training_has_learnt_is_kept(album, simple_steps, fddb, t
         assert learnt.count_params() == small.count_params() and not np.allclose(learnt.get_weights()[0], small.get_weights()[0], atol=1e-7)
 
 
+@pytest.mark.parametrize("stage", [[], ["--second-stage"]])
+def test_who_stops_the_calibration_has_the_weights(album, fddb, tmp_path, capsys, monkeypatch, stage):
+    model = network.generate_detector(widths=(4, 4, 4, 4, 4), neck=4, normalised=False)
+    monkeypatch.setattr(command, "gathered", lambda *_: copy.deepcopy(album))
+    monkeypatch.setattr(command.reading, "read_folds", lambda *_: [])
+    for place, name in ((command.refining, "widened"), (command.refining, "candidates")):
+        monkeypatch.setattr(place, name, lambda *_: None)
+    for place, name in ((command, "fit_detector"), (command.refining, "fit_refiner")):
+        monkeypatch.setattr(place, name, lambda *_, **__: model)
+    for place in (command, command.refining):
+        monkeypatch.setattr(place, "calibrate", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert command.main(["--out", str(tmp_path / "x.npz"), "--fddb", str(fddb), *stage]) == 128 + signal.SIGINT
+    assert "which are not calibrated" in capsys.readouterr().out and not (tmp_path / "x.npz").exists()
+    assert network.load_detector(tmp_path / "x.stopped.npz").count_params() == model.count_params()
+
+
 def test_odd_pictures_among_those_without_people(tmp_path, capsys):
     """A strip that would shrink to nothing; stickers of 16 bits, in a palette and in grey; a name that is no text; a pipe; a link that goes round."""
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ Scores are calibrated on a fold that was not trained on. FDDB_DIR names FDDB's f
 import argparse
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -186,15 +187,17 @@ def trained(options, stops):
         which = refining.candidates(once, album)
         with stops.noted():
             model = refining.fit_refiner(album, which, plan, [ends], begin=begin)
-        if stops.signal is None:
-            refining.calibrate(model, once, records)
+        with suppress(Stop):  # as `stops` knows; what is learnt is kept
+            if stops.signal is None:
+                refining.calibrate(model, once, records)
     else:
         if begin:
             harder(network.looking(compiled(begin), mirror=False), album)
         with stops.noted():
             model = fit_detector(album, plan, [ends], begin=begin)
-        for _ in range(CALIBRATIONS if stops.signal is None else 0):
-            calibrate(model, *judged(network.looking(compiled(model)), records))
+        with suppress(Stop):
+            for _ in range(CALIBRATIONS if stops.signal is None else 0):
+                calibrate(model, *judged(network.looking(compiled(model)), records))
     if stops.signal is not None:
         return model, f"stopped after {ends.done:,} of {plan.steps:,} steps; {'--go-on' if options.second_stage else '--begin'} goes on from these weights, which are not calibrated"
     return model, f"{np.sum([w.size for w in model.get_weights()]):,} weights; trained on {len(set(album.faces)):,} faces in {len(album.labels):,} photos with {plan}"
@@ -216,7 +219,7 @@ def _work(options, stops):
     except (OSError, ValueError) as error:
         say(f"error: {error}", sys.stderr)
         return 1
-    stopped = stops.signal  # what is learnt is written now, whoever asks for an end meanwhile
+    stopped = stops.signal  # who asks for an end first while the weights are written waits for that
     with stops.noted():
         kept = _written(model, options.out if stopped is None else options.out.with_suffix(".stopped.npz"), line)
     if stopped is not None:
