@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from common.grading.tasks import ROOT
 from common.orl import orl_faces
 
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/student.md", "docs/instructor.md", "docs/engineer.md", "docs/archives-and-films.md", "docs/from-the-course.md", "docs/galleries.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/student.md", "docs/instructor.md", "docs/engineer.md", "docs/archives-and-films.md", "docs/from-the-course.md", "docs/galleries.md", "docs/measurements.md"]
 # What takes minutes is run elsewhere (.ci/run runs notebooks and tests); here it is enough that the command arrives there
 STAND_IN = """
 if sys.argv[2] in ("common.notebooks", "jupyterlab", "pytest", "ruff"):
