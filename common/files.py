@@ -223,10 +223,7 @@ def only_one(path, waiting, tidy=False):
     from filelock import FileLock, Timeout
 
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(path, fallback_to_soft=False)  # a file that stands for a lock would stay when its process is killed
-    except TypeError:  # filelock before 3.30
-        lock = FileLock(path)
+    lock = FileLock(path, fallback_to_soft=False)  # a file that stands for a lock would stay when its process is killed
     try:
         try:
             lock.acquire(timeout=0)

@@ -97,8 +97,10 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
     try:
         client.execute(env=environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        if getattr(error, "ename", "") == "KeyboardInterrupt":  # Ctrl+C, and the kernel was the first to hear of it
+            raise KeyboardInterrupt from None
         raise NotebookFailed(f"{path.name} stopped: {error}") from error
-    except AssertionError:  # at Ctrl+C nbclient ends the kernel, and at its own end it finds none to end
+    except (AssertionError, AttributeError):  # at Ctrl+C nbclient ends the kernel, and at its own end it finds none to end; which of the two depends on its version
         if client.km is not None:
             raise
         raise KeyboardInterrupt from None

@@ -1,5 +1,6 @@
 """What the published course's notebooks rest on: boxes in whole numbers, shapes of two numbers, cascades for eyes, votes of every frame. And what is wrong there as well."""
 
+import inspect
 import os
 import random
 
@@ -254,6 +255,7 @@ class Classifier:
 
 
 @posix
+@pytest.mark.skipif("newshape" in inspect.signature(np.reshape).parameters, reason="to this NumPy it is no fault")
 def test_the_fault_that_is_left_with_the_layers_of_the_published_course(sandbox):
     """That there is no fc7 is none there."""
     verdict = Grader(TRACK, collect([]), sandbox).check(TRACK.by_name["Classifier"], collect([OF_VGG]))

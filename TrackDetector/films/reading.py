@@ -153,7 +153,9 @@ class Film:
                     continue
                 for frame in shown:
                     marred += frame.is_corrupt  # a decoder fills up what it lacks with what it showed before
-                    seconds = self.read / self.rate if frame.time is None else clock(frame.time - self._start, 1 / self.rate)
+                    # frame.time of what a decoder held back is a division by nothing in older PyAV
+                    at = None if frame.pts is None else float(frame.pts * (frame.time_base or stream.time_base))
+                    seconds = self.read / self.rate if at is None else clock(at - self._start, 1 / self.rate)
                     number, self.read, self.until = self.read, self.read + 1, max(self.until, seconds)
                     if number % every == 0:
                         yield number, self.until, _upright(frame, stream.sample_aspect_ratio)
