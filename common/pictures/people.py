@@ -166,14 +166,14 @@ def plot_distances(same, different, threshold=None, title="Distances between two
     """
     import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
     bins = np.linspace(0, max(np.max(same), np.max(different)), 60)
     ax.hist(same, bins, density=True, alpha=0.65, color=SAME, label=f"{names[0]} ({len(same)})")
     ax.hist(different, bins, density=True, alpha=0.65, color=OTHER, hatch="//", ec="white", lw=0, label=f"{names[1]} ({len(different)})")
     if threshold is not None:
         ax.axvline(threshold, color="black", ls="--", label=f"threshold {threshold:.3f}")
     ax.set(title=title, xlabel="distance", ylabel="density")
-    ax.legend()
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)  # the hills may stand anywhere
     told = "; ".join(f"{name}: {len(values)} distances around {np.median(values):.2f}, from {np.min(values):.2f} to {np.max(values):.2f}"
                      for name, values in zip(names, (same, different)))
     return described(figure, f"Two histograms. {title}. {told}" + (f"; the threshold is {threshold:.3f}." if threshold is not None else "."))
@@ -190,13 +190,15 @@ def plot_choice(ks, scores, title="Chosen on the training photos alone", ylabel=
     """
     import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-    for (name, values), marker in zip(scores.items(), "osD^vP*X" * 4):
-        ax.plot(ks, values, marker=marker, ms=5, label=name)
+    figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
+    sizes = np.linspace(11, 4, len(scores))  # of curves that lie on one another each is seen
+    for (name, values), marker, size in zip(scores.items(), "osD^vP*X" * 4, sizes):
+        ax.plot(ks, values, marker=marker, ms=size, lw=size / 3, label=name, clip_on=False)
     lowest = min(min(values) for values in scores.values())
-    ax.set(title=title, xlabel="k, photos that vote", ylabel=ylabel, xticks=list(ks), ylim=(lowest - 0.1 * (1.01 - lowest), 1.0))
+    ax.set_title(title, pad=10)
+    ax.set(xlabel="k, photos that vote", ylabel=ylabel, xticks=list(ks), ylim=(min(lowest - 0.1 * (1.01 - lowest), 0.98), 1.0))
     ax.grid(alpha=0.3)
-    ax.legend()
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     told = "; ".join(f"{name} from {min(values):.3f} to {max(values):.3f}" for name, values in scores.items())
     return described(figure, f"Curves over k. {title}. {ylabel}: {told}.")
 
