@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from common.boxes import as_boxes, non_maximum_suppression
+from common.boxes import as_boxes, inside_out, non_maximum_suppression
 from common.inference import compiled, in_batches
 from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F401  (the curve is part of this task)
 
@@ -29,11 +29,13 @@ def face_shape(true_bboxes):
     Raises
     ------
     ValueError
-        If there are no faces.
+        If there are no faces, or one ends before it begins.
     """
     boxes = as_boxes(true_bboxes, 5)
     if not len(boxes):
         raise ValueError("there are no faces, and so no mean height and width")
+    if wrong := inside_out(boxes):
+        raise ValueError(wrong)
     return (boxes[:, 3:5] - boxes[:, 1:3]).mean(axis=0)
 
 

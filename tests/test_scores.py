@@ -141,6 +141,16 @@ def test_wrong_input_is_named():
         best_match([[0, 0, 1, 1]], [], [1])
 
 
+def test_boxes_that_end_before_they_begin_do_not_quietly_score_nothing():
+    """As x, y, width and height do where a face is narrower than its distance from the left."""
+    box, turned = [0, 10, 20, 50, 60], [0, 100, 120, 40, 40]
+    for score in (best_match, precision_recall_curve, detector_scores):
+        with pytest.raises(ValueError, match=r"1 of 2 boxes end before they begin, the first is number 1.*\[y, x, y \+ height, x \+ width\]"):
+            score([box], [box, turned], [1])
+        with pytest.warns(UserWarning, match="these detections hit nothing: 1 of 1"):
+            score([turned], [box], [1])
+
+
 def test_a_threshold_that_no_box_reaches_has_no_place_on_the_curve():
     from matplotlib import pyplot as plt
 
