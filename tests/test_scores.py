@@ -161,3 +161,16 @@ def test_a_threshold_that_no_box_reaches_has_no_place_on_the_curve():
         labels = [text.get_text() for text in plt.gca().get_legend().get_texts()]
         assert sum(label.startswith("threshold") for label in labels) == rings
         plt.close()
+
+
+@pytest.mark.parametrize("sizes", [(24, 40), (5, 300), (60, 60)])
+def test_faces_of_any_size_are_in_the_chart_of_sizes(sizes):
+    """Of other photos than the course's there was an empty chart."""
+    from matplotlib import pyplot as plt
+
+    from common.graph import plot_sizes
+
+    plot_sizes([[0, 10, 10, 10 + side, 10 + side] for side in sizes], 3)
+    bars = [bar.get_height() for bars in plt.gcf().axes[1].containers for bar in bars]
+    assert sum(bars) == 2 * len(sizes)
+    plt.close()
