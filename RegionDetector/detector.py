@@ -6,6 +6,7 @@ from scipy.ndimage import maximum_filter
 from common.boxes import as_boxes, inside_out, non_maximum_suppression
 from common.inference import compiled, in_batches
 from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F401  (the curve is part of this task)
+from RegionDetector.samples import expect_sizes
 
 WINDOW = np.array([32, 32])  # what one cell of the heat map looks at, in pixels
 BATCH = 8
@@ -192,7 +193,13 @@ def get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape
         Course boxes.
     decision_function : ndarray of float, shape (P,)
         Greater for more certain boxes. Every peak is in it: choose with a threshold.
+
+    Raises
+    ------
+    ValueError
+        As `heat_maps`, or if there are fewer sizes than photos.
     """
+    expect_sizes(images, image_shapes)
     maps = heat_maps(fcnn_model, images, mirror=True)
     return boxes_from_maps(maps, cell_stride(np.shape(images[0]), maps.shape[1:], fcnn_model), image_shapes, box_shape)
 

@@ -89,10 +89,20 @@ def gen_negative_bbox(image_shape, bbox_size, true_bboxes, rng=None):
     return None
 
 
+def expect_sizes(images, image_shapes):
+    """Refuse fewer sizes than photos; more do no harm.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(image_shapes) < len(images):
+        raise ValueError(f"{len(images)} photos, but the sizes of {len(image_shapes)}")
+
+
 def _expect_inside(faces, images, image_shapes):
     """Refuse boxes that are not of these photos: their patches would be black, and be learnt as faces."""
-    if len(image_shapes) != len(images):
-        raise ValueError(f"{len(images)} photos, but the sizes of {len(image_shapes)}")
+    expect_sizes(images, image_shapes)
     if wrong := inside_out(faces):
         raise ValueError(wrong)
     if not np.isin(faces[:, 0], np.arange(len(images))).all():
