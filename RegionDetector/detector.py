@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from common.boxes import as_boxes, non_maximum_suppression
+from common.boxes import as_boxes, inside_out, non_maximum_suppression
 from common.inference import compiled, in_batches
 from common.scores import precision_recall_curve, threshold_at_recall  # noqa: F401  (the curve is part of this task)
+from RegionDetector.samples import expect_sizes
 
 WINDOW = np.array([32, 32])  # what one cell of the heat map looks at, in pixels
 BATCH = 8
@@ -29,11 +30,13 @@ def face_shape(true_bboxes):
     Raises
     ------
     ValueError
-        If there are no faces.
+        If there are no faces, or one ends before it begins.
     """
     boxes = as_boxes(true_bboxes, 5)
     if not len(boxes):
         raise ValueError("there are no faces, and so no mean height and width")
+    if wrong := inside_out(boxes):
+        raise ValueError(wrong)
     return (boxes[:, 3:5] - boxes[:, 1:3]).mean(axis=0)
 
 
@@ -190,7 +193,13 @@ def get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape
         Course boxes.
     decision_function : ndarray of float, shape (P,)
         Greater for more certain boxes. Every peak is in it: choose with a threshold.
+
+    Raises
+    ------
+    ValueError
+        As `heat_maps`, or if there are fewer sizes than photos.
     """
+    expect_sizes(images, image_shapes)
     maps = heat_maps(fcnn_model, images, mirror=True)
     return boxes_from_maps(maps, cell_stride(np.shape(images[0]), maps.shape[1:], fcnn_model), image_shapes, box_shape)
 

@@ -59,7 +59,7 @@ def load_dataset(path, name, source=None, progress=True):
     ValueError
         If there is no such part, or no such source.
     FileNotFoundError
-        If FDDB or the archive is asked for and not there, or is not whole; if the archive holds some of the three parts only.
+        If FDDB or the archive is asked for and not there, or is not whole; if the archive, or what was prepared of an FDDB that is gone, holds some of the three parts only.
     """
     if name not in NAMES:
         raise ValueError(f"expected one of {', '.join(NAMES)}; got {name!r}")
@@ -89,6 +89,9 @@ def load_dataset(path, name, source=None, progress=True):
         except DownloadError as error:
             if source == "fddb":
                 raise FileNotFoundError(f"FDDB is not here and cannot be downloaded: {error}") from error
+            if name in SPLITS and (left := [split for split in SPLITS if (path / f"fddb-{split}.npz").is_file()]):
+                raise FileNotFoundError(f"{path} holds {', '.join(left)} as prepared from FDDB, but fddb-{name}.npz is missing, damaged or something else, and FDDB is "
+                                        "not here to make it anew: name its folder in FDDB_DIR, or take these files away to have the demo scenes") from error
             address, why = error.tried[0] if error.tried else ("", str(error).splitlines()[0])
             why = " ".join(part for part in (urlsplit(address).hostname, why.split(" (")[0]) if part)
             print(f"{name}: no FDDB here and no download ({why})")

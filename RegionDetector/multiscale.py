@@ -12,6 +12,7 @@ from RegionDetector.detector import WINDOW, boxes_from_maps, cell_stride, face_a
 from RegionDetector.pyramid import model as pyramid_model
 from RegionDetector.pyramid.rescoring import look_again
 from RegionDetector.pyramid.scales import FACE, in_two, on_one_canvas, pyramid_scales
+from RegionDetector.samples import expect_sizes
 
 COVERED = 0.5  # a box of which more lies in a better box is dropped: an eye inside a face is no face of its own
 SAME, INSIDE, VOTES = 0.35, 0.7, 0.5  # overlaps; see `merged`
@@ -52,7 +53,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     Raises
     ------
     ValueError
-        If a photo has not three channels, or values above 255.
+        If a photo has not three channels, or values above 255, or there are fewer sizes than photos.
 
     References
     ----------
@@ -60,6 +61,7 @@ def multiscale_detector(fcnn_model, images, image_shapes, box_shape=WINDOW, min_
     """
     from RegionDetector.networks.fourier import looking
 
+    expect_sizes(images, image_shapes)
     learnt = fcnn_model.output_shape[-1] == pyramid_model.ANSWERS
     run = compiled(fcnn_model) if learnt else looking(fcnn_model)
     found, decisions = [np.zeros((0, 5))], [np.zeros(0)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.boxes import as_boxes, iou
+from common.boxes import as_boxes, inside_out, iou
 
 SAMPLE_SHAPE = (32, 32, 3)
 TRIES = 100
@@ -23,8 +23,18 @@ def cut(images, boxes, sample_shape=SAMPLE_SHAPE):
     -------
     ndarray of the images' type, shape (N, height, width, 3)
         Where a window reaches over the edge of its image, it is filled with black.
+
+    Raises
+    ------
+    ValueError
+        If a box is of no image that there is, or of one that is not (H, W, 3).
     """
     boxes = as_boxes(boxes, 5)
+    for number in np.unique(boxes[:, 0]):
+        if not (0 <= number < len(images) and number == int(number)):
+            raise ValueError(f"there is a box in photo {number:g}, but there are {len(images)} photos, counted from 0: the first number of a course box is its photo's place among them")
+        if np.ndim(images[int(number)]) != 3 or np.shape(images[int(number)])[2] != sample_shape[2]:
+            raise ValueError(f"photo {number:g}: expected (H, W, {sample_shape[2]}), got shape {np.shape(images[int(number)])}; common.photos.read_photo reads photos of any kind so")
     size = np.array(sample_shape[:2])
     corners = np.round((boxes[:, 1:3] + boxes[:, 3:5] - size) / 2).astype(int)
     patches = np.zeros((len(boxes), *sample_shape), dtype=np.asarray(images[0]).dtype if len(images) else np.uint8)
@@ -79,6 +89,32 @@ def gen_negative_bbox(image_shape, bbox_size, true_bboxes, rng=None):
     return None
 
 
+def expect_sizes(images, image_shapes):
+    """Refuse fewer sizes than photos; more do no harm.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(image_shapes) < len(images):
+        raise ValueError(f"{len(images)} photos, but the sizes of {len(image_shapes)}")
+
+
+def _expect_inside(faces, images, image_shapes):
+    """Refuse boxes that are not of these photos: their patches would be black, and be learnt as faces."""
+    expect_sizes(images, image_shapes)
+    if wrong := inside_out(faces):
+        raise ValueError(wrong)
+    if not np.isin(faces[:, 0], np.arange(len(images))).all():
+        return  # `cut` says so
+    sides = np.array([shape[:2] for shape in image_shapes])[faces[:, 0].astype(int)]
+    outside = ((faces[:, 3:] < 0) | (faces[:, 1:3] > sides)).any(axis=1)
+    if outside.any():
+        first = int(np.argmax(outside))
+        raise ValueError(f"{outside.sum()} of {len(faces)} faces lie outside their photos, the first is number {first}, {faces[first].tolist()}, in a photo of {sides[first][0]} x {sides[first][1]} "
+                         "pixels: if the photos were made smaller, make the boxes smaller, too (common.boxes.scale)")
+
+
 def _by_image(boxes, count):
     return [boxes[boxes[:, 0] == index, 1:] for index in range(count)]
 
@@ -108,13 +144,14 @@ def get_positive_negative(images, true_bboxes, image_shapes, negative_bbox_count
     Raises
     ------
     ValueError
-        If there is no face, or no room for the negative patches: then there would be fewer of them
-        than was asked for.
+        If there is no face, or one lies outside its photo or ends before it begins; if there is no room for the
+        negative patches: then there would be fewer of them than was asked for.
     """
     rng = np.random.default_rng(rng)
     faces = as_boxes(true_bboxes, 5)
     if not len(faces):
         raise ValueError("there is no face in these photos, so there are no positive patches to cut")
+    _expect_inside(faces, images, image_shapes)
     boxes = np.tile(faces, (copies, 1))
     boxes[len(faces) :, 1:] += np.tile(rng.integers(-shift, shift + 1, (len(boxes) - len(faces), 2)), 2)
     positive = cut(images, boxes)

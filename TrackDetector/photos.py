@@ -32,6 +32,9 @@ def as_rgb(image, name="image"):
     >>> as_rgb(np.full((2, 2), 0.5)).tolist()[0]
     [[128, 128, 128], [128, 128, 128]]
     """
+    if image is None or isinstance(image, (str, bytes, Path)):
+        got = "nothing, as cv2.imread gives for a file that it cannot read" if image is None else f"a name, {str(image)!r}"
+        raise ValueError(f"{name}: expected an RGB image of shape (H, W, 3), got {got}: common.photos.read_photo(file) reads photos of any kind so")
     image = np.asarray(image)
     if image.ndim == 2:
         image = image[:, :, None]

@@ -6,6 +6,8 @@ A box is ``[min_row, min_col, max_row, max_col]`` in pixels, half-open: it cover
 
 import numpy as np
 
+SIDES = "[min_row, min_col, max_row, max_col]"
+
 
 def as_boxes(boxes, columns=4):
     """Return `boxes` as a float array of shape (N, columns); an empty list becomes (0, columns).
@@ -22,16 +24,39 @@ def as_boxes(boxes, columns=4):
     ValueError
         If the boxes do not have `columns` numbers each, or are not all finite.
     """
-    array = np.asarray(boxes, dtype=float)
+    names = SIDES if columns == 4 else f"[image_index, {SIDES[1:]}"
+    try:
+        array = np.asarray(boxes, dtype=float)
+    except (TypeError, ValueError) as error:  # words, rows of several lengths, a list of boxes for each photo
+        raise ValueError(f"expected boxes {names}, one after the other, {columns} numbers each; got what is no such table ({error})") from None
     if array.size == 0:
         return np.zeros((0, columns))
     if array.ndim != 2 or array.shape[1] != columns:
-        names = "[image_index, min_row, min_col, max_row, max_col]"
-        names = names if columns == 5 else names.replace("image_index, ", "")
         raise ValueError(f"expected boxes {names}, shape (N, {columns}); got shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"box {int(np.argmin(np.isfinite(array).all(axis=1)))} has a number that is NaN or infinite")
     return array
+
+
+def inside_out(boxes):
+    """What is wrong with boxes that end before they begin, as those of other data sets that hold x, y, width and height; None if there are none.
+
+    Parameters
+    ----------
+    boxes : ndarray of float, shape (N, 4) or (N, 5)
+        Boxes, or course boxes.
+
+    Examples
+    --------
+    >>> print(inside_out(as_boxes([[30, 20, 60, 40]])))
+    None
+    """
+    boxes = np.asarray(boxes, dtype=float)
+    wrong = np.flatnonzero((boxes[:, -2:] < boxes[:, -4:-2]).any(axis=1))
+    if not wrong.size:
+        return None
+    return (f"{len(wrong)} of {len(boxes)} boxes end before they begin, the first is number {wrong[0]}, {boxes[wrong[0], -4:].tolist()}; expected {SIDES}: "
+            "of x, y, width and height make [y, x, y + height, x + width]")
 
 
 def area(boxes):

@@ -310,11 +310,14 @@ def plot_sizes(bboxes, images):
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     axes[0].bar(*np.unique(counts, return_counts=True), color=BLUE)
     axes[0].set(xlabel="faces in a photo", ylabel="photos", xticks=np.unique(counts))
+    sizes, bins = boxes[:, 3:] - boxes[:, 1:3], np.arange(23, 42)  # the course set's, a pixel each
+    if sizes.size and (sizes.min() < bins[0] or sizes.max() > bins[-1]):
+        bins = np.linspace(sizes.min(), sizes.max() + 1, 31)
     for k, (name, color) in enumerate((("height", BLUE), ("width", ORANGE))):
-        axes[1].hist(boxes[:, 3 + k] - boxes[:, 1 + k], bins=np.arange(23, 42), color=color, alpha=0.7, label=name)
+        axes[1].hist(sizes[:, k], bins=bins, color=color, alpha=0.7, label=name)
     axes[1].set(xlabel="pixels", ylabel="faces")
     axes[1].legend()
-    tall, wide = (boxes[:, 3 + k] - boxes[:, 1 + k] for k in (0, 1))
+    tall, wide = sizes.T
     described(figure, f"Two histograms. Of {images:,} photos {int((counts == 1).sum()):,} show one face, the fullest {counts.max(initial=0)}. " + (
         f"Faces are {tall.min():.0f} to {tall.max():.0f} pixels tall, {np.median(tall):.0f} in the middle, "
         f"and {wide.min():.0f} to {wide.max():.0f} wide, {np.median(wide):.0f} in the middle."

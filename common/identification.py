@@ -5,18 +5,23 @@ A recogniser answers with a label and a distance (smaller is surer), and says *u
 strangers who get any name.
 """
 
+from unicodedata import normalize
+
 import numpy as np
 
 
 def as_name(answer):
-    """A name as text; one that a classifier's `predict` gave in an array of one is taken out of it.
+    """A name as text, in one spelling; one that a classifier's `predict` gave in an array of one is taken out of it.
+
+    Bytes, as HDF5 and MATLAB files hold them, spaces at the ends, and an accent that is a sign of its own make nobody another person.
 
     Examples
     --------
-    >>> as_name(np.array(["Ann"])), as_name(7)
-    ('Ann', '7')
+    >>> as_name(np.array(["Ann"])), as_name(7), as_name(b"Ann "), len(as_name("Jose" + chr(0x301)))
+    ('Ann', '7', 'Ann', 4)
     """
-    return str(np.asarray(answer).item() if isinstance(answer, (np.ndarray, list, tuple)) and np.size(answer) == 1 else answer)
+    name = np.asarray(answer).item() if isinstance(answer, (np.ndarray, list, tuple)) and np.size(answer) == 1 else answer
+    return normalize("NFC", name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)).strip()
 
 
 def _pairs(predicted, truth):

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from common.boxes import as_boxes, iou_score, paired_iou  # noqa: F401  (iou_score: the course's place for it)
+from common.boxes import as_boxes, inside_out, iou_score, paired_iou  # noqa: F401  (iou_score: the course's place for it)
 
 COURSE_IOU = 0.1
 AP_IOUS = np.arange(0.5, 1.0, 0.05)
@@ -22,6 +22,10 @@ def _checked(pred_bboxes, true_bboxes, decision_function):
         raise ValueError(f"{len(pred)} predicted boxes but {len(confidence)} values of the decision function")
     if np.isnan(confidence).any():
         raise ValueError(f"the decision function of box {int(np.argmax(np.isnan(confidence)))} is NaN")
+    if wrong := inside_out(true):
+        raise ValueError(f"nothing can find these true boxes: {wrong}")
+    if wrong := inside_out(pred):
+        warnings.warn(f"these detections hit nothing: {wrong}", stacklevel=3)
     return pred, true, confidence
 
 
@@ -84,7 +88,12 @@ def best_match(pred_bboxes, true_bboxes, decision_function, iou_threshold=COURSE
     Raises
     ------
     ValueError
-        On boxes of the wrong shape, NaN, or another number of confidences than of boxes.
+        On boxes of the wrong shape, NaN, true boxes that end before they begin, or another number of confidences than of boxes.
+
+    Warns
+    -----
+    UserWarning
+        If detections end before they begin: they hit nothing.
     """
     pred, true, confidence = _checked(pred_bboxes, true_bboxes, decision_function)
     matched = _greedy(_overlapping_pairs(pred, true, confidence), iou_threshold)

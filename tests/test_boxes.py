@@ -83,6 +83,9 @@ def test_the_box_of_an_ellipse_touches_it_on_every_side(major, minor, angle):
 def test_wrong_shapes_are_told_what_was_expected():
     with pytest.raises(ValueError, match="min_row, min_col"):
         iou([[1, 2, 3]], [[1, 2, 3, 4]])
+    for none in ([[1, 2, 3, 4], [5, 6]], [np.zeros((2, 4)), np.zeros((1, 4))], [["a.jpg", 1, 2, 3]], {"a.jpg": [1, 2, 3, 4]}):
+        with pytest.raises(ValueError, match=r"expected boxes \[min_row, min_col, max_row, max_col\], one after the other, 4 numbers each"):
+            iou(none, [[1, 2, 3, 4]])
     with pytest.raises(ValueError, match="leave out the image index"):
         iou_score([0, 1, 2, 3, 4], [1, 2, 3, 4])
     with pytest.raises(ValueError, match="NaN"):

@@ -290,6 +290,13 @@ def test_faces_of_a_photo():
     assert len(faces.find_faces(photo, min_face=250).boxes) == 0
 
 
+@pytest.mark.parametrize("shape, min_face", [((24, 200), 20), ((200, 24), 20), ((32, 90), 20), ((60, 468), 40)])
+def test_a_strip_without_people_shows_no_face(shape, min_face):
+    """Of a strip that is one cell high, all that is around it is padding."""
+    for strip in (np.full((*shape, 3), 128, np.uint8), np.random.default_rng(0).integers(0, 255, (*shape, 3)).astype(np.uint8)):
+        assert len(faces.find_faces(strip, min_face).boxes) == 0
+
+
 @pytest.mark.parametrize("change", [lambda p: p / np.float32(255), lambda p: (p / 255).astype(np.float16), lambda p: p.astype(float), lambda p: p.astype(np.int64), lambda p: p.astype(np.uint16)],
                          ids=["shares", "half shares", "doubles", "whole numbers", "16 bits"])
 def test_numbers_of_any_kind_are_the_same_photo(change):

@@ -146,6 +146,14 @@ def test_photos_of_another_kind_are_said(photo):
         multiscale_detector(blob_finder((None, None, 3)), [photo], [photo.shape], progress=False)
 
 
+@pytest.mark.parametrize("find", [get_bboxes_and_decision_function, lambda *photos: multiscale_detector(*photos, progress=False)], ids=["one scale", "many"])
+def test_no_photo_is_passed_over_for_want_of_its_size(find):
+    photos, shapes = np.zeros((3, 64, 64, 3), np.uint8), [(64, 64, 3)] * 3
+    with pytest.raises(ValueError, match="3 photos, but the sizes of 2"):
+        find(blob_finder((None, None, 3)), photos, shapes[:2])
+    assert len(find(blob_finder((None, None, 3)), photos[:2], shapes)) == 2  # sizes of all, some of the photos
+
+
 def test_the_mean_face_and_the_threshold():
     assert face_shape([[0, 0, 0, 40, 20], [3, 10, 10, 46, 40]]).tolist() == [38, 25]
     assert get_threshold([1, 2, 3], [1.0, 0.85, 0.8]) == 2

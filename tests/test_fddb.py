@@ -113,6 +113,7 @@ def test_half_unpacked_photos(folder):
     ("6 4 0 40 20  1", "6 4 0 40 20", "line 7: expected ellipse 2 of 2"),
     ("12 8 -1.25 10 11  1", "12 -8 -1.25 10 11  1", "line 6: expected an ellipse .* radii above 0"),
     ("6 4 0 40 20  1", "6 4 nan 40 20  1", "line 7: expected an ellipse .* finite"),
+    ("6 4 0 40 20  1", "6 4 90 40 20  1", "line 7: expected an angle in radians, found 90.*degrees"),
     ("img_2\n2", "img_2\n1", "line 7: expected a photo's name .* count of the photo before"),
     ("img_2\n2", "img_2\n3", "line 8: expected ellipse 3 of 3"),
     ("img_2\n2", "img_2\n2.5", "line 5: expected how many ellipses .*img_2 .*found '2.5'"),

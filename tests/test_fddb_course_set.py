@@ -79,6 +79,20 @@ def test_what_was_prepared_serves_when_fddb_is_gone(small_fddb, tmp_path, monkey
     assert "as it was prepared" in capsys.readouterr().out and data_name(tmp_path / "data") == "FDDB"
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"half a file"), lambda file: np.savez(file, images=np.zeros((1, 176, 176, 3)))])
+def test_what_was_prepared_is_not_mixed_with_demo_scenes(small_fddb, tmp_path, monkeypatch, damage):
+    """Of a part that is lost there were scenes beside the photos of the others, and the plots said FDDB."""
+    monkeypatch.setenv("FDDB_DIR", str(small_fddb))
+    load_dataset(tmp_path / "data", "train", progress=False)
+    monkeypatch.delenv("FDDB_DIR")
+    monkeypatch.setenv("FACE_KIT_OFFLINE", "1")
+    monkeypatch.setattr(get_data, "make_scenes", lambda *_, **__: pytest.fail("scenes"))
+    damage(tmp_path / "data" / "fddb-val.npz")
+    with pytest.raises(FileNotFoundError, match=r"as prepared from FDDB, but fddb-val.npz is missing, damaged .*FDDB_DIR"):
+        load_dataset(tmp_path / "data", "val", progress=False)
+    assert len(load_dataset(tmp_path / "data", "train", progress=False)[0]) == 6
+
+
 def test_another_fddb_is_not_taken_from_the_cache(small_fddb, tmp_path, monkeypatch):
     monkeypatch.setenv("FDDB_DIR", str(small_fddb))
     _, before, _ = load_dataset(tmp_path / "data", "test", progress=False)

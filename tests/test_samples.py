@@ -76,7 +76,28 @@ def test_no_faces_or_no_room_is_an_error_not_a_smaller_set():
     with pytest.raises(ValueError, match="no face"):
         get_samples(images, [], shapes)
     with pytest.raises(ValueError, match="found room for 0 of 2"):
-        get_samples(images, boxes, [(20, 20, 3)] * 2)
+        get_samples(images, [[0, 0, 0, 20, 15], [1, 2, 3, 20, 20]], [(20, 20, 3)] * 2)
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda boxes: boxes + [1, 0, 0, 0, 0], "a box in photo 6, but there are 6 photos, counted from 0"),
+    (lambda boxes: boxes - [1, 0, 0, 0, 0], "a box in photo -1"),
+    (lambda boxes: boxes * 4 * [0.25, 1, 1, 1, 1], r"of 6 faces lie outside their photos.*make the boxes smaller"),
+    (lambda boxes: np.column_stack([boxes[:, :3], boxes[:, 3:] - boxes[:, 1:3] - 40]), r"end before they begin.*\[y, x, y \+ height, x \+ width\]"),
+], ids=["counted from 1", "from -1", "of the photos before they were made smaller", "x, y, width, height"])
+def test_boxes_of_another_kind_are_not_learnt_from(change, said):
+    """Each of them gave patches of something else, or black ones, under the name of faces."""
+    images, boxes, shapes = canvases()
+    with pytest.raises(ValueError, match=said):
+        get_positive_negative(images, change(boxes), shapes, rng=0)
+
+
+def test_photos_of_another_kind_and_too_few_sizes_are_named():
+    images, boxes, shapes = canvases(2)
+    with pytest.raises(ValueError, match=r"photo 0: expected \(H, W, 3\), got shape \(176, 176\)"):
+        get_positive_negative(images[..., 0], boxes, shapes)
+    with pytest.raises(ValueError, match="2 photos, but the sizes of 1"):
+        get_positive_negative(images, boxes, shapes[:1])
 
 
 def test_false_alarms_are_the_boxes_beside_the_faces_most_certain_first():

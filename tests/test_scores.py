@@ -141,6 +141,16 @@ def test_wrong_input_is_named():
         best_match([[0, 0, 1, 1]], [], [1])
 
 
+def test_boxes_that_end_before_they_begin_do_not_quietly_score_nothing():
+    """As x, y, width and height do where a face is narrower than its distance from the left."""
+    box, turned = [0, 10, 20, 50, 60], [0, 100, 120, 40, 40]
+    for score in (best_match, precision_recall_curve, detector_scores):
+        with pytest.raises(ValueError, match=r"1 of 2 boxes end before they begin, the first is number 1.*\[y, x, y \+ height, x \+ width\]"):
+            score([box], [box, turned], [1])
+        with pytest.warns(UserWarning, match="these detections hit nothing: 1 of 1"):
+            score([turned], [box], [1])
+
+
 def test_a_threshold_that_no_box_reaches_has_no_place_on_the_curve():
     from matplotlib import pyplot as plt
 
@@ -151,3 +161,16 @@ def test_a_threshold_that_no_box_reaches_has_no_place_on_the_curve():
         labels = [text.get_text() for text in plt.gca().get_legend().get_texts()]
         assert sum(label.startswith("threshold") for label in labels) == rings
         plt.close()
+
+
+@pytest.mark.parametrize("sizes", [(24, 40), (5, 300), (60, 60)])
+def test_faces_of_any_size_are_in_the_chart_of_sizes(sizes):
+    """Of other photos than the course's there was an empty chart."""
+    from matplotlib import pyplot as plt
+
+    from common.graph import plot_sizes
+
+    plot_sizes([[0, 10, 10, 10 + side, 10 + side] for side in sizes], 3)
+    bars = [bar.get_height() for bars in plt.gcf().axes[1].containers for bar in bars]
+    assert sum(bars) == 2 * len(sizes)
+    plt.close()

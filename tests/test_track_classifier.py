@@ -148,6 +148,9 @@ def test_a_photo_or_frame_that_is_none_is_called_by_its_name(colours):
             c.classify_images({"y.jpg": patch(*RED), "x.jpg": bad})
         with pytest.raises(ValueError, match="clip 7, frame 1: expected an RGB image"):
             c.classify_videos({"3": [patch(*RED)], "7": [patch(*RED), bad]})
+        for none, said in (("photos/1.jpg", "got a name, 'photos/1.jpg': common.photos.read_photo"), (None, "got nothing, as cv2.imread gives")):
+            with pytest.raises(ValueError, match=f"x.jpg: expected an RGB image .*{said}"):
+                c.classify_images({"x.jpg": none})
 
 
 def test_a_layer_by_its_number(colours):

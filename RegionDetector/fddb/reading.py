@@ -235,6 +235,8 @@ def _ellipses(rows, line, path):
     if bad.size:
         raise ValueError(f"{path}, line {line + bad[0]}: expected an ellipse (major radius, minor radius, angle, centre "
                          f"x, centre y; finite, radii above 0), found {ellipses[bad[0]].tolist()}")
+    if (turned := np.flatnonzero(np.abs(ellipses[:, 2]) > 2 * np.pi)).size:
+        raise ValueError(f"{path}, line {line + turned[0]}: expected an angle in radians, found {ellipses[turned[0], 2]:g}, which is more than a whole turn; are these degrees?")
     return ellipses
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from common.identification import as_name
+
 UNKNOWN = "unknown"
 
 
@@ -67,10 +69,10 @@ def named(items, labels=None, what="photos"):
     if len(labels) != len(values):
         raise ValueError(f"{len(values)} {what}, but {len(labels)} labels")
     for name, label in zip(names, labels):
-        # NaN, which pandas makes of an empty cell, is not equal to itself
-        if label is None or np.ndim(label) or label != label or not str(label).strip():
+        # NaN, which pandas makes of an empty cell, is not equal to itself; its NA says neither yes nor no
+        if label is None or type(label).__name__ == "NAType" or np.ndim(label) or label != label or not as_name(label):
             raise ValueError(f"expected the name of a person for each of the {what}, got {label!r} for {name!r}")
-    return names, values, [str(label) for label in labels]
+    return names, values, [as_name(label) for label in labels]
 
 
 def named_clips(items):

@@ -15,6 +15,7 @@ from common.detection.found import Found
 
 STRIDES = (8, 16, 32)  # pixels from cell to cell of each map
 MULTIPLE = 32  # sides of what the network looks at are multiples of this
+LEAST = 64  # and no shorter: of a strip one cell high all that is around it is padding, and it took nearly every one for a large head
 ANSWERS = 20  # logit; head: offset of the middle (2), log of half height and half width, tilt; face: the same four; five points (10)
 WIDTHS = (16, 32, 64, 96, 96)  # channels at stride 2, 4, 8, 16, 32
 NECK = 64
@@ -223,7 +224,7 @@ def looking(run, mirror=None):
         ``look(image, least)`` gives `Found` of one RGB image (H, W, 3).
     """
     def look(image, least):
-        height, width = (-(-side // MULTIPLE) * MULTIPLE for side in image.shape[:2])
+        height, width = (max(-(-side // MULTIPLE) * MULTIPLE, LEAST) for side in image.shape[:2])
         canvas = np.zeros((1, height, width, 3), np.float32)
         canvas[0, : image.shape[0], : image.shape[1]] = image
         answers = run(canvas)[0]
