@@ -1,6 +1,7 @@
 """Exercises of a notebook: the reference stands in until a student writes the function; checks, hints, marks."""
 
 import dis
+import functools
 import inspect
 import os
 import time
@@ -14,7 +15,9 @@ from common.exercises.progress import line_of
 from common.exercises.reference import load, source_of
 from common.exercises.time_limit import TooLong, time_limit
 from common.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Verdict, Wrong, show
+from common.exercises.which import exercise_of
 
+_NO_ATTRIBUTES = (types.MethodType, types.BuiltinFunctionType)
 CHECK_SECONDS = 60  # what a check may take in a notebook; KIT_CHECK_SECONDS gives it more on a slow computer
 
 
@@ -253,10 +256,7 @@ class Task:
         self.by_name = {e.name: e for e in (*self.exercises, *self.scores)}
 
     def _find(self, f):
-        name = f if isinstance(f, str) else getattr(f, "exercise_name", getattr(f, "__name__", str(f)))
-        if name not in self.by_name:
-            raise ValueError(f"there is no exercise {name!r} in this task; there are {', '.join(self.by_name)}")
-        return self.by_name[name]
+        return self.by_name[exercise_of(f, self.by_name)]
 
     def exercise(self, f):
         """Decorator of a stub: the reference stands in for it until its body is written.
@@ -272,13 +272,10 @@ class Task:
             `f` itself once it is written, or what calls it with the stub's parameters and brings its answer into the form that
             the cells go on with; else the reference; else, where there is no reference, a function that raises `Unsolved`.
         """
-        item = self._find(f.__name__)
+        item = self._find(f)
         self.verdicts.pop(item.name, None)
         if not is_stub(f):
-            mine = in_form(as_asked(f, item.takes), item.form)
-            mine.exercise_name = item.name
-            self.own[item.name] = mine
-            return mine
+            return self._take(item, f)
         self.own.pop(item.name, None)
         reference = self._reference(item)
         if reference is None:
@@ -286,6 +283,13 @@ class Task:
             return self._unsolved(item)
         print(f"{item.name}: not written yet, the reference stands in")
         return reference
+
+    def _take(self, item, f):
+        mine = in_form(as_asked(f, item.takes), item.form)
+        mine = functools.partial(mine) if isinstance(mine, _NO_ATTRIBUTES) else mine
+        mine.exercise_name = item.name
+        self.own[item.name] = mine
+        return mine
 
     def _reference(self, item):
         reference = load(item.answer)
@@ -325,9 +329,9 @@ class Task:
             raise AssertionError(str(verdict))  # nbgrader gives the points of a cell that does not raise
 
     def _judge(self, item, f):
+        if callable(f) and f is not load(item.answer) and not is_stub(f) and not hasattr(f, "exercise_name"):
+            self._take(item, f)  # a function without the decorator, which may have been written after one with it
         mine = self.own.get(item.name)
-        if mine is None and callable(f) and f is not load(item.answer) and not is_stub(f) and not hasattr(f, "exercise_name"):
-            mine = f  # a function without the decorator
         if mine is None:
             return Verdict(item.name, NOT_ATTEMPTED, f"{item.marks:g} of ten marks wait here." if item.marks else "Optional.")
         return judge(item, mine, Local(self))
