@@ -180,7 +180,7 @@ class Grader:
         ours = self.prelude.around(source)
         places = [*("" for _ in ours), *(getattr(text, "places", "") for text in own)]
         try:
-            problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
+            problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, later=source.later, seed=self.seed,
                                        task=self.task.name, places=places, modules=source.modules, taken=[name for name in HELPERS if source.makes(name)])
         except (Ended, Raised):
             session.close()

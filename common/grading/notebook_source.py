@@ -166,7 +166,10 @@ def _split(node, source):
         node.decorator_list = [d for d in node.decorator_list if not _dotted(getattr(d, "func", d)).endswith("exercise")]
         (source.stubs if _is_stub(node) else source.defined).add(node.name)
         return [] if _is_stub(node) else [node], []
-    if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        source.later |= any(alias.name == "annotations" for alias in node.names)
+        return [], []
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [node], []
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_value(node.value):
         if isinstance(node.value, (ast.Lambda, ast.Name, ast.Attribute)):
