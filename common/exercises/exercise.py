@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from common.exercises.calling import as_asked, in_form, watched
-from common.exercises.errors import describe_error, is_unwritten
+from common.exercises.errors import describe_error, is_unwritten, sentence
 from common.exercises.progress import line_of
 from common.exercises.reference import load, source_of
 from common.exercises.time_limit import TooLong, time_limit
@@ -190,7 +190,7 @@ def _too_long(kit, seconds):
             "variable KIT_CHECK_SECONDS to a larger number.)")
 
 
-def _answer_of_an_error(exercise, error, f):
+def _answer_of_an_error(exercise, error, f, doing):
     kind = getattr(error, "kind", "")
     if getattr(error, "unwritten", "") == exercise.name or is_unwritten(error, f):  # the first is found out in the sandbox
         return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
@@ -199,7 +199,7 @@ def _answer_of_an_error(exercise, error, f):
     if kind == "SystemExit":
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
-        return Verdict(exercise.name, WRONG, f"It {error}.")
+        return Verdict(exercise.name, WRONG, sentence(f"It {error}".replace(": is there", f" {doing}: is there" if doing else ": is there")))
     return Verdict(exercise.name, WRONG, f"It {describe_error(error, getattr(f, '__name__', exercise.name))}.")
 
 
@@ -234,7 +234,7 @@ def judge(exercise, f, kit):
     except SystemExit:
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     except BaseException as error:  # whatever a student's function raises is an answer, not our failure
-        return replace(_answer_of_an_error(exercise, error, f), calls=getattr(error, "calls", None))
+        return replace(_answer_of_an_error(exercise, error, f, getattr(kit, "doing", "")), calls=getattr(error, "calls", None))
     return Verdict(exercise.name, RIGHT, note or "", exercise.marks)
 
 

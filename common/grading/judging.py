@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from common.exercises.calling import in_form
+from common.exercises.errors import sentence
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Unsolved, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
@@ -232,7 +233,7 @@ class Grader:
         try:
             session, problems = self.open(source, item.seconds, stand_ins, names=names, of={item.name, *own.intersection(item.uses)})
         except (Ended, Raised) as error:
-            return Try(Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), stand_ins)
+            return Try(Verdict(item.name, WRONG, sentence(f"{_CANNOT_LOAD} {error}")), stand_ins)
         asked = session.asked
         try:
             remote = Remote(session, self.task, own, self.seed, right=frozenset(n for n, v in self.verdicts.items() if v.status == RIGHT))
@@ -244,7 +245,7 @@ class Grader:
             told = {} if verdict.status == RIGHT else session.calls.told(item.name, verdict.message, self._expected(item, session), verdict.expected or None, verdict.calls)
             return Try(verdict, stand_ins, problems, told, asked, session.ended)
         except (Ended, Raised) as error:
-            return Try(Verdict(item.name, WRONG, f"It {error}."), stand_ins, problems, {}, asked, session.ended)
+            return Try(Verdict(item.name, WRONG, sentence(f"It {error}")), stand_ins, problems, {}, asked, session.ended)
         finally:
             session.close()
 
