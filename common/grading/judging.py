@@ -13,7 +13,7 @@ from common.exercises.old_keras import advice
 from common.exercises.reference import load
 from common.grading.calls import TOLD
 from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
-from common.grading.problems import MISSING, is_problem, named
+from common.grading.problems import MISSING, is_problem, named, not_parsed, not_there
 from common.grading.rebuilt import rebuilt
 from common.grading.sandbox import Sandbox
 from common.grading.sandbox_worker import HELPERS, begins
@@ -197,9 +197,7 @@ class Grader:
         """Why the function is not there, if it is not."""
         if item.name in source.defined or source.makes(item.name):
             return None
-        if item.name in source.broken:
-            return Verdict(item.name, WRONG, f"It does not parse: {source.broken[item.name]}.")
-        return Verdict(item.name, NOT_ATTEMPTED, "Its body is not written." if item.name in source.stubs else "The notebook has no function of this name.")
+        return Verdict(item.name, WRONG if item.name in source.broken else NOT_ATTEMPTED, not_there(source, item.name, self.task.by_name))
 
     def _attempt(self, item, source, own, forms=()):
         """A try; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again.
@@ -225,7 +223,7 @@ class Grader:
             names = names | more
         if verdict.status == RIGHT:
             self.made |= names
-        why = named(now.problems, missing[1]) if missing else ""
+        why = (named(now.problems, missing[1]) or not_parsed(source, missing[1])) if missing else ""
         return replace(now, verdict=replace(verdict, message=verdict.message + why)) if why not in verdict.message else now
 
     def _try(self, item, source, own, forms, names=()):
