@@ -98,6 +98,7 @@ LOAD_RIGHT = {"numpy": with_numpy, "numbers for names": loader(key=lambda n: int
 LOAD_OLD = {"lists": loader(pairs=as_lists), "only .jpg": of_suffix(".jpg"), "only .png": of_suffix(".png"), "scaled": loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))),
             "header among the labels": HEADER, "text for the folder": lambda d: loader()(d + "/")}
 LOAD_WRONG = {
+    "three colours of every colour": (loader(read=lambda p: np.repeat(read_photo(p)[..., None], 3, axis=3)), "call it for grey pictures alone"),
     "lists": (loader(pairs=as_lists), "expected a dictionary from name to picture"),
     "header among the labels": (HEADER, "it is the header, skip it"),
     "numbers of pandas": (numbered_by_pandas, "pandas.read_csv(path, dtype=str)"),

@@ -115,6 +115,20 @@ FIND_RIGHT = {"all photos at once": all_photos_at_once, "cell by cell": cell_by_
               "parameters in another order": lambda images, image_shapes, fcnn_model, box_shape=(32, 32): finder()(fcnn_model, images, image_shapes, box_shape)}
 FIND_OLD = {"for a network of pixels from 0 to 1": finder(white=255), "no box_shape": lambda fcnn_model, images, image_shapes: finder()(fcnn_model, images, image_shapes),
             "margin and all": finder(keep=lambda *_: True)}
+def enlarged(fcnn_model, images, image_shapes, box_shape=(32, 32)):
+    """Peaks of the map at the photo's size, as the middles of boxes."""
+    import cv2
+    from skimage.feature import peak_local_max
+
+    boxes, decision = [], []
+    for i, heat in enumerate(fcnn_model.predict(np.asarray(images), verbose=0)[..., 1]):
+        large = cv2.resize(heat, images.shape[2:0:-1])
+        for r, c in peak_local_max(large, min_distance=8, exclude_border=False):
+            boxes.append(around(i, r - 16, c - 16, box_shape))
+            decision.append(large[r, c])
+    return np.array(boxes), np.array(decision)
+
+
 def column_first(heat):
     """The cells' columns and rows, for a loop over rows and columns."""
     found = not_less(heat)[:, ::-1]
@@ -146,6 +160,8 @@ FIND_WRONG = {
     "margin and all": (finder(keep=lambda *_: True, maximum=not_less), "black margin"),
     "the photos together": (finder(together=whole_stack), "peaks of each map by itself"),
     "channel 0": (finder(channel=0), "channel 1 of its map is the answer 'face'"),
+    "the map enlarged to the photo": (enlarged, "A step on the map is 4 pixels"),
+    "a threshold that leaves one for each photo": (finder(maximum=lambda m: (lambda found: found[m[tuple(found.T)] > 0.5])(not_less(m))), "the threshold comes later"),
     "one for each photo": (finder(maximum=lambda m: [np.unravel_index(m.argmax(), m.shape)]), "only one box for each photo"),
     "box_shape swapped": (finder(size=lambda s: s[::-1]), "rows first"),
     "box_shape not used": (finder(size=lambda s: (32, 32)), "box_shape is not used"),

@@ -271,3 +271,17 @@ def test_gen_negative_bbox_wrong(name):
 @pytest.mark.parametrize("name", PATCH_WRONG)
 def test_get_positive_negative_wrong(name):
     rejected(TASK, "get_positive_negative", *PATCH_WRONG[name])
+
+
+def test_a_loop_without_an_end_hears_on_what_photo_it_was():
+    """Who asks for any face that is far away waits for ever where there is no face; and a sentence ends once."""
+    class Gone(Exception):
+        plain = True
+
+    def f(image_shape, bbox_size, true_bboxes, rng=None):
+        if any(iou_score([0, 0, 32, 32], face) < 0.1 for face in true_bboxes):
+            return [0, 0, 32, 32]
+        raise Gone("used more than 20 seconds of processor time: is there a loop without an end?")
+
+    said = judged(TASK, "gen_negative_bbox", f).message
+    assert said == "It used more than 20 seconds of processor time on a photo without a face: is there a loop without an end?"

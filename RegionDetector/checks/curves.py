@@ -166,6 +166,7 @@ def curve(answer):
     """
     if not (isinstance(answer, (tuple, list)) and len(answer) == 3 and all(hasattr(part, "__len__") and np.ndim(part) == 1 and len(part) for part in answer)):
         return answer
+    answer = tuple(part if isinstance(part, (list, tuple)) else np.asarray(part) for part in answer)  # a column of a table counts by its index
     precision, recall, thresholds = answer
     if len(precision) == len(recall) == len(thresholds) and min(recall) > 0:
         lacks = (True, True, True)

@@ -75,6 +75,7 @@ def check_gen_negative_bbox(f, kit):
 def _check_drawn(f, kit, kind, wide, sown):
     rng = (kit.run("numpy.random:default_rng", 5),) * sown
     no_face = np.zeros((0, 4), kind)
+    kit.doing = "on a photo without a face"  # whoever asks for any face that is far away, or for none that is not, waits for ever
     for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (20, 40))):
         shape = np.array(shape[:wide])
         boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size) for more in [rng] * 50 + [()] * 10])
@@ -87,6 +88,7 @@ def _check_drawn(f, kit, kind, wide, sown):
                 f"in a photo of {shape[0]} x {shape[1]} the upper left corners spread over {reach[0]:g} rows and {reach[1]:g} columns; "
                 f"there is room for {room[0]} and {room[1]}: large parts of the photo are never drawn")
     shape, size = np.array((110, 130, 3)[:wide]), (32, 32)
+    kit.doing = "on a photo with three faces"
     faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]]).astype(kind)
     boxes = np.array([_read_box(_drawing(f, shape, size, faces, *rng), shape, size) for _ in range(150)])
     _check_place(boxes, shape, np.array(size))

@@ -106,7 +106,8 @@ def _pixels(image, name, lenient):
     require(image is not None, f"{name}: the picture is None: is the path right?")
     require(lenient or isinstance(image, np.ndarray), f"{name}: the picture is a {type(image).__name__}, expected an array (height, width, 3): np.array(picture)")
     array = np.asarray(image, dtype=float)
-    require(array.ndim == 3 and array.shape[2] == 3, f"{name}: expected a picture (height, width, 3), got shape {array.shape}")
+    twice = ": gray2rgb makes three colours of every number, so call it for grey pictures alone, image.ndim == 2" if array.shape[2:] == (3, 3) else ""
+    require(array.ndim == 3 and array.shape[2] == 3, f"{name}: expected a picture (height, width, 3), got shape {array.shape}{twice}")
     small = array.max() <= 1
     require(lenient or array.min() >= 0, f"{name}: the pixels are {image.dtype} from {array.min():.3g} to {array.max():.3g}, expected uint8 from 0 to 255: leave them as they are in the file")
     require(lenient or image.dtype == np.uint8 or small and image.dtype.kind == "f", f"{name}: the pixels are {image.dtype} from {array.min():g} to {array.max():g}, expected uint8 "
@@ -122,7 +123,7 @@ def _holds(part):
 def _kind(value):
     if isinstance(value, (list, tuple)):
         return "rows of text" if len(value) and isinstance(value[0], str) else "clips"
-    return "labels" if isinstance(value, (str, bytes, int, np.integer)) else "clips" if np.ndim(value) == 4 else "pictures"
+    return "labels" if isinstance(value, (str, bytes, int, np.integer)) else "clips" if np.ndim(value) == 4 and np.shape(value)[2:] != (3, 3) else "pictures"
 
 
 def _check_order(answer, third="pictures"):

@@ -32,6 +32,11 @@ def describe_error(error, name=None):
     return f"raises {kind}{': ' + text if text not in ('', kind) else ''}{line}" + (f". {advice}" if advice else "")
 
 
+def sentence(text):
+    """A sentence with its full stop, where it does not end in a question mark."""
+    return text if text.endswith("?") else f"{text}."
+
+
 def is_unwritten(error, f):
     """Is this the ``raise NotImplementedError`` of a stub, in the function itself or in a method of the class?
 

@@ -1,6 +1,7 @@
 """Exercises of a notebook: the reference stands in until a student writes the function; checks, hints, marks."""
 
 import dis
+import functools
 import inspect
 import os
 import time
@@ -9,12 +10,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from common.exercises.calling import as_asked, in_form, watched
-from common.exercises.errors import describe_error, is_unwritten
+from common.exercises.errors import describe_error, is_unwritten, sentence
 from common.exercises.progress import line_of
 from common.exercises.reference import load, source_of
 from common.exercises.time_limit import TooLong, time_limit
 from common.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Verdict, Wrong, show
+from common.exercises.which import exercise_of
 
+_NO_ATTRIBUTES = (types.MethodType, types.BuiltinFunctionType)
 CHECK_SECONDS = 60  # what a check may take in a notebook; KIT_CHECK_SECONDS gives it more on a slow computer
 
 
@@ -187,7 +190,7 @@ def _too_long(kit, seconds):
             "variable KIT_CHECK_SECONDS to a larger number.)")
 
 
-def _answer_of_an_error(exercise, error, f):
+def _answer_of_an_error(exercise, error, f, doing):
     kind = getattr(error, "kind", "")
     if getattr(error, "unwritten", "") == exercise.name or is_unwritten(error, f):  # the first is found out in the sandbox
         return Verdict(exercise.name, NOT_ATTEMPTED, "It still raises NotImplementedError.")
@@ -196,7 +199,7 @@ def _answer_of_an_error(exercise, error, f):
     if kind == "SystemExit":
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
-        return Verdict(exercise.name, WRONG, f"It {error}.")
+        return Verdict(exercise.name, WRONG, sentence(f"It {error}".replace(": is there", f" {doing}: is there" if doing else ": is there")))
     return Verdict(exercise.name, WRONG, f"It {describe_error(error, getattr(f, '__name__', exercise.name))}.")
 
 
@@ -231,7 +234,7 @@ def judge(exercise, f, kit):
     except SystemExit:
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     except BaseException as error:  # whatever a student's function raises is an answer, not our failure
-        return replace(_answer_of_an_error(exercise, error, f), calls=getattr(error, "calls", None))
+        return replace(_answer_of_an_error(exercise, error, f, getattr(kit, "doing", "")), calls=getattr(error, "calls", None))
     return Verdict(exercise.name, RIGHT, note or "", exercise.marks)
 
 
@@ -253,10 +256,7 @@ class Task:
         self.by_name = {e.name: e for e in (*self.exercises, *self.scores)}
 
     def _find(self, f):
-        name = f if isinstance(f, str) else getattr(f, "exercise_name", getattr(f, "__name__", str(f)))
-        if name not in self.by_name:
-            raise ValueError(f"there is no exercise {name!r} in this task; there are {', '.join(self.by_name)}")
-        return self.by_name[name]
+        return self.by_name[exercise_of(f, self.by_name)]
 
     def exercise(self, f):
         """Decorator of a stub: the reference stands in for it until its body is written.
@@ -272,13 +272,10 @@ class Task:
             `f` itself once it is written, or what calls it with the stub's parameters and brings its answer into the form that
             the cells go on with; else the reference; else, where there is no reference, a function that raises `Unsolved`.
         """
-        item = self._find(f.__name__)
+        item = self._find(f)
         self.verdicts.pop(item.name, None)
         if not is_stub(f):
-            mine = in_form(as_asked(f, item.takes), item.form)
-            mine.exercise_name = item.name
-            self.own[item.name] = mine
-            return mine
+            return self._take(item, f)
         self.own.pop(item.name, None)
         reference = self._reference(item)
         if reference is None:
@@ -286,6 +283,13 @@ class Task:
             return self._unsolved(item)
         print(f"{item.name}: not written yet, the reference stands in")
         return reference
+
+    def _take(self, item, f):
+        mine = in_form(as_asked(f, item.takes), item.form)
+        mine = functools.partial(mine) if isinstance(mine, _NO_ATTRIBUTES) else mine
+        mine.exercise_name = item.name
+        self.own[item.name] = mine
+        return mine
 
     def _reference(self, item):
         reference = load(item.answer)
@@ -325,9 +329,9 @@ class Task:
             raise AssertionError(str(verdict))  # nbgrader gives the points of a cell that does not raise
 
     def _judge(self, item, f):
+        if callable(f) and f is not load(item.answer) and not is_stub(f) and not hasattr(f, "exercise_name"):
+            self._take(item, f)  # a function without the decorator, which may have been written after one with it
         mine = self.own.get(item.name)
-        if mine is None and callable(f) and f is not load(item.answer) and not is_stub(f) and not hasattr(f, "exercise_name"):
-            mine = f  # a function without the decorator
         if mine is None:
             return Verdict(item.name, NOT_ATTEMPTED, f"{item.marks:g} of ten marks wait here." if item.marks else "Optional.")
         return judge(item, mine, Local(self))

@@ -9,12 +9,16 @@ from common.exercises.old_lines import ARRAYS, FILES, KERAS, PACKAGES, PYTHON, T
 
 _GRADER_HAS = "Grading has the kit's packages only"
 _RULES = (
+    Old("", r"URL fetch failure on|outside the folder of the exercise: '[^']*\.keras'",
+        "Nothing is downloaded in grading, and so no weights of others: write weights=None, and fit the network yourself", "", ""),
     *KERAS, *TENSORFLOW, *ARRAYS, *PYTHON, *FILES,
     *(Old("ModuleNotFoundError", rf"No module named '({names})\b", f"{_GRADER_HAS}; in this one's place: {instead}", "", "") for names, instead in PACKAGES),
     Old("TypeError", r"for \+: '\w*Path' and 'str'", "The folder comes as a pathlib.Path: write dir_name / 'train', or os.path.join(dir_name, 'train')", "", ""),
     Old("AttributeError", r"'\w*Path' object has no attribute '(endswith|startswith|split|rstrip|strip|format)'",
         "The folder comes as a pathlib.Path: str(dir_name) makes text of it", "", ""),
     Old("EOFError", r"EOF when reading a line", "Nobody answers input() where a class is graded: give the function the value, or write it down", "", ""),
+    Old("TypeError", r"^'(int|float|str|list|tuple|dict|set|bool|NoneType|numpy\.\w+|ndarray)' object is not callable",
+        "Either square brackets are meant, or a line of the notebook has given the name of that function to something else, as max = 3 does", "", ""),
     Old("ModuleNotFoundError", r"No module named", f"{_GRADER_HAS}, and no file of yours but the notebook: put functions of your own in a cell", "", ""),
 )  # fmt: skip
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from common.exercises.calling import in_form
+from common.exercises.errors import sentence
 from common.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Unsolved, Verdict, judge
 from common.exercises.old_keras import advice
 from common.exercises.reference import load
 from common.grading.calls import TOLD
 from common.grading.notebook_source import NotebookError, collect, read_notebook, written_twice
-from common.grading.problems import MISSING, is_problem, named
+from common.grading.problems import MISSING, is_problem, named, not_parsed, not_there
 from common.grading.rebuilt import rebuilt
 from common.grading.sandbox import Sandbox
 from common.grading.sandbox_worker import HELPERS, begins
@@ -180,7 +181,7 @@ class Grader:
         ours = self.prelude.around(source)
         places = [*("" for _ in ours), *(getattr(text, "places", "") for text in own)]
         try:
-            problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, seed=self.seed,
+            problems = session.request("load", statements=[*ours, *own], stand_ins=list(stand_ins), pylab=source.pylab, later=source.later, seed=self.seed,
                                        task=self.task.name, places=places, modules=source.modules, taken=[name for name in HELPERS if source.makes(name)])
         except (Ended, Raised):
             session.close()
@@ -196,9 +197,7 @@ class Grader:
         """Why the function is not there, if it is not."""
         if item.name in source.defined or source.makes(item.name):
             return None
-        if item.name in source.broken:
-            return Verdict(item.name, WRONG, f"It does not parse: {source.broken[item.name]}.")
-        return Verdict(item.name, NOT_ATTEMPTED, "Its body is not written." if item.name in source.stubs else "The notebook has no function of this name.")
+        return Verdict(item.name, WRONG if item.name in source.broken else NOT_ATTEMPTED, not_there(source, item.name, self.task.by_name))
 
     def _attempt(self, item, source, own, forms=()):
         """A try; where the function asks for a variable that the notebook's cells make, they make it, and it is tried again.
@@ -224,7 +223,7 @@ class Grader:
             names = names | more
         if verdict.status == RIGHT:
             self.made |= names
-        why = named(now.problems, missing[1]) if missing else ""
+        why = (named(now.problems, missing[1]) or not_parsed(source, missing[1])) if missing else ""
         return replace(now, verdict=replace(verdict, message=verdict.message + why)) if why not in verdict.message else now
 
     def _try(self, item, source, own, forms, names=()):
@@ -232,7 +231,7 @@ class Grader:
         try:
             session, problems = self.open(source, item.seconds, stand_ins, names=names, of={item.name, *own.intersection(item.uses)})
         except (Ended, Raised) as error:
-            return Try(Verdict(item.name, WRONG, f"{_CANNOT_LOAD} {error}."), stand_ins)
+            return Try(Verdict(item.name, WRONG, sentence(f"{_CANNOT_LOAD} {error}")), stand_ins)
         asked = session.asked
         try:
             remote = Remote(session, self.task, own, self.seed, right=frozenset(n for n, v in self.verdicts.items() if v.status == RIGHT))
@@ -244,7 +243,7 @@ class Grader:
             told = {} if verdict.status == RIGHT else session.calls.told(item.name, verdict.message, self._expected(item, session), verdict.expected or None, verdict.calls)
             return Try(verdict, stand_ins, problems, told, asked, session.ended)
         except (Ended, Raised) as error:
-            return Try(Verdict(item.name, WRONG, f"It {error}."), stand_ins, problems, {}, asked, session.ended)
+            return Try(Verdict(item.name, WRONG, sentence(f"It {error}")), stand_ins, problems, {}, asked, session.ended)
         finally:
             session.close()
 

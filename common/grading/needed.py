@@ -137,6 +137,8 @@ class Source:
         What is run only where a function needs it (`with_work`).
     pylab : bool
         Whether ``%pylab`` is used.
+    later : bool
+        Whether annotations are left as text: ``from __future__ import annotations`` in a cell holds for those after it, too.
     kept : set of str
         Names that the statements bind.
     modules : dict of str to str
@@ -149,6 +151,7 @@ class Source:
     broken: dict = field(default_factory=dict)
     work: list = field(default_factory=list)
     pylab: bool = False
+    later: bool = False
     kept: set = field(default_factory=set)
     modules: dict = field(default_factory=dict)
     _texts: dict = field(default_factory=lambda: defaultdict(list), repr=False)

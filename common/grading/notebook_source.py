@@ -14,6 +14,7 @@ _ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for al
 _CELL_MAGIC_WITH_PYTHON = ("time", "timeit", "capture", "prun")
 # what was matched is not given back: a megabyte of blanks must not take hours
 _MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}\s*|\?.*)$")
+_BOUND = re.compile(r"^(?:(?:async )?def |class |type |)[ \t]*+(\w++)(?=[ \t]*+(?:[:(=\[]|$))", re.M)  # what a piece at the left margin would have made
 _MODULE = re.compile(r"\s*%%(?:writefile|file)[ \t]+(-a[ \t]+|--append[ \t]+)?(?:\./)?(\w{1,80})\.py[ \t]*\n(.*)", re.S)
 # Calls that only make a value; anything else at the top level of a notebook is work, and is not repeated
 _HARMLESS = {"np.array", "numpy.array", "np.asarray", "np.zeros", "np.ones", "np.arange", "np.float32", "np.uint8", "tuple", "list", "dict", "set", "range",
@@ -166,7 +167,10 @@ def _split(node, source):
         node.decorator_list = [d for d in node.decorator_list if not _dotted(getattr(d, "func", d)).endswith("exercise")]
         (source.stubs if _is_stub(node) else source.defined).add(node.name)
         return [] if _is_stub(node) else [node], []
-    if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        source.later |= any(alias.name == "annotations" for alias in node.names)
+        return [], []
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [node], []
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_value(node.value):
         if isinstance(node.value, (ast.Lambda, ast.Name, ast.Attribute)):
@@ -240,7 +244,7 @@ def collect(cells):
                         continue
             else:
                 reason = f"{getattr(tree, 'msg', tree)}" + (f", at: {str(tree.text).strip()[:80]}" if getattr(tree, "text", None) else "")
-                source.broken.update((name, reason) for name in re.findall(r"^(?:def|class)\s+(\w+)", block, re.M))
+                source.broken.update((name, reason) for name in _BOUND.findall(block))
             begins += block.count("\n") + 1
     source.stubs -= source.defined
     source.broken = {name: why for name, why in source.broken.items() if name not in source.defined}

@@ -3,6 +3,8 @@
 `main` starts once and imports the large packages; for every exercise it forks a child, which shuts itself in and then serves.
 """
 
+import __future__
+
 import ast
 import builtins
 import contextlib
@@ -17,6 +19,7 @@ import socket
 import sys
 import tempfile
 import traceback
+import types
 
 from common.exercises.calling import as_asked
 from common.exercises.errors import is_unwritten
@@ -30,6 +33,7 @@ _PYLAB = ("import numpy, matplotlib\nfrom matplotlib import pylab, mlab, pyplot\
           "from builtins import sum, min, max, any, all, abs, round, pow, open, range, map, filter\n")
 HELPERS = ("check", "hint", "solution", "target", "marks", "display")  # of the kit's notebooks; another notebook may call its values so
 SUBMISSION = "<submission>"
+_LATER = __future__.annotations.compiler_flag
 
 
 class OfTheKit:
@@ -49,7 +53,9 @@ class Server:
     """Answers the grader's requests, one at a time."""
 
     def __init__(self, connection):
-        self.connection, self.objects, self.space, self.seed = connection, [], {"__name__": "__main__", "__builtins__": builtins}, 0
+        main = sys.modules["__main__"] = types.ModuleType("__main__")  # where dataclasses, pickle and typing look for what a notebook defines
+        self.connection, self.objects, self.space, self.seed = connection, [], vars(main), 0
+        self.space["__builtins__"] = builtins
         self.numbers, self.beside = {}, None
         self.counted = {}
 
@@ -109,10 +115,11 @@ class Server:
 
     # --- what the grader may ask ---
 
-    def do_load(self, statements, stand_ins, pylab, seed, task="", places=(), modules=(), taken=()):
+    def do_load(self, statements, stand_ins, pylab, seed, task="", places=(), modules=(), taken=(), later=False):
         """Run definitions; those that need a later one are tried again. Returns what failed.
 
         `places` are those of the statements, see `placed`; `modules` are files that the notebook writes, by name; of the names in `taken` the notebook has its own use.
+        `later`: annotations are not evaluated, as after ``from __future__ import annotations``.
         """
         self.seed = seed
         for name, text in dict(modules).items():
@@ -136,7 +143,7 @@ class Server:
             left = []
             for text, lines in waiting:
                 try:
-                    exec(placed(text, lines), self.space)
+                    exec(placed(text, lines, _LATER * later), self.space)
                     self.space.update(missing)  # before the next definition takes them for its defaults
                     problems.pop(text, None)
                 except (Exception, SystemExit) as error:
@@ -202,7 +209,7 @@ class Server:
             sys.modules["keras"].utils.set_random_seed(self.seed % 2**32)
 
 
-def placed(text, lines):
+def placed(text, lines, flags=0):
     """The code of a statement whose parts stand in the lines of the notebook's cell; comments and blank lines between them are not in the text.
 
     Parameters
@@ -210,16 +217,18 @@ def placed(text, lines):
     text : str
     lines : str
         First and last line of every node of the syntax tree that has one, in the order of `ast.walk`.
+    flags : int
+        For the compiler.
     """
     numbers = lines.split()
     if not numbers:
-        return compile(text, SUBMISSION, "exec")
+        return compile(text, SUBMISSION, "exec", flags)
     tree = ast.parse(text)
     nodes = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
     if 2 * len(nodes) == len(numbers):  # else Python writes something in two ways, and the lines are those of the text
         for node, first, last in zip(nodes, numbers[::2], numbers[1::2]):
             node.lineno, node.end_lineno, node.col_offset, node.end_col_offset = int(first), int(last), 0, 0
-    return compile(tree, SUBMISSION, "exec")
+    return compile(tree, SUBMISSION, "exec", flags)
 
 
 def begins(statement):
