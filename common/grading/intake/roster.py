@@ -117,11 +117,11 @@ def read_roster(path):
     low = [h.casefold() for h in header]
     if header[0] in MOODLE["identifier"] and len(header) > 2:
         roster = Roster("moodle", header, rows)
-        name, email = roster.column("name") or 1, roster.column("email")
+        places = [roster.column(what) for what in ("name", "email")]  # a worksheet of blind marking has neither
         for number, row in enumerate(rows):
             found = re.fullmatch(r"\D*(\d+)", row[0].strip())
             if found:
-                roster.people[found[1]] = (number, row[name].strip() if len(row) > name else "", row[email].strip() if email and len(row) > email else "")
+                roster.people[found[1]] = (number, *(row[at].strip() if at is not None and len(row) > at else "" for at in places))
         return roster
     if low[:2] == ["student", "id"] or low[:3] == ["lastname", "firstname", "id"]:
         roster, at = Roster("canvas", header, rows), 1 if low[0] == "student" else 2
