@@ -2,10 +2,15 @@
 
 import csv
 
-from handed_in import PEOPLE, ident, marked, write_zip
+import pytest
+from handed_in import PEOPLE, ident, marked, whose, write_zip
+from standing_in import grades
 
+from common.grading import whole_class
+from common.grading.__main__ import main
 from common.grading.intake.roster import read_roster
 from common.grading.submissions import take_in
+from RegionDetector.exercises import TASK
 
 HEADER = ["Identifier", "Full name", "Email address", "Status", "Group", "Grade", "Maximum grade", "Grade can be changed", "Last modified (submission)",
           "Last modified (grade)", "Feedback comments"]
@@ -27,3 +32,18 @@ def test_a_worksheet_without_names_gives_nobody_another(tmp_path):
     place = write_zip({f"Participant_{ident(n)}_assignsubmission_file/x.ipynb": marked(n) for n in range(3)}, tmp_path / "class.zip")
     roster = read_roster(worksheet(tmp_path / "sheet.csv", ("Full name", "Email address", "Group")))
     assert [s.name for s in take_in(place, roster=roster).submissions] == [f"Participant ({ident(n)})" for n in range(3)]
+
+
+@pytest.mark.parametrize("without", [(), ("Full name", "Email address")], ids=["names", "no names"])
+def test_a_group_hands_in_for_all_who_are_in_it(monkeypatch, tmp_path, without):
+    """Since 4.1 Moodle names the folder by the group and its number, which may be the number of a student of another group."""
+    teams = [f"Team_{n % 3}: <ü>" if n < 15 else "Default group" for n in range(len(PEOPLE))]
+    files = {f"Team {k} ü_{ident(k + 1)}_assignsubmission_file/x.ipynb": marked(k) for k in range(3)} | {"Default group_assignsubmission_file/x.ipynb": marked(3)}
+    place, sheet, out = write_zip(files, tmp_path / "class.zip"), worksheet(tmp_path / "sheet.csv", without, teams), tmp_path / "out"
+    monkeypatch.setattr(whole_class, "grade_here", grades(TASK))
+    assert main(["--task", "RegionDetector", "--submissions", str(place), "--roster", str(sheet), "--out", str(out), "--for", "moodle"]) == 0
+    taken = take_in(place, roster=read_roster(sheet))
+    assert {s.owner.ident: whose(s.notebook) for s in taken.submissions} == {str(ident(n)): n % 3 if n < 15 else 3 for n in range(len(PEOPLE))}
+    assert not taken.left_out and len({s.owner.team for s in taken.submissions}) == 4
+    with open(out / "for-moodle" / "grades.csv", encoding="utf-8", newline="") as file:
+        assert {row["Identifier"] for row in csv.DictReader(file)} == {f"Participant {ident(n)}" for n in range(len(PEOPLE))}

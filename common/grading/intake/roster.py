@@ -10,7 +10,7 @@ from pathlib import Path
 from common.grading.refused import Refused
 
 # The headings of Moodle's worksheet in the languages that were looked up; the platform reads them in its own language only
-MOODLE = {"identifier": ("Identifier", "ID"), "name": ("Full name", "Vollständiger Name"), "email": ("Email address", "E-Mail-Adresse"),
+MOODLE = {"identifier": ("Identifier", "ID"), "name": ("Full name", "Vollständiger Name"), "email": ("Email address", "E-Mail-Adresse"), "team": ("Group", "Gruppe"),
           "grade": ("Grade", "Bewertung"), "most": ("Maximum Grade", "Maximum grade", "Bestwertung"),
           "comments": ("Feedback comments", "Feedback als Kommentar"),
           "handed_in": ("Last modified (submission)", "Zuletzt geändert (Abgabe)")}
@@ -32,12 +32,15 @@ class Roster:
         As they stand in the file.
     people : dict of str to (int, str, str)
         By the platform's number or login: row, name, e-mail address.
+    teams : dict of str to list of str
+        Numbers of those who hand in together, by the letters of the group's name.
     """
 
     kind: str
     header: list
     rows: list
     people: dict = field(default_factory=dict)
+    teams: dict = field(default_factory=dict)
 
     @property
     def logins(self):
@@ -54,9 +57,18 @@ class Roster:
         found = self.find(owner)
         return replace(owner, name=found[1] or owner.name, email=owner.email or found[2]) if found else owner
 
+    def members(self, owner):
+        """Those for whom a group has handed in, whose number is none of theirs; the owner alone, if this is no group."""
+        return [replace(owner, ident=ident, team=owner.name) for ident in self.teams.get(_letters(owner.name), ())] or [owner]
+
     def column(self, what):
         """Place of a column of Moodle's worksheet; None if it has none."""
         return next((k for k, h in enumerate(self.header) if h in MOODLE[what]), None)
+
+
+def _letters(name):
+    """A group's name without what Moodle leaves out or replaces where it names a folder."""
+    return re.sub(r"[\W_]+", "", name).casefold()
 
 
 def _text(data):
@@ -117,11 +129,13 @@ def read_roster(path):
     low = [h.casefold() for h in header]
     if header[0] in MOODLE["identifier"] and len(header) > 2:
         roster = Roster("moodle", header, rows)
-        places = [roster.column(what) for what in ("name", "email")]  # a worksheet of blind marking has neither
+        *places, team = (roster.column(what) for what in ("name", "email", "team"))  # a worksheet of blind marking has no names
         for number, row in enumerate(rows):
             found = re.fullmatch(r"\D*(\d+)", row[0].strip())
             if found:
                 roster.people[found[1]] = (number, *(row[at].strip() if at is not None and len(row) > at else "" for at in places))
+                if team is not None and len(row) > team and row[team].strip():
+                    roster.teams.setdefault(_letters(row[team]), []).append(found[1])
         return roster
     if low[:2] == ["student", "id"] or low[:3] == ["lastname", "firstname", "id"]:
         roster, at = Roster("canvas", header, rows), 1 if low[0] == "student" else 2
