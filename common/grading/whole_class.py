@@ -108,6 +108,9 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     named = {item.name: old for item, old in zip(todo, taken.submissions)}
     todo = sorted(todo, key=lambda item: item.name) if term.anonymous else todo  # their order would tell that of the names
     finish = _Finish(task, out, term, todo)
+    if unknown := finish.without_time(todo):
+        say(f"{unknown} of {len(todo)} lose nothing for lateness, for nothing tells when they handed in: Moodle and Canvas date files by when they pack them, and Git "
+            "by when it clones. --roster with Moodle's grading worksheet or GitHub Classroom's grades tells it, and so does [handed_in] in late.toml")
     for name, why in ({} if term.anonymous else taken.left_out).items():
         say(f"Left out: {name}: {why}")
     way = Way(task_name, seed, train, data and str(Path(data).absolute()))
@@ -165,6 +168,10 @@ class _Finish:
         by_hand, late = term.overrides or out / "overrides.csv", term.late or out / "late.toml"
         self.overrides = read_overrides(by_hand, task, submissions) if term.overrides or by_hand.is_file() else []
         self.rule = read_rule(late, submissions) if term.late or late.is_file() else None
+
+    def without_time(self, submissions):
+        """How many submissions the rule on lateness cannot be applied to."""
+        return sum(s.time is None and s.name not in self.rule.handed_in for s in submissions) if self.rule is not None else 0
 
     def __call__(self, submission, result):
         result = copy.deepcopy(result)

@@ -37,11 +37,14 @@ class Found:
         Where it lies.
     time : float
         When it was written, seconds of the epoch.
+    dated : bool
+        Whether that may be when it was handed in.
     """
 
     parts: tuple
     path: Path
     time: float
+    dated: bool = True
 
     @property
     def name(self):

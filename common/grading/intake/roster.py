@@ -1,6 +1,7 @@
 """The list of a class that a platform hands out: Moodle's grading worksheet, Canvas' gradebook, GitHub Classroom's roster, or a table of one's own."""
 
 import csv
+import datetime
 import io
 import re
 import unicodedata
@@ -14,6 +15,11 @@ MOODLE = {"identifier": ("Identifier", "ID"), "name": ("Full name", "Vollständi
           "grade": ("Grade", "Bewertung"), "most": ("Maximum Grade", "Maximum grade", "Bestwertung"),
           "comments": ("Feedback comments", "Feedback als Kommentar"),
           "handed_in": ("Last modified (submission)", "Zuletzt geändert (Abgabe)")}
+_MONTHS = {name: number for names in ("January February March April May June July August September October November December",
+                                      "Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
+           for number, name in enumerate(names.casefold().split(), 1)}  # fmt: skip
+_STAMP = "submission_timestamp"  # in the table that GitHub Classroom's Download grades gives
+_DATE = re.compile(r"(?:(?P<day>\d{1,2})\.? (?P<month>[^\W\d]+)|(?P<month2>[^\W\d]+) (?P<day2>\d{1,2}),) (?P<year>\d{4}),? (?P<hour>\d{1,2}):(?P<minute>\d\d)(?:\s?(?P<half>[AP])M)?")
 
 
 class RosterError(Refused):
@@ -53,9 +59,13 @@ class Roster:
         return next((self.people[k.casefold()] for k in keys if k and k.casefold() in self.people), None)
 
     def named(self, owner):
-        """The owner with the name and address that stand in the list."""
+        """The owner with the name, the address and the time of handing in that stand in the list."""
         found = self.find(owner)
-        return replace(owner, name=found[1] or owner.name, email=owner.email or found[2]) if found else owner
+        if not found:
+            return owner
+        at = self.header.index(_STAMP) if _STAMP in self.header else self.column("handed_in")
+        time = _when(self.rows[found[0]][at]) if owner.time is None and at is not None and len(self.rows[found[0]]) > at else owner.time
+        return replace(owner, name=found[1] or owner.name, email=owner.email or found[2], time=time)
 
     def members(self, owner):
         """Those for whom a group has handed in, whose number is none of theirs; the owner alone, if this is no group."""
@@ -64,6 +74,19 @@ class Roster:
     def column(self, what):
         """Place of a column of Moodle's worksheet; None if it has none."""
         return next((k for k, h in enumerate(self.header) if h in MOODLE[what]), None)
+
+
+def _when(text):
+    """Seconds of the epoch of a date as Moodle writes it in English or German, without a zone, or GitHub; None if it is none."""
+    try:
+        found = _DATE.search(text)
+        if not found:
+            return datetime.datetime.fromisoformat(text.strip()).timestamp()
+        day, month, hour = int(found["day"] or found["day2"]), _MONTHS[(found["month"] or found["month2"]).casefold()], int(found["hour"])
+        hour = hour % 12 + 12 * (found["half"] == "P") if found["half"] else hour
+        return datetime.datetime(int(found["year"]), month, day, hour, int(found["minute"])).timestamp()
+    except (KeyError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _letters(name):
