@@ -173,7 +173,8 @@ def test_marks_by_hand_stay_and_are_shown(graded_by, tmp_path):
 
 @pytest.mark.parametrize("line, said", [("nobody,get_threshold,0.5,x", "no student 'nobody'"), ("anna,get_thresh,0.5,x", "no exercise 'get_thresh'"),
                                         ("anna,get_threshold,half,x", "expected a number"), ("anna,get_threshold,9,x", "from 0 to 0.5"),
-                                        ("anna,get_threshold,nan,x", "from 0 to 0.5"), ("anna,get_threshold,0.5,", "no reason"), ("anna", "no exercise")])
+                                        ("anna,get_threshold,nan,x", "from 0 to 0.5"), ("anna,get_threshold,0.5,", "no reason"), ("anna", "no exercise"),
+                                        ("anna,get_threshold,0,5,a decimal comma", "0.5"), ("anna,get_threshold,0.5,well done, after all", "quotes")])
 def test_lines_that_cannot_be_meant_are_named_before_the_work(graded_by, tmp_path, line, said, capsys):
     place = plain_class(tmp_path / "in")
     (tmp_path / "o.csv").write_text(f"student,exercise,marks,reason\nanna,copy_weights,1,fine\n{line}\n")
