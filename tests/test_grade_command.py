@@ -12,6 +12,7 @@ from standing_in import grades
 
 from common.grading import autograder, student_package, whole_class
 from common.grading.__main__ import main
+from common.grading.tasks import task_of
 from RegionDetector.exercises import TASK
 
 
@@ -102,6 +103,23 @@ def test_a_table_of_numbers_that_is_damaged_is_left_as_it_is(place, capsys, text
     assert run(place, "--anonymous") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "out-names.csv" in line and "delete it" in line and (place / "out-names.csv").read_text() == text
+
+
+def test_the_marks_of_one_task_are_not_written_over_by_the_other(place, capsys, monkeypatch):
+    """Both go to the same folder where --out is not given; the marks by hand of the first were refused then, and its marks gone."""
+    assert run(place) == 0
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    monkeypatch.setattr(whole_class, "grade_here", grades(task_of("TrackDetector")))
+    assert main(["--task", "TrackDetector", "--submissions", str(place / "in"), "--out", str(place / "out")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"{place / 'out'} holds the marks of RegionDetector: name another folder for TrackDetector with --out"
+    assert before == {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+
+
+def test_pages_by_number_do_not_lie_beside_pages_by_name(place, capsys):
+    assert run(place) == 0 and run(place, "--anonymous") == 2
+    assert "holds pages by name" in capsys.readouterr().err.splitlines()[-1] and not (place / "out-names.csv").exists()
+    assert run(place, "--anonymous", "--out", place / "numbers") == 0 == run(place, "--anonymous", "--out", place / "numbers")
+    assert run(place, "--out", place / "numbers") == 0  # when all is marked
 
 
 PROGRAM = f"""

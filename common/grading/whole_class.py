@@ -13,7 +13,7 @@ from common.grading.handback.overrides import override, read_overrides
 from common.grading.handback.report import write_report
 from common.grading.handback.student_page import student_page
 from common.grading.intake.roster import read_roster
-from common.grading.kept import Kept
+from common.grading.kept import Kept, fits
 from common.grading.machines.order import longest_first
 from common.grading.machines.threads import grade_here
 from common.grading.refused import Refused
@@ -100,6 +100,7 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
         raise Refused(f"{task_name} has no exercise {only!r}; expected one of {', '.join(i.name for i in (*task.exercises, *task.scores))}")
     if data and cluster is None and not Path(data).is_dir():
         raise Refused(f"--data {data}: there is no such folder; expected that of the real data")
+    fits(out, task_name, term.anonymous)
     roster = read_roster(term.roster) if term.roster else None
     if term.hand_back:
         HAND_BACK[term.hand_back].ready(task, roster, term.assignment)
