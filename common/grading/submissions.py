@@ -117,12 +117,15 @@ def _dated(found, who):
     """The files, with the dates that say nothing marked: Canvas, and Moodle since 3.10, date a file by when they pack it, and Git by when it was cloned."""
     if who.platform not in ("moodle", "canvas", "github"):
         return found
-    loose = [f for f in found if not any(kind_of(part) is ARCHIVES for part in f.parts[who.depth : -1])]
-    times = [f.time for f in loose if kind_of(f.name) is NOTEBOOKS]
-    if not times or (who.platform == "moodle" and max(times) - min(times) > _PACKED_WITHIN):
-        return found
-    loose = set(loose)  # what lies in a student's archive has the dates that it had there
-    return [replace(f, time=max(times) if f in loose else f.time, dated=False) for f in found]
+    loose = {f for f in found if not any(kind_of(part) is ARCHIVES for part in f.parts[who.depth : -1])}  # a student's archive has its own dates in it
+    answer, downloads = [], {}
+    for file in found:
+        downloads.setdefault(file.parts[: who.depth], []).append(file)
+    for files in downloads.values():
+        times = [f.time for f in files if f in loose and kind_of(f.name) is NOTEBOOKS] or [0.0]
+        packed = who.platform != "moodle" or max(times) - min(times) <= _PACKED_WITHIN
+        answer += [replace(f, time=max(times) if f in loose else f.time, dated=False) for f in files] if packed else files
+    return answer
 
 
 def _without(files, who, have, roster):

@@ -116,10 +116,15 @@ class Files:
         self.packed = place.is_file()
         seen = [] if self.packed or not place.is_dir() else [shown(p.name) for p in place.iterdir() if not _hidden(p.name)]
         self._class = tuple(seen) if len(seen) == 1 else ()  # the archive of a class, by its parts: in a folder it is alone
+        if not place.exists():
+            raise FileNotFoundError(f"there is no {place.absolute()}: expected what a platform hands out, a folder or an archive; a name that is not whole begins in the kit's folder")
         if place.is_dir():
             self._folder(place, ())
-        elif self.packed and kind_of(place.name) is ARCHIVES:
+        elif kind_of(place.name) is ARCHIVES:
             self._archive(place, ())
+        else:
+            self.packed = False
+            self._file(place, (shown(place.name),), kind_of(place.name))
         self.found.sort(key=lambda f: f.parts)
 
     def _folder(self, folder, parts):

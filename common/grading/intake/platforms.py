@@ -174,7 +174,12 @@ def outer_folders(files, wanted=None, repositories=(), packed=False):
         found = _matches(files, depth)
         if found and wanted in (None, found):
             return depth, found
-        tops = _tops(files, depth)
+        below = {}
+        for file in files:
+            below.setdefault(file.parts[depth], []).append(file)
+        tops, beside = list(below), {_matches(inside, depth + 1) for inside in below.values()} if len(below) > 1 else set()
+        if len(beside) == 1 and (found := beside.pop()) and wanted in (None, found):
+            return depth + 1, found  # several downloads of one platform: of its groups, or of one week and the next
         single = len(tops) == 1 and all(len(f.parts) > depth + 1 for f in files)
         archive = single and kind_of(tops[0]) is ARCHIVES
         # who packs a folder of notebooks packs the folder itself: it is no student with several notebooks
