@@ -23,7 +23,7 @@ from common.grading.handback.overrides import OverrideError, read_overrides
 from common.grading.handback.report import write_report
 from common.grading.handback.statistics import statistics
 from common.grading.names import cell, safe_name
-from common.grading.submissions import take_in
+from common.grading.submissions import find_submissions, take_in
 from RegionDetector.exercises import TASK
 
 POSSIBLE = sum(i.marks for i in (*TASK.exercises, *TASK.scores))
@@ -224,11 +224,18 @@ def test_late_days(graded_by, tmp_path, rule, after, left):
 
 @pytest.mark.parametrize("text, said", [("", "needs a date and time"), ("deadline = 2026-12-01", "needs a date and time"), (RULE + "marks_per_dya = 1", "marks_per_dya is not known"),
                                         (RULE + "free_days = -1", "expected a number"), (RULE + "[extra_days]\nnobody = 3", "'nobody'"), ("deadline 1", "no TOML"),
-                                        (RULE + "extra_days = 3", "extra_days")])
+                                        (RULE + "extra_days = 3", "extra_days"),
+                                        *((RULE + f"[extra_days]\nanna = {days}", "0 or more") for days in ("-3", "nan", "true", "'3'"))])
 def test_a_rule_that_cannot_be_meant(tmp_path, text, said):
     (tmp_path / "late.toml").write_text(text)
     with pytest.raises(RuleError, match=said):
-        read_rule(tmp_path / "late.toml", [])
+        read_rule(tmp_path / "late.toml", find_submissions(plain_class(tmp_path / "in")))
+
+
+def test_a_rule_knows_a_name_however_its_letters_are_put_together(tmp_path):
+    """A Mac's Finder hands out o and two dots."""
+    (tmp_path / "late.toml").write_text(RULE + f"[extra_days]\n\"{unicodedata.normalize('NFD', 'Jörg Weiß')}\" = 3", encoding="utf-8")
+    assert read_rule(tmp_path / "late.toml", find_submissions(plain_class(tmp_path / "in", ["Jörg Weiß"]))).extra_days == {"Jörg Weiß": 3}
 
 
 def test_one_exercise_again(graded_by, tmp_path, monkeypatch):

@@ -174,8 +174,8 @@ def read_roster(path):
         keys, kind = tuple(k for k in ("id", "login", "username", "email", "user name") if k in low), "table"
     name = next((low.index(k) for k in ("name", "full name", "student", "roster_identifier", "identifier") if k in low), None)
     if not keys or name is None:
-        raise RosterError(f"{Path(path).name}: columns {', '.join(header)[:200]} are those of no class list; expected Moodle's grading worksheet, Canvas' "
-                          "gradebook, GitHub Classroom's roster, or a table with name and one of id, login, email")
+        raise RosterError(f"{Path(path).name}: columns {', '.join(header)[:200]} are those of no class list; expected Moodle's grading worksheet "
+                          "in English or German, Canvas' gradebook, GitHub Classroom's roster, or a table with name and one of id, login, email")
     email = low.index("email") if "email" in low else None
     roster = Roster(kind, header, rows)
     for number, row in enumerate(rows):
