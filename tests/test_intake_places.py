@@ -41,3 +41,11 @@ def test_a_place_that_is_not_there_is_said(tmp_path):
 
 def test_one_notebook_is_a_class_of_one(tmp_path):
     assert [s.name for s in take_in(hand_in(tmp_path, "Jörg Weiß", code_notebook([]))).submissions] == ["Jörg Weiß"]
+
+
+@pytest.mark.parametrize("inside", [{}, {"__MACOSX/._x.ipynb": b"x"}, {"work/": b""}], ids=["nothing", "a Mac's", "a folder"])
+def test_an_archive_with_nothing_in_it_is_named(inside, tmp_path):
+    """Who handed it in was neither among those with marks nor among those without a notebook."""
+    empty = write_zip(inside, tmp_path / "empty.zip").read_bytes()
+    place = write_zip({"Eva Öl_12_assignsubmission_file_/x.ipynb": marked(1), "Jan Öz_13_assignsubmission_file_/mine.zip": empty}, tmp_path / "class.zip")
+    assert take_in(place).left_out == {"Jan Öz (13)": "no notebook, but mine.zip"}

@@ -178,7 +178,7 @@ class Files:
 
     def _archive(self, path, parts):
         """What of an archive is wanted, file by file: a strange name in it, or damage, costs that file only."""
-        name, before, inner = "/".join(parts) or shown(path.name), len(self.found), []
+        name, before, inner, others = "/".join(parts) or shown(path.name), len(self.found), [], len(self.others)
         self._left.append(_MOST_BYTES if parts == self._class else max(_LITTLE, _TIMES * os.path.getsize(path)))
         try:
             told = _told(path)
@@ -212,6 +212,8 @@ class Files:
                 self._archive(target, inside)
             target.unlink()
         self._left.pop()
+        if len(self.others) == others and len(self.found) == before and parts:
+            self.others.append(Found(parts, path, 0.0))  # nothing is in it that would tell who has handed it in
         if not any(kind_of(f.name) is NOTEBOOKS for f in self.found[before:]) and len(parts) == 1:
             self.left_out.setdefault(name, "an archive without a notebook")
 
