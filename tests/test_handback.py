@@ -20,6 +20,7 @@ from common.grading.__main__ import main
 from common.grading.handback.gradescope import result_of
 from common.grading.handback.lateness import RuleError, read_rule
 from common.grading.handback.overrides import OverrideError, read_overrides
+from common.grading.handback.page import _STYLE
 from common.grading.handback.report import write_report
 from common.grading.handback.statistics import statistics
 from common.grading.names import cell, safe_name
@@ -312,6 +313,13 @@ def test_a_screen_reader_can_say_what_a_cell_is_about(graded_by, tmp_path, name)
         assert all(len(re.findall(r"<th scope='row'[^>]*>.+?</th>", row)) == 1 and row.count("</th>") + row.count("</td>") == len(columns) for row in rows)
     assert len(tables) >= (2 if name == "index.html" else 1)
     assert all("aria-hidden='true'" in bar for bar in re.findall(r"<span[^>]*bar[^>]*>", text))
+
+
+def test_no_name_pushes_a_table_out_of_sight_and_no_message_breaks_short_words():
+    """A long name in one piece was as wide as it is, and beside a long message "classifier" stood in three lines."""
+    rules = dict(re.findall(r"([^{}]+){([^{}]*)}", re.sub(r"@media[^{]*{(?:[^{}]*{[^{}]*})*[^{}]*}", "", _STYLE).replace("\n", "")))
+    of_cells = [rule for names, rule in rules.items() if {"td", "th[scope=row]"} <= set(names.split(","))]
+    assert any("overflow-wrap:anywhere" in rule and "min-width" in rule for rule in of_cells)
 
 
 def test_what_was_asked_what_came_what_was_expected(tmp_path):
