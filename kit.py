@@ -230,7 +230,11 @@ def main():
             return fill_wheelhouse(*(options.arguments or ["wheelhouse"]))
         except (subprocess.CalledProcessError, OSError) as error:
             stop(f"The packages could not be downloaded: {error}. What pip said above tells why.")
-    set_up()
+    try:
+        set_up()
+    except KeyboardInterrupt:
+        print("\nStopped: .venv is not ready. The same command makes it anew.", file=sys.stderr)
+        sys.exit(130)
     if options.command == "test" and not options.arguments:  # who names tests sees them one after the other
         options.arguments = workers()
     if options.command != "setup":

@@ -174,6 +174,21 @@ def test_what_pip_lists_is_what_was_set(tmp_path, monkeypatch):
     assert kit.settings_of_pip().items() >= {"UV_INDEX": "https://one/simple https://two/simple", "UV_FIND_LINKS": "/y"}.items()
 
 
+def test_a_stop_of_the_set_up_is_no_fault_and_it_is_made_anew(nothing_installed, monkeypatch, capsys):
+    def stopped(command, **_):
+        kit.VENV.mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kit.sys, "argv", ["kit.py", "setup"])
+    with monkeypatch.context() as broken:
+        broken.setattr(kit.subprocess, "run", stopped)
+        with pytest.raises(SystemExit) as told:
+            kit.main()
+    assert told.value.code == 130 and "The same command" in capsys.readouterr().err and not kit.STAMP.exists()
+    kit.main()
+    assert kit.STAMP.is_file()
+
+
 def test_the_command_runs_on_its_own():
     done = subprocess.run([sys.executable, str(ROOT / "kit.py"), "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2 and "invalid choice" in done.stderr
