@@ -4,6 +4,7 @@ import builtins
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -187,6 +188,25 @@ def test_a_stop_of_the_set_up_is_no_fault_and_it_is_made_anew(nothing_installed,
     assert told.value.code == 130 and "The same command" in capsys.readouterr().err and not kit.STAMP.exists()
     kit.main()
     assert kit.STAMP.is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+def test_ctrl_c_is_the_commands():
+    """JupyterLab asks whether it shall end, and was killed a quarter of a second later; the grader tidies up."""
+    command = "import time\ntry:\n    print('ready', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(0.6)\n    print('tidied up')\n    raise SystemExit(7)"
+    program = f"""
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.path.insert(0, {str(ROOT)!r})
+import kit
+kit.is_here = lambda command: True
+kit.COMMANDS["doctor"], kit.set_up, kit.venv_python, sys.argv = ["-c", {command!r}], lambda: None, lambda: pathlib.Path(sys.executable), ["kit.py", "doctor"]
+kit.main()
+"""
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert running.stdout.readline() == "ready\n"
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.communicate(timeout=60)[0] == "tidied up\n" and running.returncode == 7
 
 
 def test_the_command_runs_on_its_own():
