@@ -2,6 +2,8 @@
 
 import csv
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -73,6 +75,21 @@ def test_numbers_that_cannot_be_meant(place, capsys, option, value):
     with pytest.raises(SystemExit) as told:
         run(place, option, value)
     assert told.value.code == 2 and f"argument {option}: invalid number, " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["--submissions", "--out", "--roster", "--overrides", "--late", "--data"])
+def test_a_variable_of_the_shell_that_is_empty_is_no_folder(place, capsys, monkeypatch, option):
+    """It was the folder in which the command runs: what lay there was graded, or the pages of the class lay in the kit."""
+    monkeypatch.chdir(place)
+    with pytest.raises(SystemExit) as told:
+        run(place, option, "")
+    assert told.value.code == 2 and f"argument {option}: expected a name, got none" in capsys.readouterr().err and not (place / "marks.csv").exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_takes_a_name_with_a_space():
+    (line,) = [line for line in subprocess.run(["make", "-n", "grade", "SUBMISSIONS=handed in/moodle.zip"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines() if "grade" in line]
+    assert shlex.split(line)[-2:] == ["--submissions", "handed in/moodle.zip"]
 
 
 def test_a_name_steers_no_console(place, capsys):
