@@ -49,3 +49,11 @@ def test_an_archive_with_nothing_in_it_is_named(inside, tmp_path):
     empty = write_zip(inside, tmp_path / "empty.zip").read_bytes()
     place = write_zip({"Eva Öl_12_assignsubmission_file_/x.ipynb": marked(1), "Jan Öz_13_assignsubmission_file_/mine.zip": empty}, tmp_path / "class.zip")
     assert take_in(place).left_out == {"Jan Öz (13)": "no notebook, but mine.zip"}
+
+
+@pytest.mark.parametrize("cells, said", [(["import numpy", "def load_image_data(path):\n    return path"], True), (["def get_threshold(t, r):\n    return 0"], False),
+                                         (["from mine import get_threshold"], False), ([], False)])
+def test_the_notebook_of_another_task_is_said_to_be_one(cells, said, tmp_path):
+    """The page told of each exercise that it was not attempted, and not that the wrong file was handed in."""
+    (taken,) = take_in(hand_in(tmp_path, "anna", code_notebook(cells)), ("get_threshold", "detect")).submissions
+    assert any("another task's" in note for note in taken.notes) == said

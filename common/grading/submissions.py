@@ -195,6 +195,8 @@ def _what_counts(belongings, exercises, depth):
     low = book.name.casefold()
     if not low.endswith(".ipynb"):
         notes.append(f"the notebook was saved as {low[low.rfind('.ipynb'):]}; it was read as .ipynb")
+    if exercises and _is_of_another_task(book.path, exercises):
+        notes.append("it names none of the exercises: it seems to be another task's notebook, handed in by mistake")
     if owner.late:
         notes.append("the platform marks it as late")
     time = owner.time if owner.time is not None else (book.time or None) if book.dated else None
@@ -212,6 +214,15 @@ def _is_of_task(path, exercises):
     except NotebookError:
         return False
     return any(re.search(rf"^\s*(?:def|class)\s+{name}\b|^{name}\s*=", text, re.M) for name in exercises)
+
+
+def _is_of_another_task(path, exercises):
+    """Is there something in a notebook, and no word of these exercises? Of one that cannot be read the reason is told elsewhere."""
+    try:
+        text = "\n".join(read_cells(path))
+    except NotebookError:
+        return False
+    return bool(text.strip()) and not any(re.search(rf"\b{name}\b", text) for name in exercises)
 
 
 def _written(path, exercises):
