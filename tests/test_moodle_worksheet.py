@@ -34,6 +34,13 @@ def test_a_worksheet_without_names_gives_nobody_another(tmp_path):
     assert [s.name for s in take_in(place, roster=roster).submissions] == [f"Participant ({ident(n)})" for n in range(3)]
 
 
+def test_a_list_of_ones_own_that_begins_with_id_is_no_worksheet(tmp_path):
+    """It was read as one: whose number has a letter in it was not in it."""
+    (tmp_path / "list.csv").write_text("ID,Name,Email\n77,Jörg Weiß,j@x.edu\na78,Eva Öl,e@x.edu\n", encoding="utf-8")
+    roster = read_roster(tmp_path / "list.csv")
+    assert roster.kind == "table" and roster.people["77"] == (0, "Jörg Weiß", "j@x.edu") and roster.people["a78"] == (1, "Eva Öl", "e@x.edu")
+
+
 @pytest.mark.parametrize("without", [(), ("Full name", "Email address")], ids=["names", "no names"])
 def test_a_group_hands_in_for_all_who_are_in_it(monkeypatch, tmp_path, without):
     """Since 4.1 Moodle names the folder by the group and its number, which may be the number of a student of another group."""
