@@ -135,6 +135,16 @@ def test_gradescope_looks_the_marks_up(graded_by, tmp_path):
         assert not told.get("tests") or sum(t["max_score"] for t in told["tests"]) == POSSIBLE
 
 
+def test_gradescope_has_one_mark_for_a_group_and_it_is_said_where_there_are_two(graded_by, tmp_path, capsys):
+    about = b"submission_7:\n  :submitters:\n  - :name: Anna\n    :email: a@x.edu\n  - :name: Ben\n    :email: b@x.edu\n"
+    place = write_folder({"submission_metadata.yml": about, "submission_7/x.ipynb": json.dumps(code_notebook(["x = 1"])).encode()}, tmp_path / "in")
+    assert run("--submissions", place, "--out", tmp_path / "out", "--for", "gradescope") == 0 and "handed in together" not in capsys.readouterr().err
+    given = {float(marks(tmp_path / "out")["Ben"]["copy_weights"])}
+    (tmp_path / "out" / "overrides.csv").write_text(f"student,exercise,marks,reason\nBen,copy_weights,{0 if given == {1.0} else 1},asked both\n")
+    assert run("--submissions", place, "--out", tmp_path / "out", "--for", "gradescope") == 0
+    assert re.search(r"Anna \([\d.]+\), Ben \([\d.]+\) handed in together", capsys.readouterr().err)
+
+
 def test_the_form_of_gradescopes_results():
     """The keys and values that its specification names."""
     rows = [{"name": "a", "section": "s", "of": 1, "marks": 0.5, "status": "right", "message": "m", "automatic": 0, "reason": "why"},
