@@ -42,7 +42,7 @@ def handed_out(platform, tmp_path):
     return place
 
 
-@pytest.mark.parametrize("platform", ["moodle", "canvas", "github"])
+@pytest.mark.parametrize("platform", ["moodle", "canvas", "github", "ilias", "gradescope"])
 def test_nobody_is_late_because_the_class_was_fetched_late(platform, tmp_path, monkeypatch, capsys):
     """The date of each file is that of the download or of the clone: the whole class lost its marks."""
     assert lost(handed_out(platform, tmp_path), tmp_path, monkeypatch) == 0

@@ -114,8 +114,11 @@ def take_in(place, exercises=(), platform=None, roster=None):
 
 
 def _dated(found, who):
-    """The files, with the dates that say nothing marked: Canvas, and Moodle since 3.10, date a file by when they pack it, and Git by when it was cloned."""
-    if who.platform not in ("moodle", "canvas", "github"):
+    """The files, with the dates that say nothing marked: Canvas, and Moodle since 3.10, date a file by when they pack it, and Git by when it was cloned.
+
+    So may others: of any platform, dates that all lie within an hour are those of the download.
+    """
+    if who.platform in ("", "blackboard", "brightspace"):  # plain files have nothing else; the names of the others tell
         return found
     loose = {f for f in found if not any(kind_of(part) is ARCHIVES for part in f.parts[who.depth : -1])}  # a student's archive has its own dates in it
     answer, downloads = [], {}
@@ -123,7 +126,7 @@ def _dated(found, who):
         downloads.setdefault(file.parts[: who.depth], []).append(file)
     for files in downloads.values():
         times = [f.time for f in files if f in loose and kind_of(f.name) is NOTEBOOKS] or [0.0]
-        packed = who.platform != "moodle" or max(times) - min(times) <= _PACKED_WITHIN
+        packed = who.platform in ("canvas", "github") or max(times) - min(times) <= _PACKED_WITHIN
         answer += [replace(f, time=max(times) if f in loose else f.time, dated=False) for f in files] if packed else files
     return answer
 

@@ -110,8 +110,8 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     todo = sorted(todo, key=lambda item: item.name) if term.anonymous else todo  # their order would tell that of the names
     finish = _Finish(task, out, term, todo)
     if unknown := finish.without_time(todo):
-        say(f"{unknown} of {len(todo)} lose nothing for lateness, for nothing tells when they handed in: Moodle and Canvas date files by when they pack them, and Git "
-            "by when it clones. --roster with Moodle's grading worksheet or GitHub Classroom's grades tells it, and so does [handed_in] in late.toml")
+        say(f"{unknown} of {len(todo)} lose nothing for lateness, for nothing tells when they handed in: the date of a file is that of the download, or of the "
+            "clone. --roster with Moodle's grading worksheet or GitHub Classroom's grades tells it, and so does [handed_in] in late.toml")
     for name, why in ({} if term.anonymous else taken.left_out).items():
         say(f"Left out: {name}: {why}")
     way = Way(task_name, seed, train, data and str(Path(data).absolute()))
