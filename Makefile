@@ -46,7 +46,7 @@ doctor:         ## look what is missing, and say what to do
 student:        ## write build/student.zip, without the answers
 	@$(PYTHON) kit.py student
 grade:          ## grade a folder of notebooks: make grade TASK=RegionDetector SUBMISSIONS=folder
-	@$(PYTHON) kit.py grade --task $(TASK) --submissions $(SUBMISSIONS)
+	@$(PYTHON) kit.py grade --task "$(TASK)" --submissions "$(SUBMISSIONS)"
 fddb:           ## ten times: train on nine folds of FDDB, find the faces of the tenth; FOLDS=1 does one, NETWORK=one-pass the carried one; goes on where it stopped
 	@$(PYTHON) kit.py fddb --folds $(FOLDS) --network $(NETWORK)
 detector:       ## train the detector that the kit carries: make detector TRAIN="--teacher YUNET.onnx --photos FOLDER"

@@ -219,6 +219,17 @@ def workers():
     return ["-n", str(number), "--dist", "loadfile", "--no-loadscope-reorder"] if number > 1 else []
 
 
+def hand_over(command, environment):
+    """Run a command to its end, and give its exit status. Ctrl-C is the command's: it may ask first, as JupyterLab does, or tidy up."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    while True:
+        try:
+            code = process.wait()
+            return code if code >= 0 else 128 - code
+        except KeyboardInterrupt:  # `subprocess.run` would kill it now
+            continue
+
+
 def main():
     """Set up, then hand over to the command in the environment."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -230,16 +241,17 @@ def main():
             return fill_wheelhouse(*(options.arguments or ["wheelhouse"]))
         except (subprocess.CalledProcessError, OSError) as error:
             stop(f"The packages could not be downloaded: {error}. What pip said above tells why.")
-    set_up()
+    try:
+        set_up()
+    except KeyboardInterrupt:
+        print("\nStopped: .venv is not ready. The same command makes it anew.", file=sys.stderr)
+        sys.exit(130)
     if options.command == "test" and not options.arguments:  # who names tests sees them one after the other
         options.arguments = workers()
     if options.command != "setup":
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
         command = [str(venv_python()), *COMMANDS[options.command], *options.arguments]
-        try:
-            sys.exit(subprocess.run(command, cwd=ROOT, env=environment).returncode)
-        except KeyboardInterrupt:
-            sys.exit(130)
+        sys.exit(hand_over(command, environment))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from standing_in import grades
 
 from common.grading import autograder, student_package, whole_class
 from common.grading.__main__ import main
+from common.grading.tasks import task_of
 from RegionDetector.exercises import TASK
 
 
@@ -74,6 +77,21 @@ def test_numbers_that_cannot_be_meant(place, capsys, option, value):
     assert told.value.code == 2 and f"argument {option}: invalid number, " in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("option", ["--submissions", "--out", "--roster", "--overrides", "--late", "--data"])
+def test_a_variable_of_the_shell_that_is_empty_is_no_folder(place, capsys, monkeypatch, option):
+    """It was the folder in which the command runs: what lay there was graded, or the pages of the class lay in the kit."""
+    monkeypatch.chdir(place)
+    with pytest.raises(SystemExit) as told:
+        run(place, option, "")
+    assert told.value.code == 2 and f"argument {option}: expected a name, got none" in capsys.readouterr().err and not (place / "marks.csv").exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_takes_a_name_with_a_space():
+    (line,) = [line for line in subprocess.run(["make", "-n", "grade", "SUBMISSIONS=handed in/moodle.zip"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines() if "grade" in line]
+    assert shlex.split(line)[-2:] == ["--submissions", "handed in/moodle.zip"]
+
+
 def test_a_name_steers_no_console(place, capsys):
     (place / "in" / "a\x1b[2J\nb.zip").write_bytes(b"PK\3\4")
     assert run(place) == 0
@@ -102,6 +120,23 @@ def test_a_table_of_numbers_that_is_damaged_is_left_as_it_is(place, capsys, text
     assert run(place, "--anonymous") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "out-names.csv" in line and "delete it" in line and (place / "out-names.csv").read_text() == text
+
+
+def test_the_marks_of_one_task_are_not_written_over_by_the_other(place, capsys, monkeypatch):
+    """Both go to the same folder where --out is not given; the marks by hand of the first were refused then, and its marks gone."""
+    assert run(place) == 0
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    monkeypatch.setattr(whole_class, "grade_here", grades(task_of("TrackDetector")))
+    assert main(["--task", "TrackDetector", "--submissions", str(place / "in"), "--out", str(place / "out")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"{place / 'out'} holds the marks of RegionDetector: name another folder for TrackDetector with --out"
+    assert before == {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+
+
+def test_pages_by_number_do_not_lie_beside_pages_by_name(place, capsys):
+    assert run(place) == 0 and run(place, "--anonymous") == 2
+    assert "holds pages by name" in capsys.readouterr().err.splitlines()[-1] and not (place / "out-names.csv").exists()
+    assert run(place, "--anonymous", "--out", place / "numbers") == 0 == run(place, "--anonymous", "--out", place / "numbers")
+    assert run(place, "--out", place / "numbers") == 0  # when all is marked
 
 
 PROGRAM = f"""

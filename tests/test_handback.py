@@ -20,10 +20,11 @@ from common.grading.__main__ import main
 from common.grading.handback.gradescope import result_of
 from common.grading.handback.lateness import RuleError, read_rule
 from common.grading.handback.overrides import OverrideError, read_overrides
+from common.grading.handback.page import _STYLE
 from common.grading.handback.report import write_report
 from common.grading.handback.statistics import statistics
 from common.grading.names import cell, safe_name
-from common.grading.submissions import take_in
+from common.grading.submissions import find_submissions, take_in
 from RegionDetector.exercises import TASK
 
 POSSIBLE = sum(i.marks for i in (*TASK.exercises, *TASK.scores))
@@ -134,6 +135,16 @@ def test_gradescope_looks_the_marks_up(graded_by, tmp_path):
         assert not told.get("tests") or sum(t["max_score"] for t in told["tests"]) == POSSIBLE
 
 
+def test_gradescope_has_one_mark_for_a_group_and_it_is_said_where_there_are_two(graded_by, tmp_path, capsys):
+    about = b"submission_7:\n  :submitters:\n  - :name: Anna\n    :email: a@x.edu\n  - :name: Ben\n    :email: b@x.edu\n"
+    place = write_folder({"submission_metadata.yml": about, "submission_7/x.ipynb": json.dumps(code_notebook(["x = 1"])).encode()}, tmp_path / "in")
+    assert run("--submissions", place, "--out", tmp_path / "out", "--for", "gradescope") == 0 and "handed in together" not in capsys.readouterr().err
+    given = {float(marks(tmp_path / "out")["Ben"]["copy_weights"])}
+    (tmp_path / "out" / "overrides.csv").write_text(f"student,exercise,marks,reason\nBen,copy_weights,{0 if given == {1.0} else 1},asked both\n")
+    assert run("--submissions", place, "--out", tmp_path / "out", "--for", "gradescope") == 0
+    assert re.search(r"Anna \([\d.]+\), Ben \([\d.]+\) handed in together", capsys.readouterr().err)
+
+
 def test_the_form_of_gradescopes_results():
     """The keys and values that its specification names."""
     rows = [{"name": "a", "section": "s", "of": 1, "marks": 0.5, "status": "right", "message": "m", "automatic": 0, "reason": "why"},
@@ -173,7 +184,8 @@ def test_marks_by_hand_stay_and_are_shown(graded_by, tmp_path):
 
 @pytest.mark.parametrize("line, said", [("nobody,get_threshold,0.5,x", "no student 'nobody'"), ("anna,get_thresh,0.5,x", "no exercise 'get_thresh'"),
                                         ("anna,get_threshold,half,x", "expected a number"), ("anna,get_threshold,9,x", "from 0 to 0.5"),
-                                        ("anna,get_threshold,nan,x", "from 0 to 0.5"), ("anna,get_threshold,0.5,", "no reason"), ("anna", "no exercise")])
+                                        ("anna,get_threshold,nan,x", "from 0 to 0.5"), ("anna,get_threshold,0.5,", "no reason"), ("anna", "no exercise"),
+                                        ("anna,get_threshold,0,5,a decimal comma", "0.5"), ("anna,get_threshold,0.5,well done, after all", "quotes")])
 def test_lines_that_cannot_be_meant_are_named_before_the_work(graded_by, tmp_path, line, said, capsys):
     place = plain_class(tmp_path / "in")
     (tmp_path / "o.csv").write_text(f"student,exercise,marks,reason\nanna,copy_weights,1,fine\n{line}\n")
@@ -223,11 +235,18 @@ def test_late_days(graded_by, tmp_path, rule, after, left):
 
 @pytest.mark.parametrize("text, said", [("", "needs a date and time"), ("deadline = 2026-12-01", "needs a date and time"), (RULE + "marks_per_dya = 1", "marks_per_dya is not known"),
                                         (RULE + "free_days = -1", "expected a number"), (RULE + "[extra_days]\nnobody = 3", "'nobody'"), ("deadline 1", "no TOML"),
-                                        (RULE + "extra_days = 3", "extra_days")])
+                                        (RULE + "extra_days = 3", "extra_days"),
+                                        *((RULE + f"[extra_days]\nanna = {days}", "0 or more") for days in ("-3", "nan", "true", "'3'"))])
 def test_a_rule_that_cannot_be_meant(tmp_path, text, said):
     (tmp_path / "late.toml").write_text(text)
     with pytest.raises(RuleError, match=said):
-        read_rule(tmp_path / "late.toml", [])
+        read_rule(tmp_path / "late.toml", find_submissions(plain_class(tmp_path / "in")))
+
+
+def test_a_rule_knows_a_name_however_its_letters_are_put_together(tmp_path):
+    """A Mac's Finder hands out o and two dots."""
+    (tmp_path / "late.toml").write_text(RULE + f"[extra_days]\n\"{unicodedata.normalize('NFD', 'Jörg Weiß')}\" = 3", encoding="utf-8")
+    assert read_rule(tmp_path / "late.toml", find_submissions(plain_class(tmp_path / "in", ["Jörg Weiß"]))).extra_days == {"Jörg Weiß": 3}
 
 
 def test_one_exercise_again(graded_by, tmp_path, monkeypatch):
@@ -304,6 +323,13 @@ def test_a_screen_reader_can_say_what_a_cell_is_about(graded_by, tmp_path, name)
         assert all(len(re.findall(r"<th scope='row'[^>]*>.+?</th>", row)) == 1 and row.count("</th>") + row.count("</td>") == len(columns) for row in rows)
     assert len(tables) >= (2 if name == "index.html" else 1)
     assert all("aria-hidden='true'" in bar for bar in re.findall(r"<span[^>]*bar[^>]*>", text))
+
+
+def test_no_name_pushes_a_table_out_of_sight_and_no_message_breaks_short_words():
+    """A long name in one piece was as wide as it is, and beside a long message "classifier" stood in three lines."""
+    rules = dict(re.findall(r"([^{}]+){([^{}]*)}", re.sub(r"@media[^{]*{(?:[^{}]*{[^{}]*})*[^{}]*}", "", _STYLE).replace("\n", "")))
+    of_cells = [rule for names, rule in rules.items() if {"td", "th[scope=row]"} <= set(names.split(","))]
+    assert any("overflow-wrap:anywhere" in rule and "min-width" in rule for rule in of_cells)
 
 
 def test_what_was_asked_what_came_what_was_expected(tmp_path):

@@ -4,6 +4,7 @@ import builtins
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -172,6 +173,40 @@ def test_what_pip_lists_is_what_was_set(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", "/y")
     monkeypatch.setattr(kit, "venv_python", lambda: Path(sys.executable))
     assert kit.settings_of_pip().items() >= {"UV_INDEX": "https://one/simple https://two/simple", "UV_FIND_LINKS": "/y"}.items()
+
+
+def test_a_stop_of_the_set_up_is_no_fault_and_it_is_made_anew(nothing_installed, monkeypatch, capsys):
+    def stopped(command, **_):
+        kit.VENV.mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kit.sys, "argv", ["kit.py", "setup"])
+    with monkeypatch.context() as broken:
+        broken.setattr(kit.subprocess, "run", stopped)
+        with pytest.raises(SystemExit) as told:
+            kit.main()
+    assert told.value.code == 130 and "The same command" in capsys.readouterr().err and not kit.STAMP.exists()
+    kit.main()
+    assert kit.STAMP.is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+def test_ctrl_c_is_the_commands():
+    """JupyterLab asks whether it shall end, and was killed a quarter of a second later; the grader tidies up."""
+    command = "import time\ntry:\n    print('ready', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(0.6)\n    print('tidied up')\n    raise SystemExit(7)"
+    program = f"""
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.path.insert(0, {str(ROOT)!r})
+import kit
+kit.is_here = lambda command: True
+kit.COMMANDS["doctor"], kit.set_up, kit.venv_python, sys.argv = ["-c", {command!r}], lambda: None, lambda: pathlib.Path(sys.executable), ["kit.py", "doctor"]
+kit.main()
+"""
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert running.stdout.readline() == "ready\n"
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.communicate(timeout=60)[0] == "tidied up\n" and running.returncode == 7
 
 
 def test_the_command_runs_on_its_own():

@@ -8,10 +8,9 @@ import argparse
 import signal
 import sys
 import threading
-from pathlib import Path
 
 from common.commands.stops import PIPE_CLOSED, let_go
-from common.console import counted, print_any_name, say
+from common.console import a_path, counted, print_any_name, say
 from common.files import only_one
 from common.grading.intake.platforms import PLATFORMS
 from common.grading.refused import Refused
@@ -39,14 +38,14 @@ def _at_least(least, kind):
 def _parser():
     parser = argparse.ArgumentParser(prog="kit.py grade", description="Grade a class of submitted notebooks.")
     parser.add_argument("--task", required=True, choices=TASKS)
-    parser.add_argument("--submissions", required=True, help="what a platform handed out, folder or zip; or a folder with NAME.ipynb (and NAME.weights.h5)")
-    parser.add_argument("--out", default="build/grades", help="folder for marks.csv and the pages (%(default)s)")
+    parser.add_argument("--submissions", type=a_path, required=True, help="what a platform handed out, folder or zip; or a folder with NAME.ipynb (and NAME.weights.h5)")
+    parser.add_argument("--out", type=a_path, default="build/grades", help="folder for marks.csv and the pages (%(default)s)")
     parser.add_argument("--from", dest="platform", choices=(*PLATFORMS, "folder"), help="who handed the submissions out; by default told by their names")
-    parser.add_argument("--roster", metavar="CSV", help="the platform's list: Moodle's grading worksheet, Canvas' gradebook, GitHub Classroom's roster")
+    parser.add_argument("--roster", type=a_path, metavar="CSV", help="the platform's list: Moodle's grading worksheet, Canvas' gradebook, GitHub Classroom's roster")
     parser.add_argument("--for", dest="hand_back", choices=HAND_BACK, help="write what this platform reads back, and feedback in one zip")
     parser.add_argument("--assignment", metavar="NAME", help="the assignment's column in Canvas' gradebook")
-    parser.add_argument("--overrides", metavar="CSV", help="marks by hand: student, exercise, marks, reason (overrides.csv in the folder of the pages)")
-    parser.add_argument("--late", metavar="TOML", help="deadline and what late days cost (late.toml in the folder of the pages)")
+    parser.add_argument("--overrides", type=a_path, metavar="CSV", help="marks by hand: student, exercise, marks, reason (overrides.csv in the folder of the pages)")
+    parser.add_argument("--late", type=a_path, metavar="TOML", help="deadline and what late days cost (late.toml in the folder of the pages)")
     parser.add_argument("--anonymous", action="store_true", help="pages by number; the table of names lies beside the folder of the pages")
     parser.add_argument("--only", metavar="EXERCISE", help="judge this exercise again, as after a check was mended; the other marks stay")
     parser.add_argument("--jobs", type=_at_least(1, int), help="submissions at a time (2; on a cluster on this machine, what it has cores and memory for)")
@@ -55,7 +54,7 @@ def _parser():
     parser.add_argument("--seed", type=_at_least(0, int), default=2026, help="of the fresh data (%(default)s)")
     parser.add_argument("--train", type=_at_least(0, float), nargs="?", const=300, default=0, metavar="SECONDS",
                         help="fit where no weights were handed in, for at most so long (%(const)s)")
-    parser.add_argument("--data", help="folder of the real data; by default the built-in data")
+    parser.add_argument("--data", type=a_path, help="folder of the real data; by default the built-in data")
     return parser
 
 
@@ -66,7 +65,7 @@ def main(arguments=None):
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
     term = Term(given.platform, given.roster, given.overrides, given.late, given.anonymous, given.hand_back, given.assignment)
-    out = Path(given.out)
+    out = given.out
     complain = lambda line: say(str(line), sys.stderr)  # noqa: E731
     try:
         # of two at once, each would give the class numbers of its own, and the pages of one would bear those of the other

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from common.console import print_any_name, say
+from common.console import a_path, print_any_name, say
 from common.files import whole_file
 from common.grading.desk import Desk, Way
 from common.grading.handback.gradescope import result_of
@@ -110,7 +110,7 @@ def main(arguments=None):
     """The command line; see the module."""
     parser = argparse.ArgumentParser(prog="kit.py autograder", description="Write the autograder that Gradescope runs.")
     parser.add_argument("--task", required=True, choices=TASKS)
-    parser.add_argument("--out", help="the zip (build/autograder-TASK.zip)")
+    parser.add_argument("--out", type=a_path, help="the zip (build/autograder-TASK.zip)")
     parser.add_argument("--seed", type=int, default=2026, help="of the fresh data (%(default)s)")
     parser.add_argument("--train", type=float, nargs="?", const=300, default=0, metavar="SECONDS",
                         help="fit where no weights were handed in, for at most so long")

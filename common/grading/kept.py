@@ -6,8 +6,37 @@ import json
 from dataclasses import asdict
 
 from common.files import whole_file
+from common.grading.handback.anonymity import is_number
 from common.grading.names import safe_name
+from common.grading.refused import Refused
 from common.grading.tasks import kit_version
+
+
+def fits(out, task_name, by_number):
+    """Refuse a folder that holds another task's marks, which would be written over, or the names that anonymous pages are to be without.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Of the pages.
+    task_name : str
+    by_number : bool
+        Whether the class is graded anonymously.
+
+    Raises
+    ------
+    common.grading.refused.Refused
+    """
+    for path in sorted((out / "results").glob("*.json")):
+        try:
+            old = json.loads(path.read_text(encoding="utf-8"))
+            task, name = json.loads(old["way"])["task"], str(old["student"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it is graded anew
+        if task != task_name:
+            raise Refused(f"{out} holds the marks of {task}: name another folder for {task_name} with --out")
+        if by_number and not is_number(name):
+            raise Refused(f"{out} holds pages by name: for --anonymous name another folder with --out")
 
 
 class Kept:

@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from common.console import print_any_name, say
+from common.console import a_path, print_any_name, say
 from common.exercises.reference import answer_names
 from common.files import whole_file
 
@@ -163,8 +163,8 @@ def write_zip(path="build/student.zip"):
 def main(arguments=None):
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description="Write the package for students.")
-    parser.add_argument("--out", default="build/student.zip")
-    parser.add_argument("--folder", help="write the files into this folder, and no zip")
+    parser.add_argument("--out", type=a_path, default="build/student.zip")
+    parser.add_argument("--folder", type=a_path, help="write the files into this folder, and no zip")
     options = parser.parse_args(arguments)
     print_any_name()
     try:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.files import temporary_folder
-from common.grading.intake.files import EMPTY, NOTEBOOKS, WEIGHTS, Files, kind_of, stem_of
+from common.grading.intake.files import ARCHIVES, EMPTY, NOTEBOOKS, WEIGHTS, Files, kind_of, stem_of
 from common.grading.intake.mending import NotebookError
 from common.grading.intake.platforms import Attribution, Owner
 from common.grading.names import unlike
 from common.grading.notebook_source import collect, read_cells
+
+_PACKED_WITHIN = 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Submission:
     owner : common.grading.intake.platforms.Owner
         What the platform says.
     time : float or None
-        When it was handed in, seconds of the epoch.
+        When it was handed in, seconds of the epoch; None where neither the platform nor the date of the file tells it.
     notes : tuple of str
         What the student's page tells about the files: which of several counts.
     """
@@ -90,7 +92,7 @@ def take_in(place, exercises=(), platform=None, roster=None):
     files = Files(place, temporary_folder("submissions-"))
     who = Attribution(files, platform, roster)
     of = {}
-    for file in files.found:
+    for file in _dated(files.found, who):
         if kind_of(file.name) in (NOTEBOOKS, WEIGHTS):
             for owner in who.owners(file):
                 of.setdefault((owner.platform, owner.ident), []).append((owner, file))
@@ -109,6 +111,24 @@ def take_in(place, exercises=(), platform=None, roster=None):
         name = unlike(f"{item.name} ({item.owner.login or item.owner.ident})" if twins else item.name, taken)
         answer.append(Submission(name, item.notebook, item.weights, item.owner, item.time, item.notes))
     return Class(answer, files.left_out, who.platform)
+
+
+def _dated(found, who):
+    """The files, with the dates that say nothing marked: Canvas, and Moodle since 3.10, date a file by when they pack it, and Git by when it was cloned.
+
+    So may others: of any platform, dates that all lie within an hour are those of the download.
+    """
+    if who.platform in ("", "blackboard", "brightspace"):  # plain files have nothing else; the names of the others tell
+        return found
+    loose = {f for f in found if not any(kind_of(part) is ARCHIVES for part in f.parts[who.depth : -1])}  # a student's archive has its own dates in it
+    answer, downloads = [], {}
+    for file in found:
+        downloads.setdefault(file.parts[: who.depth], []).append(file)
+    for files in downloads.values():
+        times = [f.time for f in files if f in loose and kind_of(f.name) is NOTEBOOKS] or [0.0]
+        packed = who.platform in ("canvas", "github") or max(times) - min(times) <= _PACKED_WITHIN
+        answer += [replace(f, time=max(times) if f in loose else f.time, dated=False) for f in files] if packed else files
+    return answer
 
 
 def _without(files, who, have, roster):
@@ -178,9 +198,11 @@ def _what_counts(belongings, exercises, depth):
     low = book.name.casefold()
     if not low.endswith(".ipynb"):
         notes.append(f"the notebook was saved as {low[low.rfind('.ipynb'):]}; it was read as .ipynb")
+    if exercises and _is_of_another_task(book.path, exercises):
+        notes.append("it names none of the exercises: it seems to be another task's notebook, handed in by mistake")
     if owner.late:
         notes.append("the platform marks it as late")
-    time = owner.time if owner.time is not None else book.time or None
+    time = owner.time if owner.time is not None else (book.time or None) if book.dated else None
     return Submission(owner.name, book.path, _weights(belongings, owner, book), owner, time, tuple(notes))
 
 
@@ -195,6 +217,15 @@ def _is_of_task(path, exercises):
     except NotebookError:
         return False
     return any(re.search(rf"^\s*(?:def|class)\s+{name}\b|^{name}\s*=", text, re.M) for name in exercises)
+
+
+def _is_of_another_task(path, exercises):
+    """Is there something in a notebook, and no word of these exercises? Of one that cannot be read the reason is told elsewhere."""
+    try:
+        text = "\n".join(read_cells(path))
+    except NotebookError:
+        return False
+    return bool(text.strip()) and not any(re.search(rf"\b{name}\b", text) for name in exercises)
 
 
 def _written(path, exercises):

@@ -13,7 +13,7 @@ from common.grading.handback.overrides import override, read_overrides
 from common.grading.handback.report import write_report
 from common.grading.handback.student_page import student_page
 from common.grading.intake.roster import read_roster
-from common.grading.kept import Kept
+from common.grading.kept import Kept, fits
 from common.grading.machines.order import longest_first
 from common.grading.machines.threads import grade_here
 from common.grading.refused import Refused
@@ -100,6 +100,7 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
         raise Refused(f"{task_name} has no exercise {only!r}; expected one of {', '.join(i.name for i in (*task.exercises, *task.scores))}")
     if data and cluster is None and not Path(data).is_dir():
         raise Refused(f"--data {data}: there is no such folder; expected that of the real data")
+    fits(out, task_name, term.anonymous)
     roster = read_roster(term.roster) if term.roster else None
     if term.hand_back:
         HAND_BACK[term.hand_back].ready(task, roster, term.assignment)
@@ -108,6 +109,9 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     named = {item.name: old for item, old in zip(todo, taken.submissions)}
     todo = sorted(todo, key=lambda item: item.name) if term.anonymous else todo  # their order would tell that of the names
     finish = _Finish(task, out, term, todo)
+    if unknown := finish.without_time(todo):
+        say(f"{unknown} of {len(todo)} lose nothing for lateness, for nothing tells when they handed in: the date of a file is that of the download, or of the "
+            "clone. --roster with Moodle's grading worksheet or GitHub Classroom's grades tells it, and so does [handed_in] in late.toml")
     for name, why in ({} if term.anonymous else taken.left_out).items():
         say(f"Left out: {name}: {why}")
     way = Way(task_name, seed, train, data and str(Path(data).absolute()))
@@ -165,6 +169,10 @@ class _Finish:
         by_hand, late = term.overrides or out / "overrides.csv", term.late or out / "late.toml"
         self.overrides = read_overrides(by_hand, task, submissions) if term.overrides or by_hand.is_file() else []
         self.rule = read_rule(late, submissions) if term.late or late.is_file() else None
+
+    def without_time(self, submissions):
+        """How many submissions the rule on lateness cannot be applied to."""
+        return sum(s.time is None and s.name not in self.rule.handed_in for s in submissions) if self.rule is not None else 0
 
     def __call__(self, submission, result):
         result = copy.deepcopy(result)

@@ -16,6 +16,11 @@ from common.grading.refused import Refused
 _HEADER = ["number", "name", "platform", "ident", "login", "email"]
 
 
+def is_number(name):
+    """Whether a student is called so by `anonymous`."""
+    return bool(re.fullmatch(r"Student \d{3,}", name))
+
+
 def apart(out, what):
     """A path beside the folder of pages, for what bears names."""
     out = Path(out)

@@ -55,10 +55,11 @@ def ready(task, roster=None, assignment=None):
 
 def write(folder, task, graded, pages, roster=None, assignment=None):
     """Write ``grades.csv`` (in the columns of Gradescope's own), ``marks/*.json`` and ``autograder-with-marks.zip``."""
-    rows, files, table = [], {"setup.sh": _SETUP, "run_autograder": _RUN}, {}
+    rows, files, table, together = [], {"setup.sh": _SETUP, "run_autograder": _RUN}, {}, {}
     for number, (item, result) in enumerate(graded):
         name, owner = f"{number:05d}.json", item.owner
         first, _, last = owner.name.rpartition(" ")
+        together.setdefault(owner.team or item.name, {})[item.name] = result["total"]
         possible = sum(r["of"] for r in result["rows"])
         rows.append([*map(cell, (first, last, owner.login, owner.email)), f"{result['total']:g}", f"{possible:g}", "Graded",
                      cell(owner.place.removeprefix("submission_"))])
@@ -67,4 +68,6 @@ def write(folder, task, graded, pages, roster=None, assignment=None):
     files["marks.json"] = json.dumps(table)
     write_table(folder / "grades.csv", [["First Name", "Last Name", "SID", "Email", "Total Score", "Max Points", "Status", "Submission ID"], *rows])
     write_zip(folder / "autograder-with-marks.zip", files)
-    return [f"autograder-with-marks.zip: Configure Autograder, upload it, then Manage Submissions, Regrade All; grades.csv is for you; {len(rows)} students"]
+    apart = [f"{', '.join(f'{name} ({total:g})' for name, total in members.items())} handed in together, and Gradescope has one mark for them: the last of these"
+             for members in together.values() if len(set(members.values())) > 1]
+    return [f"autograder-with-marks.zip: Configure Autograder, upload it, then Manage Submissions, Regrade All; grades.csv is for you; {len(rows)} students", *apart]

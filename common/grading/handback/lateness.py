@@ -16,6 +16,7 @@ An example, with all that may stand in it::
 import datetime
 import math
 import tomllib
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,10 @@ class Rule:
         return max(math.ceil((time - self.deadline.timestamp() - 60 * self.grace_minutes) / 86_400), 0)
 
 
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
 def read_rule(path, submissions):
     """Read the file.
 
@@ -69,7 +74,7 @@ def read_rule(path, submissions):
     """
     path = Path(path)
     try:
-        told = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        told = tomllib.loads(unicodedata.normalize("NFC", path.read_bytes().decode("utf-8-sig")))  # as `common.grading.names.shown`
     except OSError as error:
         raise RuleError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -81,15 +86,15 @@ def read_rule(path, submissions):
         raise RuleError(f"{path} needs a date and time as deadline = 2026-12-01T23:59:00+01:00; got {told.get('deadline')!r}")
     for name in names - {"deadline", "extra_days", "handed_in"}:
         value = told.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        if not _is_number(value):
             raise RuleError(f"{path}: {name} = {value!r}; expected a number, 0 or more")
     known = students(submissions)
-    for name, kind in (("extra_days", (int, float)), ("handed_in", datetime.datetime)):
+    for name, fits in (("extra_days", _is_number), ("handed_in", lambda value: isinstance(value, datetime.datetime))):
         table = told.get(name, {})
-        wrong = [s for s, value in table.items() if s.casefold() not in known or not isinstance(value, kind)] if isinstance(table, dict) else [name]
+        wrong = [s for s, value in table.items() if s.casefold() not in known or not fits(value)] if isinstance(table, dict) else [name]
         if wrong:
             raise RuleError(f"{path}: [{name}] {', '.join(map(repr, wrong))[:300]}: expected names of marks.csv with "
-                            f"{'days' if name == 'extra_days' else 'a date and time'}")
+                            f"{'a number of days, 0 or more' if name == 'extra_days' else 'a date and time'}")
         told[name] = {known[s.casefold()]: value for s, value in table.items()}
     return Rule(**told)
 

@@ -78,7 +78,9 @@ def read_overrides(path, task, submissions):
             value = float(marks.replace(",", "."))
         except ValueError:
             value = None
-        fault = (f"no student {student!r}" if student.casefold() not in known else f"no exercise {exercise!r} in {task.name}" if exercise not in of else
+        fault = ("more cells than columns: a mark such as 0,5 is written 0.5, and what has a comma stands in quotes" if any(c.strip() for c in row[len(header):]) else
+                 f"no student {student!r}" if student.casefold() not in known else
+                 f"no exercise {exercise!r} in {task.name}" if exercise not in of else
                  f"marks {marks!r}, expected a number from 0 to {of[exercise]:g}" if value is None or not 0 <= value <= of[exercise] else
                  "no reason" if not reason else None)
         if fault:

@@ -5,7 +5,9 @@ from common.grading.names import markup
 _STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:66rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}
 th[scope=row]{font-weight:normal}td.n,th.n{text-align:right;white-space:nowrap}.right{color:#1a6b2f}.wrong{color:#a3241b}.open{color:#666}a{color:#0b57a4}
-td{overflow-wrap:anywhere}dl{margin:.3rem 0}dt{float:left;clear:left;width:5.5rem;color:#666}dd{margin-left:5.5rem}code,pre{font-size:.92em}
+td,th[scope=row]{overflow-wrap:anywhere;min-width:6.5rem}td.n{min-width:0}
+th[scope=row]{min-width:12rem}td:last-child{min-width:15rem}@media(max-width:45rem){th[scope=row]{min-width:7rem}}
+dl{margin:.3rem 0}dt{float:left;clear:left;width:5.5rem;color:#666}dd{margin-left:5.5rem}code,pre{font-size:.92em}
 .bar{display:inline-block;height:.7em;background:#1a6b2f;vertical-align:baseline}.bar+.bar{background:#c98a84}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}th,td{border-color:#444}a{color:#8ab8f0}.right{color:#7fcf95}.wrong{color:#f0928a}
 .open,dt{color:#aaa}.bar{background:#7fcf95}.bar+.bar{background:#8a4a44}}"""

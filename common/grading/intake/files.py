@@ -37,11 +37,14 @@ class Found:
         Where it lies.
     time : float
         When it was written, seconds of the epoch.
+    dated : bool
+        Whether that may be when it was handed in.
     """
 
     parts: tuple
     path: Path
     time: float
+    dated: bool = True
 
     @property
     def name(self):
@@ -113,10 +116,15 @@ class Files:
         self.packed = place.is_file()
         seen = [] if self.packed or not place.is_dir() else [shown(p.name) for p in place.iterdir() if not _hidden(p.name)]
         self._class = tuple(seen) if len(seen) == 1 else ()  # the archive of a class, by its parts: in a folder it is alone
+        if not place.exists():
+            raise FileNotFoundError(f"there is no {place.absolute()}: expected what a platform hands out, a folder or an archive; a name that is not whole begins in the kit's folder")
         if place.is_dir():
             self._folder(place, ())
-        elif self.packed and kind_of(place.name) is ARCHIVES:
+        elif kind_of(place.name) is ARCHIVES:
             self._archive(place, ())
+        else:
+            self.packed = False
+            self._file(place, (shown(place.name),), kind_of(place.name))
         self.found.sort(key=lambda f: f.parts)
 
     def _folder(self, folder, parts):
@@ -170,7 +178,7 @@ class Files:
 
     def _archive(self, path, parts):
         """What of an archive is wanted, file by file: a strange name in it, or damage, costs that file only."""
-        name, before, inner = "/".join(parts) or shown(path.name), len(self.found), []
+        name, before, inner, others = "/".join(parts) or shown(path.name), len(self.found), [], len(self.others)
         self._left.append(_MOST_BYTES if parts == self._class else max(_LITTLE, _TIMES * os.path.getsize(path)))
         try:
             told = _told(path)
@@ -204,6 +212,8 @@ class Files:
                 self._archive(target, inside)
             target.unlink()
         self._left.pop()
+        if len(self.others) == others and len(self.found) == before and parts:
+            self.others.append(Found(parts, path, 0.0))  # nothing is in it that would tell who has handed it in
         if not any(kind_of(f.name) is NOTEBOOKS for f in self.found[before:]) and len(parts) == 1:
             self.left_out.setdefault(name, "an archive without a notebook")
 

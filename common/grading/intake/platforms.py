@@ -1,6 +1,7 @@
 """Whose a file is, by the name that a learning platform gave to it or to its folder.
 
-Sources: Moodle's mod/assign (``fullname_uniqueid_assignsubmission_file``, since 4.1 without the last ``_``), Canvas' ContentZipper
+Sources: Moodle's mod/assign (``fullname_uniqueid_assignsubmission_file``, since 4.1 without the last ``_``; of a group then ``group_groupid_…``, of those
+without one ``Default group_…``), Canvas' ContentZipper
 (``sortablename[_LATE]_user_attachment_name``, anonymous ``anon_id_attachment_name``, a text or an address ``sortablename_user_text.html``), Gradescope's export (``submission_metadata.yml``),
 GitHub Classroom (``assignment-login``), ILIAS' ilExSubmission (``lastname_firstname_login_id``, ASCII), Blackboard's Assignment File
 Download (``assignment_login_attempt_time_name``), Brightspace's Download (a folder ``number-number - name - date time`` for each time
@@ -16,7 +17,7 @@ from common.grading.intake.files import ARCHIVES, NOTEBOOKS, kind_of, stem_of
 
 PLATFORMS = ("moodle", "canvas", "gradescope", "github", "ilias", "blackboard", "brightspace")
 # what comes first is the platform's: a student's own file may be called as if it were somebody else's
-_MOODLE = re.compile(r"(?P<name>.+?)_(?P<ident>\d+)_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
+_MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<ident>\d+))?_assignsubmission_(?:file|onlinetext|comments)(?:_(?P<file>.*))?")
 _CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<order>\d+)_(?P<file>.+)", re.I)
 _CANVAS_ANONYMOUS = re.compile(r"anon_(?:(?P<late>late)_)?(?P<ident>[0-9A-Za-z]{5})_(?P<order>\d+)_(?P<file>.+)", re.I)
 _CANVAS_TEXT = re.compile(r"(?P<name>.+?)(?P<late>_late)?_(?P<ident>\d+)_(?P<file>(?:text|link)\.html)", re.I)
@@ -75,7 +76,7 @@ class Owner:
 
 def _moodle(part):
     found = _MOODLE.fullmatch(part)
-    return found and Owner("moodle", found["ident"], found["name"].strip(), file=found["file"] or "", place=part)
+    return found and Owner("moodle", found["ident"] or found["name"], found["name"].strip(), file=found["file"] or "", place=part)
 
 
 def _canvas(part):
@@ -173,7 +174,12 @@ def outer_folders(files, wanted=None, repositories=(), packed=False):
         found = _matches(files, depth)
         if found and wanted in (None, found):
             return depth, found
-        tops = _tops(files, depth)
+        below = {}
+        for file in files:
+            below.setdefault(file.parts[depth], []).append(file)
+        tops, beside = list(below), {_matches(inside, depth + 1) for inside in below.values()} if len(below) > 1 else set()
+        if len(beside) == 1 and (found := beside.pop()) and wanted in (None, found):
+            return depth + 1, found  # several downloads of one platform: of its groups, or of one week and the next
         single = len(tops) == 1 and all(len(f.parts) > depth + 1 for f in files)
         archive = single and kind_of(tops[0]) is ARCHIVES
         # who packs a folder of notebooks packs the folder itself: it is no student with several notebooks
@@ -258,6 +264,8 @@ class Attribution:
             answer = [Owner("", name + "/" if len(parts) > 1 else name, name, order=version, file=file.name, place=top)]
         if self.platform == "ilias" and (late := _ILIAS_LATE.fullmatch(file.name)):
             answer = [replace(o, late=True, file=late["file"]) for o in answer]
+        if self.roster and self.platform == "moodle":
+            answer = [member for o in answer for member in self.roster.members(o)]
         return [self.roster.named(o) for o in answer] if self.roster else answer
 
 
