@@ -185,6 +185,17 @@ def test_a_file_whose_copy_was_deleted_has_no_answer_any_more(tmp_path):
         path.touch()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks the folder who may read")
+def test_answers_on_their_way_may_be_read_by_whom_the_old_ones_may_be_read(tmp_path):
+    (tmp_path / "out.csv").touch()
+    (tmp_path / "out.csv").chmod(0o600)
+    journal = Journal(tmp_path / "out.csv", "file", "m")
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+    journal.add("a.jpg", {})
+    journal.make_whole([], lambda file, answers: None)
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")
 def test_answers_on_standard_output_stand_there_alone(archive):
     run = start(archive, "--out", "/dev/stdout", slow="0")

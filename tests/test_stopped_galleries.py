@@ -148,6 +148,7 @@ def test_who_was_begun_with_and_is_in_no_gallery_is_forgotten(home, gallery, tmp
 
 def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, gallery, tmp_path):
     journal = gallery.with_name("g.npz.building.jsonl")
+    gallery.chmod(0o600)
     classifier = Classifier()
     building.look_at(building.photos_of([home / "people" / "ann"], "ann") + building.photos_of([home / "people" / "bob"], "bob"), classifier, journal=journal)
     assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"ann", "bob"}
@@ -155,3 +156,4 @@ def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, 
         file.write('[1]\n{"photo": "ann/4.png", "per')  # what another program, or a stop in the middle of a line, has left
     assert main(["gallery", "remove", str(gallery), "ann"]) == 0
     assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"bob"}
+    assert os.name == "nt" or [path.stat().st_mode & 0o777 for path in (gallery, journal)] == [0o600, 0o600], "what nobody else may read stays so"

@@ -120,7 +120,7 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
 
     skipped, unchanged, seen = [], 0, {}
     before = {photo: digest.tobytes() for gallery in known for photo, digest in zip(gallery.photos.tolist(), gallery.digests)}
-    kept = None if journal is None else Journal(journal, "photo", _mark(classifier))
+    kept = None if journal is None else Journal(journal, "photo", _mark(classifier), str(journal).removesuffix(UNFINISHED))
     try:
         here = _by_name(wanted)
         for answer in kept.answers() if kept else ():

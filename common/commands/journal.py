@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from common.console import printable
-from common.files import is_stream, only_one, temporary_folder, whole_file
+from common.files import as_open_as, is_stream, only_one, temporary_folder, whole_file
 
 LINES = (".jsonl", ".ndjson")  # endings of a file that grows by lines
 UNFINISHED = ".part.jsonl"  # what comes behind the name of a file that is made whole at the end
@@ -72,6 +72,8 @@ class Journal:
         What an answer calls its file: "image" or "file".
     mark : str
         See `settings_mark`.
+    beside : path, optional
+        The file whose permissions a new journal has, if there is one; by default what ``--out`` names.
 
     Attributes
     ----------
@@ -90,7 +92,7 @@ class Journal:
         If it cannot be opened, holds something else, or answers that were made with other settings.
     """
 
-    def __init__(self, path, key, mark):
+    def __init__(self, path, key, mark, beside=None):
         self.out, self.key, self.mark, self.answered, self.failed, self._made = Path(path), key, mark, {}, set(), {}
         self.stays = not is_stream(self.out)
         if not self.stays:
@@ -104,7 +106,10 @@ class Journal:
                 lock = self.path.with_name(f".{self.path.name}.lock")
                 opened.callback(_remove, lock)
                 opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}"))
+                new = not os.path.lexists(self.path)
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+                if new:
+                    as_open_as(beside or self.out, self._file)
             except OSError as error:
                 raise JournalError(f"{self.path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
             opened.callback(os.close, self._file)
