@@ -20,7 +20,7 @@ from common.photos import read_photo
 from TrackDetector import detectors
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
-from TrackDetector.commands import finding
+from TrackDetector.commands import finding, naming
 from TrackDetector.galleries import building, looking
 from TrackDetector.galleries.editing import Saved
 
@@ -70,6 +70,31 @@ raise SystemExit(main(sys.argv[1:]))
     seen.touch()
     assert adding.wait(timeout=120) == 0 == removing.wait(timeout=60)
     assert Saved.read(gallery).people == ["bob", "cleo", "dora"] and sorted(path.name for path in tmp_path.iterdir()) == ["g.npz", "more", "seen"]
+
+
+def test_who_is_taken_out_while_a_gallery_is_saved_does_not_come_back(home, gallery, monkeypatch):
+    """`--save-gallery` changes it as well as `gallery add`: who wants to take Ann out waits, or she would be back a moment later."""
+    command, removing, keep = [sys.executable, "-m", "TrackDetector", "gallery", "remove", str(gallery), "ann"], [], naming.save
+
+    def save_gallery(*arguments):
+        removing.append(subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1], stdout=subprocess.PIPE, text=True))
+        assert removing[0].stdout.readline() == f"waiting for another run, which changes {gallery}\n"
+        keep(*arguments)
+
+    monkeypatch.setattr(naming, "save", save_gallery)
+    assert main(["--gallery", str(home / "g.npz"), str(home / "people" / "ann" / "0.png"), "--save-gallery", str(gallery)]) == 0
+    assert removing[0].wait(timeout=60) == 0 and Saved.read(gallery).people == ["bob", "cleo"] and not list(gallery.parent.glob(".*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
+def test_nothing_is_left_of_who_was_in_a_journal_when_its_writer_was_killed(home, gallery):
+    """A `gallery remove` that was killed while it took somebody else out leaves the new journal beside the old one."""
+    journal = gallery.with_name("g.npz.building.jsonl")
+    journal.write_text('{"person": "dora"}\n')
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    journal.with_name(f".{journal.name}.{done.pid}.part").write_text('{"person": "dora"}\n')
+    assert main(["gallery", "remove", str(gallery), "dora"]) == 0 and [path.name for path in gallery.parent.iterdir()] == ["g.npz"]
 
 
 def test_a_changed_photo_is_there_once_though_the_adding_was_interrupted(home, gallery, tmp_path, capsys):

@@ -14,6 +14,7 @@ from TrackDetector.galleries.names import whom
 from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.second_thoughts import second_thoughts
+from TrackDetector.validation import usual_threshold
 
 WIDTH = 128
 # Faces as dlib's network describes them: photos of one person 0.29 apart, people 0.57, descriptors of length 1
@@ -265,6 +266,20 @@ def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
     for people, message in ((["cleo"], "nobody in the gallery is called 'cleo'; perhaps Cleopatra"), (after.gallery.people.tolist(), "nobody would be left")):
         with pytest.raises(ValueError, match=message):
             remove(after, people)
+
+
+def test_the_usual_threshold_follows_the_number_of_people_and_a_chosen_one_stays():
+    draw = People()
+    one, two, three = (saved(draw, *names, threshold=usual_threshold(len(names))) for names in (("ann",), ("bob", "cleo"), ("ann", "bob", "cleo")))
+    assert merge([("a", one), ("b", two)]).settings["threshold"] == merge([("a", one), ("b", three)]).settings["threshold"] == usual_threshold(3)
+    assert remove(three, ["cleo"]).settings["threshold"] == usual_threshold(2)
+    assert remove(saved(draw, "ann", "bob", threshold=0.3), ["ann"]).settings["threshold"] == 0.3
+    assert merge([("a", one), ("b", saved(draw, "bob", threshold=0.3))]).settings["threshold"] is None
+
+
+def test_where_fewer_photos_are_left_than_were_to_vote_all_vote():
+    draw = People()
+    assert [remove(saved(draw, "ann", "bob", n_neighbors=number), ["bob"]).settings["n_neighbors"] for number in (9, 2, None)] == [5, 2, None]
 
 
 def test_whom_a_name_means():

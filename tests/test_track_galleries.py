@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from TrackDetector.classifier import Classifier
 from TrackDetector.commands.opening import open_gallery
 from TrackDetector.galleries import building
 from TrackDetector.galleries.editing import Saved
+from TrackDetector.validation import usual_threshold
 
 PEOPLE = ("ann", "bob", "cleo")
 
@@ -132,6 +134,16 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert len(made) == 13 and sorted(made.photos) == sorted([f"{name}/{k}.png" for name in PEOPLE for k in range(4)] + ["dora/1.png"])
     assert main(["gallery", "add", str(gallery), "--person", "eva", str(home / "people" / "cleo" / "1.png")]) == 0
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
+
+
+def test_who_is_added_to_a_gallery_of_the_usual_threshold_makes_it_stricter(gallery, tmp_path):
+    """`--save-gallery` keeps the one of then; with it, strangers would have names once there are many people."""
+    save(tmp_path / "dora.png", head(5, 0))
+    for before, after in ((usual_threshold(3), usual_threshold(4)), (0.3, 0.3)):
+        saved = Saved.read(gallery)
+        replace(saved, settings=saved.settings | {"threshold": before}).write(tmp_path / "g4.npz")
+        assert main(["gallery", "add", str(tmp_path / "g4.npz"), "--person", "dora", str(tmp_path / "dora.png")]) == 0
+        assert Saved.read(tmp_path / "g4.npz").settings["threshold"] == after
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and devices are a thing of Unix")
