@@ -252,7 +252,9 @@ def test_a_dash_is_standard_output(archive, monkeypatch):
     assert not (archive / "-").exists()
 
 
-def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
+@pytest.mark.parametrize("lost", [b"", bytes(100)], ids=["killed", "without power"])
+def test_a_line_that_was_cut_is_asked_about_again(tmp_path, lost):
+    """Where the power went, there may be zeros where the text was to be."""
     (tmp_path / "a.jpg").touch()
     out = tmp_path / "out.jsonl"
     journal = Journal(out, "image", "m")
@@ -261,7 +263,7 @@ def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
     journal.close()
     whole = out.read_bytes()
     for cut in range(len(whole)):
-        out.write_bytes(whole[:cut])
+        out.write_bytes(whole[:cut] + lost)
         again = Journal(out, "image", "m")
         assert len(again.answered) == whole[:cut].count(b"\n") and out.read_bytes() == b"".join(whole[:cut].splitlines(True)[: whole[:cut].count(b"\n")])
         again.close()

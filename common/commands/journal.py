@@ -123,7 +123,8 @@ class Journal:
         with open(self.path, "rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
-                    if not place and line[: len(begin)] != begin[: len(line)]:
+                    text = line.rstrip(b"\0")  # the power went before the disk had the rest
+                    if not place and text[: len(begin)] != begin[: len(text)]:
                         self._strange()
                     break  # the run before was ended while it wrote this; the file is asked about again
                 try:
@@ -150,7 +151,7 @@ class Journal:
             self._made[file] = made
 
     def _strange(self):
-        raise JournalError(f"{self.path}: holds something else than answers of this command; name another file")
+        raise JournalError(f"{self.path}: holds something else than answers of this command; name another file, or delete it")
 
     def has(self, file):
         """Whether a file, as it is now, has its answer, and the copies that were made with it are there. An error is none, nor an answer without its copy: their cause may have passed."""
