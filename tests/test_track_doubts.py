@@ -286,6 +286,7 @@ def test_whom_a_name_means():
     two, lines, backslash = ["Jose\u0301", "Jos\u00e9"], "ann\nlee", r"ann\nlee"
     people = [*two, lines, backslash, "bob"]
     assert whom(two[:1], people) == whom(two[1:], people) == two  # they look the same: both are meant
+    assert whom(["Ann Lee"], ["Ann\u00a0Lee", "\u202aAnn Lee\u202c", "Ann"]) == ["Ann\u00a0Lee", "\u202aAnn Lee\u202c"]  # so does a gallery of an earlier version
     assert whom([lines], people) == [lines] and whom([backslash], people) == [backslash]
     assert whom(["bob", backslash, "bob"], [lines, "bob"]) == ["bob", lines]  # as it is listed
     with pytest.raises(ValueError, match="nobody in the gallery is called 'bab'; perhaps bob"):

@@ -196,6 +196,19 @@ def test_a_name_in_two_spellings_is_one_person(home, tmp_path, capsys):
     assert main(["gallery", "remove", str(tmp_path / "g.npz"), "Jose\u0301"]) == 0 and Saved.read(tmp_path / "g.npz").gallery.people.tolist() == ["cleo"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows cuts spaces off")
+def test_what_nobody_sees_of_a_name_makes_nobody_else_of_a_person(tmp_path):
+    """A name that was copied from a page, or out of Windows, which brings marks of direction along."""
+    names = ("Ann Lee", "Ann\u00a0Lee\u200b", "\u202aAnn Lee\u202c ")
+    for number, name in enumerate((*names, "Ann  Lee", "\u0645\u06cc\u200c\u062e\u0648")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{number}.png").touch()
+    people = {}
+    for one in building.people_in(tmp_path)[0]:
+        people.setdefault(one.person, set()).add(one.file.name)
+    assert people == {"Ann Lee": {"0.png", "1.png", "2.png"}, "Ann  Lee": {"3.png"}, "\u0645\u06cc\u200c\u062e\u0648": {"4.png"}}
+
+
 def test_a_new_gallery_is_looked_at_by_the_default_and_keeps_its_detector(home, tmp_path, monkeypatch):
     assert Saved.read(home / "g.npz").settings["detector"] == detectors.DEFAULT
     other = next(name for name in ("hog", "kit") if name != detectors.DEFAULT)
