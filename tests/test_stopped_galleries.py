@@ -133,6 +133,24 @@ def test_a_stopped_building_goes_on_where_it_was(one_by_one, home, tmp_path, mon
     np.testing.assert_allclose(again.descriptors, whole.descriptors, atol=1e-5)
 
 
+def test_a_photo_that_is_exchanged_while_it_is_described_is_looked_at_again(tmp_path):
+    """Many photos are described at once: the one of somebody who has sent another may have been replaced meanwhile."""
+    file, journal, looked = tmp_path / "ann.png", tmp_path / "g.npz.building.jsonl", []
+    save(file, head(0, 0))
+
+    class Slow(Classifier):
+        def look(self, photos):
+            for name, person, image, digest in photos:
+                looked.append(image[0, 0, 0])
+                if len(looked) == 1:
+                    save(file, head(0, 1))
+                yield looking.Seen(name, person, np.ones((1, 3), np.float32), np.ones(1), digest)
+
+    for _ in range(3):
+        building.look_at(building.photos_of([file], "ann"), Slow(preprocess=None), journal=journal)
+    assert looked == [head(0, 0)[0, 0, 0], head(0, 1)[0, 0, 0]]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
 def test_who_stops_the_work_is_told_how_far_it_came(one_by_one, home, tmp_path, monkeypatch, capsys):
 
