@@ -7,12 +7,15 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
+from common.commands import journal as journals
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, JournalError, for_any_reader, stamp
 from common.commands.run import Answers, _say
@@ -183,6 +186,39 @@ def test_a_file_whose_copy_was_deleted_has_no_answer_any_more(tmp_path):
         assert not again.has(tmp_path / "a.mp4")
         again.close()
         path.touch()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes nothing that is open")
+def test_a_third_run_waits_for_the_second_that_has_waited_for_the_first(tmp_path, monkeypatch):
+    lock, second, remove = tmp_path / ".out.jsonl.lock", [], journals._remove
+    waiting = threading.Thread(target=lambda: second.append(Journal(tmp_path / "out.jsonl", "file", "m")))
+    monkeypatch.setattr(journals, "_remove", lambda file: (file == lock and waiting.join(), remove(file)))
+    first = Journal(tmp_path / "out.jsonl", "file", "m")
+    waiting.start()
+    first.close()
+    waiting.join()
+    with pytest.raises(Timeout):
+        FileLock(lock).acquire(timeout=0)
+    second[0].close()
+    assert not lock.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes nothing that is open")
+def test_who_has_waited_keeps_the_answers_though_those_of_the_run_before_are_whole(tmp_path, monkeypatch):
+    first, second = Journal(tmp_path / "out.json", "file", "m"), []
+    first.add("a.jpg", {})
+    close = Journal.close
+
+    def closed(self):  # the second run comes in the moment when the first lets go
+        close(self)
+        monkeypatch.setattr(Journal, "close", close)
+        second.append(Journal(tmp_path / "out.json", "file", "m"))
+        second[0].add("b.jpg", {})
+
+    monkeypatch.setattr(Journal, "close", closed)
+    first.make_whole([], lambda file, answers: None)
+    assert "b.jpg" in second[0].path.read_text()
+    second[0].close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows asks the folder who may read")

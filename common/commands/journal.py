@@ -104,8 +104,9 @@ class Journal:
         with ExitStack() as opened:
             try:
                 lock = self.path.with_name(f".{self.path.name}.lock")
-                opened.callback(_remove, lock)
-                opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}"))
+                if os.name == "nt":  # which removes nothing that somebody has open; elsewhere it goes before it is let go, or a third run would be alone with a second one
+                    opened.callback(_remove, lock)
+                opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}", tidy=True))
                 new = not os.path.lexists(self.path)
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
                 if new:
@@ -232,8 +233,10 @@ class Journal:
             raise
         except OSError as error:
             raise JournalError(f"{self.out}: cannot be written ({error.strerror or error}){self.kept()}") from None
-        self.close()
+        if os.name == "nt":  # as with the lock
+            self.close()
         self.path.unlink(missing_ok=True)
+        self.close()
 
     def close(self, passing=False):
         """Let go of the file; what is in it stays. An empty one goes, if it lies beside what ``--out`` names or is `passing` itself."""
