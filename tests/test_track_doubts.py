@@ -13,6 +13,7 @@ from TrackDetector.galleries.looking import Seen, sharpness
 from TrackDetector.galleries.names import whom
 from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.neighbors.predictions import unit
+from TrackDetector.neighbors.search import Nearest
 from TrackDetector.neighbors.second_thoughts import second_thoughts
 from TrackDetector.validation import usual_threshold
 
@@ -135,6 +136,17 @@ def test_an_answer_names_all_who_look_like_its_person():
     assert second_thoughts(known, None, None, near, asked, None) == {0: "or Anna or ann: in the gallery they look like one person"}
     known.alike_ = [("Anna", "Annie")] * 2  # a photo that both have, besides
     assert second_thoughts(known, None, None, near, asked, None) == {0: "or Anna: in the gallery the two look like one person"}
+
+
+@pytest.mark.parametrize("photos, bobs, doubt", [(3, 0.3, "or bob (0.30)"), (7, 0.3, "or bob (0.30)"), (7, 0.5, None)])
+def test_somebody_else_who_is_near_is_named_however_many_photos_are_nearer(photos, bobs, doubt):
+    """The nearest five photos are all of Ann, if she has so many: Bob, behind them, would be accepted as well."""
+    angles = np.repeat(2 * np.arcsin(np.array([0.2, bobs]) / 2), photos)
+    gallery = Gallery(np.stack([np.cos(angles), np.sin(angles)], axis=1), ["ann"] * photos + ["bob"] * photos, [str(k) for k in range(2 * photos)])
+    known = SimpleNamespace(threshold=0.36, gallery_=gallery, aside_=None, alike_=[], usual=None)
+    probe = np.array([[1, 0]], np.float32)
+    near, index = Nearest(gallery.descriptors).search(probe, 5)
+    assert second_thoughts(known, probe, near, index, np.array([0]), np.array([0.2])).get(0) == doubt
 
 
 def test_a_name_that_rests_on_blurred_photos_alone_is_doubted():
