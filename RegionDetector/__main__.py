@@ -5,6 +5,7 @@
 """
 
 import argparse
+import hashlib
 import sys
 from functools import partial
 
@@ -147,14 +148,19 @@ def _work(options, stops):
         found.expect_any("photo", PHOTO_SUFFIXES)
         check_outputs(options, [file for file, _ in found.files])
         if options.detector != "kit" or options.weights:
+            from common.device import prepare
+
+            prepare(alone=True)
             faces.detector(options.detector, settings["weights"])
+        # a training may write its weights under one name again: answers of the old ones are not mixed with those of the new ones
+        content = {"content": hashlib.sha256(options.weights.read_bytes()).hexdigest()} if options.weights else {}
     except (OSError, ValueError) as error:
         say(f"error: {error}", sys.stderr)
         return 2
     ask = one_by_one(partial(asker, options.draw, **settings))
     if options.cluster:
         ask = shared_out(options.cluster, "RegionDetector.__main__", folder=options.draw, **settings)
-    return answer_all(found, ask, ANSWERS, options, {**settings, "draw": str(options.draw)}, stops)
+    return answer_all(found, ask, ANSWERS, options, {**settings, **content, "draw": str(options.draw)}, stops)
 
 
 def write_drawn(target, photo, boxes):

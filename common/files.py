@@ -82,6 +82,8 @@ def is_stream(path):
 def whole_file(path, mode="w"):
     """Open a file for writing that takes the place of an old one when it is whole; whatever goes wrong, the old one stays.
 
+    Who may read the old one may read the new one, and nobody else.
+
     Parameters
     ----------
     path : path
@@ -124,10 +126,25 @@ def _aside(path, mode, encoding):
     aside = _aside_of(path, os.getpid())
     try:
         with open(aside, mode, encoding=encoding) as file:
+            as_open_as(path, file.fileno())  # before there is anything in it
             yield file
         rename(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def as_open_as(path, new):
+    """Let those read a new file, by its name or number, who may read the one that it replaces or lies beside, if there is one; Windows asks the folder.
+
+    Where its group cannot be given, a group may do no more than everybody.
+    """
+    if os.name == "nt":
+        return
+    with suppress(OSError):  # there is none; disks without permissions
+        old = os.stat(path)
+        os.chmod(new, old.st_mode & (0o707 | (old.st_mode & 0o007) << 3))
+        os.chown(new, -1, old.st_gid)
+        os.chmod(new, old.st_mode & 0o777)
 
 
 def with_ending(path, ending):
@@ -165,8 +182,9 @@ def remove_halves(path):
     numbered = [(each, re.search(r"\.(\d+)\.part$", each.name)) for each in path.parent.iterdir()]
     for half in [each for each, number in numbered if number and each.name == _aside_of(path, number[1]).name]:
         try:
-            if os.name != "nt":  # Windows removes nothing that is open
-                os.kill(int(half.name.split(".")[-2]), 0)
+            writer = int(half.name.split(".")[-2])
+            if os.name != "nt" and writer != os.getpid():  # Windows removes nothing that is open; in a container every program has the same number
+                os.kill(writer, 0)
                 continue  # its writer is still at it
         except ProcessLookupError:
             pass

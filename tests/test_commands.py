@@ -7,12 +7,15 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
+from common.commands import journal as journals
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, JournalError, for_any_reader, stamp
 from common.commands.run import Answers, _say
@@ -185,6 +188,50 @@ def test_a_file_whose_copy_was_deleted_has_no_answer_any_more(tmp_path):
         path.touch()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes nothing that is open")
+def test_a_third_run_waits_for_the_second_that_has_waited_for_the_first(tmp_path, monkeypatch):
+    lock, second, remove = tmp_path / ".out.jsonl.lock", [], journals._remove
+    waiting = threading.Thread(target=lambda: second.append(Journal(tmp_path / "out.jsonl", "file", "m")))
+    monkeypatch.setattr(journals, "_remove", lambda file: (file == lock and waiting.join(), remove(file)))
+    first = Journal(tmp_path / "out.jsonl", "file", "m")
+    waiting.start()
+    first.close()
+    waiting.join()
+    with pytest.raises(Timeout):
+        FileLock(lock).acquire(timeout=0)
+    second[0].close()
+    assert not lock.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes nothing that is open")
+def test_who_has_waited_keeps_the_answers_though_those_of_the_run_before_are_whole(tmp_path, monkeypatch):
+    first, second = Journal(tmp_path / "out.json", "file", "m"), []
+    first.add("a.jpg", {})
+    close = Journal.close
+
+    def closed(self):  # the second run comes in the moment when the first lets go
+        close(self)
+        monkeypatch.setattr(Journal, "close", close)
+        second.append(Journal(tmp_path / "out.json", "file", "m"))
+        second[0].add("b.jpg", {})
+
+    monkeypatch.setattr(Journal, "close", closed)
+    first.make_whole([], lambda file, answers: None)
+    assert "b.jpg" in second[0].path.read_text()
+    second[0].close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks the folder who may read")
+def test_answers_on_their_way_may_be_read_by_whom_the_old_ones_may_be_read(tmp_path):
+    (tmp_path / "out.csv").touch()
+    (tmp_path / "out.csv").chmod(0o600)
+    journal = Journal(tmp_path / "out.csv", "file", "m")
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+    journal.add("a.jpg", {})
+    journal.make_whole([], lambda file, answers: None)
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")
 def test_answers_on_standard_output_stand_there_alone(archive):
     run = start(archive, "--out", "/dev/stdout", slow="0")
@@ -241,7 +288,9 @@ def test_a_dash_is_standard_output(archive, monkeypatch):
     assert not (archive / "-").exists()
 
 
-def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
+@pytest.mark.parametrize("lost", [b"", bytes(100)], ids=["killed", "without power"])
+def test_a_line_that_was_cut_is_asked_about_again(tmp_path, lost):
+    """Where the power went, there may be zeros where the text was to be."""
     (tmp_path / "a.jpg").touch()
     out = tmp_path / "out.jsonl"
     journal = Journal(out, "image", "m")
@@ -250,7 +299,7 @@ def test_a_line_that_was_cut_is_asked_about_again(tmp_path):
     journal.close()
     whole = out.read_bytes()
     for cut in range(len(whole)):
-        out.write_bytes(whole[:cut])
+        out.write_bytes(whole[:cut] + lost)
         again = Journal(out, "image", "m")
         assert len(again.answered) == whole[:cut].count(b"\n") and out.read_bytes() == b"".join(whole[:cut].splitlines(True)[: whole[:cut].count(b"\n")])
         again.close()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common import inference
 from common.detection import faces, network, refinement, search, yunet
 from common.detection.found import Found, joined, merged, nothing
 from common.inference import compiled
@@ -228,7 +229,7 @@ def test_folding_and_eight_bits_change_little(small, tmp_path):
         assert arrays["conv_3/kernel"].dtype == np.int8 and arrays["answer/kernel"].dtype == np.float32
 
 
-def test_files_that_are_no_weights_are_refused_by_name(tmp_path):
+def test_files_that_are_no_weights_are_refused_by_name(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="gone.npz: no such file of weights"):
         network.load_detector(tmp_path / "gone.npz")
     for name, data in (("text.npz", b"no weights"), ("empty.npz", b"")):
@@ -246,6 +247,10 @@ def test_files_that_are_no_weights_are_refused_by_name(tmp_path):
         with pytest.raises(OSError, match=f"{name}: these are not weights .*{said}") as told:
             network.load_detector(tmp_path / name)
         assert "\n" not in str(told.value)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="bomb.npz: these are not weights .*more than 3 MB"):
+        patched.setattr(network, "_MOST_BYTES", 3 << 20)
+        np.savez_compressed(tmp_path / "bomb.npz", **whole | {"more": np.zeros(1 << 19)})  # well-made, and much larger than its file
+        network.load_detector(tmp_path / "bomb.npz")
     np.savez(tmp_path / "objects.npz", **{"head/kernel": np.array([{}], object)})
     with pytest.raises(OSError, match="objects.npz: these are not weights"):
         network.load_detector(tmp_path / "objects.npz")
@@ -353,6 +358,17 @@ def test_whatever_is_wrong_in_a_file_of_weights_is_said_in_a_line(tmp_path, monk
             assert "a.npz: these are not weights" in str(error) and "\n" not in str(error)
             refused += 1
     assert refused > 30
+
+
+def test_weights_that_were_trained_anew_are_loaded_anew(tmp_path, monkeypatch):
+    file = tmp_path / "mine.npz"
+    for module, name in ((network, "load_detector"), (refinement, "load_refiner"), (inference, "compiled")):
+        monkeypatch.setattr(module, name, lambda *_: object())
+    file.write_bytes(b"old")
+    first = faces.detector("kit", file)
+    assert faces.detector("kit", file) is first
+    file.write_bytes(b"trained for longer")
+    assert faces.detector("kit", file) is not first
 
 
 @pytest.mark.parametrize("weights", [network.WEIGHTS, refinement.WEIGHTS], ids=lambda file: file.name)

@@ -48,6 +48,35 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     assert path.read_bytes() == "ä".encode() and os.listdir(path.parent) == ["notes.txt"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks the folder who may read")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_who_may_not_read_a_file_may_not_read_the_next_one(tmp_path, mode):
+    path, umask = tmp_path / "people.npz", os.umask(0o022)
+    try:
+        path.touch()
+        path.chmod(mode)
+        with whole_file(path) as file:
+            assert os.fstat(file.fileno()).st_mode & 0o777 == mode, "from the first byte on"
+            file.write("ann")
+        (tmp_path / "link").symlink_to(path)
+        with whole_file(tmp_path / "link"), whole_file(tmp_path / "new"):
+            pass
+    finally:
+        os.umask(umask)
+    assert path.stat().st_mode & 0o777 == mode and (tmp_path / "new").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks the folder who may read")
+@pytest.mark.parametrize("mode, left", [(0o640, 0o600), (0o664, 0o644), (0o644, 0o644)])
+def test_where_a_file_cannot_have_the_group_of_the_old_one_no_other_group_reads_it(tmp_path, monkeypatch, mode, left):
+    (tmp_path / "people.npz").touch()
+    (tmp_path / "people.npz").chmod(mode)
+    monkeypatch.setattr(os, "chown", lambda *_: (_ for _ in ()).throw(PermissionError))
+    with whole_file(tmp_path / "people.npz"):
+        pass
+    assert (tmp_path / "people.npz").stat().st_mode & 0o777 == left
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
 def test_a_link_stays_a_link_and_a_device_a_device(tmp_path):
     (tmp_path / "real.txt").write_text("old")
@@ -123,11 +152,11 @@ for _ in range(60):
 def test_halves_of_files_with_long_names_are_found(tmp_path, name):
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
-    for number in (done.pid, os.getpid()):
+    for number in (done.pid, os.getpid(), os.getppid()):  # in a container a program has the number of the one before it
         files._aside_of(tmp_path / name, number).touch()
     (tmp_path / f".other-{name[:90]}.{done.pid}.part").touch()
     remove_halves(tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([files._aside_of(tmp_path / name, os.getpid()).name, f".other-{name[:90]}.{done.pid}.part"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([files._aside_of(tmp_path / name, os.getppid()).name, f".other-{name[:90]}.{done.pid}.part"])
     with whole_file(tmp_path / name) as file:
         file.write("whole")
     assert (tmp_path / name).read_text() == "whole"

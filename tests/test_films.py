@@ -20,6 +20,7 @@ from TrackDetector.classifier import Classifier
 from TrackDetector.commands import camera
 from TrackDetector.commands.answering import lines, name_faces, rows
 from TrackDetector.commands.camera import open_camera
+from TrackDetector.films.copies import by_frame
 from TrackDetector.films.people import clock, people, spans
 from TrackDetector.films.reading import Film, read_video
 from TrackDetector.films.subtitles import cues, srt, vtt
@@ -292,6 +293,12 @@ def test_a_doubt_is_a_question_mark_in_copies_and_subtitles(home, classifier, tm
     assert {words.rpartition(" ")[0] for words in drawn} == {"bob?", "cleo", "unknown"}
     assert all("bob?" in Path(name).read_text() and "cleo?" not in Path(name).read_text() for name in report["subtitles"])
     assert {face["name"] for face in report["faces"]} == {"bob", "cleo", "unknown"}
+
+
+def test_of_a_film_that_is_looked_at_once_no_frames_are_kept_that_it_does_not_have():
+    """`--every 1000000000`, for its first frame alone: there was no memory for as many boxes."""
+    where = by_frame([("ann", [3], [np.ones(4)])], 10**30, 10**30, 10**30, 12)
+    assert sorted(where) == list(range(12))
 
 
 def test_a_camera_says_the_doubt_of_a_name(capsys):

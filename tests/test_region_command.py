@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from common.boxes import iou
-from common.detection import faces
+from common.detection import faces, network
 from RegionDetector import __main__ as command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,6 +82,26 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
         assert command.main([str(tmp_path / "a.png"), *wrong]) == 2
         told = capsys.readouterr().err
         assert told.startswith("error: ") and said in told
+
+
+def test_answers_of_weights_that_are_others_now_are_not_taken_for_theirs(folder, tmp_path, capsys, monkeypatch):
+    """A training writes its weights under one name again: the same command must not say what the old ones found."""
+    monkeypatch.setattr(faces, "detector", lambda *_: None)
+    monkeypatch.setattr(command, "asker", lambda *_, **__: lambda *_: {"height": 1, "width": 1, "boxes": [], "points": []})
+    command_line = [str(folder / "a.png"), "--out", str(tmp_path / "out.jsonl"), "--weights", str(tmp_path / "mine.npz")]
+    (tmp_path / "mine.npz").write_bytes(b"old")
+    assert command.main(command_line) == 0 and command.main(command_line) == 0
+    assert "1 of 1 photo were answered before" in capsys.readouterr().err
+    (tmp_path / "mine.npz").write_bytes(b"new")
+    assert command.main(command_line) == 2 and "other settings" in capsys.readouterr().err
+
+
+def test_weights_of_ones_own_are_loaded_as_quietly_and_quickly_as_the_carried_ones(folder):
+    bare = {name: value for name, value in os.environ.items() if name not in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")}
+    program = "import os, sys; from common import device; device.prepare = lambda **kwargs: sys.exit(f'prepared, Keras is {sys.modules.get(\"keras\")}'); " \
+              "from RegionDetector.__main__ import main; main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", program, str(folder / "a.png"), "--weights", str(network.WEIGHTS)], capture_output=True, text=True, cwd=ROOT, env=bare)
+    assert done.stderr == "prepared, Keras is None\n"
 
 
 def boxes_of(file, tmp_path, *more):

@@ -20,7 +20,7 @@ from common.photos import read_photo
 from TrackDetector import detectors
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
-from TrackDetector.commands import finding
+from TrackDetector.commands import finding, naming
 from TrackDetector.galleries import building, looking
 from TrackDetector.galleries.editing import Saved
 
@@ -72,6 +72,31 @@ raise SystemExit(main(sys.argv[1:]))
     assert Saved.read(gallery).people == ["bob", "cleo", "dora"] and sorted(path.name for path in tmp_path.iterdir()) == ["g.npz", "more", "seen"]
 
 
+def test_who_is_taken_out_while_a_gallery_is_saved_does_not_come_back(home, gallery, monkeypatch):
+    """`--save-gallery` changes it as well as `gallery add`: who wants to take Ann out waits, or she would be back a moment later."""
+    command, removing, keep = [sys.executable, "-m", "TrackDetector", "gallery", "remove", str(gallery), "ann"], [], naming.save
+
+    def save_gallery(*arguments):
+        removing.append(subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1], stdout=subprocess.PIPE, text=True))
+        assert removing[0].stdout.readline() == f"waiting for another run, which changes {gallery}\n"
+        keep(*arguments)
+
+    monkeypatch.setattr(naming, "save", save_gallery)
+    assert main(["--gallery", str(home / "g.npz"), str(home / "people" / "ann" / "0.png"), "--save-gallery", str(gallery)]) == 0
+    assert removing[0].wait(timeout=60) == 0 and Saved.read(gallery).people == ["bob", "cleo"] and not list(gallery.parent.glob(".*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
+def test_nothing_is_left_of_who_was_in_a_journal_when_its_writer_was_killed(home, gallery):
+    """A `gallery remove` that was killed while it took somebody else out leaves the new journal beside the old one."""
+    journal = gallery.with_name("g.npz.building.jsonl")
+    journal.write_text('{"person": "dora"}\n')
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    journal.with_name(f".{journal.name}.{done.pid}.part").write_text('{"person": "dora"}\n')
+    assert main(["gallery", "remove", str(gallery), "dora"]) == 0 and [path.name for path in gallery.parent.iterdir()] == ["g.npz"]
+
+
 def test_a_changed_photo_is_there_once_though_the_adding_was_interrupted(home, gallery, tmp_path, capsys):
     shutil.copytree(home / "people", tmp_path / "people")
     save(tmp_path / "people" / "ann" / "0.png", head(0, 7))
@@ -106,6 +131,24 @@ def test_a_stopped_building_goes_on_where_it_was(one_by_one, home, tmp_path, mon
     again, whole = Saved.read(tmp_path / "g.npz").gallery, Saved.read(home / "g.npz").gallery
     assert again.photos.tolist() == whole.photos.tolist()
     np.testing.assert_allclose(again.descriptors, whole.descriptors, atol=1e-5)
+
+
+def test_a_photo_that_is_exchanged_while_it_is_described_is_looked_at_again(tmp_path):
+    """Many photos are described at once: the one of somebody who has sent another may have been replaced meanwhile."""
+    file, journal, looked = tmp_path / "ann.png", tmp_path / "g.npz.building.jsonl", []
+    save(file, head(0, 0))
+
+    class Slow(Classifier):
+        def look(self, photos):
+            for name, person, image, digest in photos:
+                looked.append(image[0, 0, 0])
+                if len(looked) == 1:
+                    save(file, head(0, 1))
+                yield looking.Seen(name, person, np.ones((1, 3), np.float32), np.ones(1), digest)
+
+    for _ in range(3):
+        building.look_at(building.photos_of([file], "ann"), Slow(preprocess=None), journal=journal)
+    assert looked == [head(0, 0)[0, 0, 0], head(0, 1)[0, 0, 0]]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
@@ -148,6 +191,7 @@ def test_who_was_begun_with_and_is_in_no_gallery_is_forgotten(home, gallery, tmp
 
 def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, gallery, tmp_path):
     journal = gallery.with_name("g.npz.building.jsonl")
+    gallery.chmod(0o600)
     classifier = Classifier()
     building.look_at(building.photos_of([home / "people" / "ann"], "ann") + building.photos_of([home / "people" / "bob"], "bob"), classifier, journal=journal)
     assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"ann", "bob"}
@@ -155,3 +199,4 @@ def test_what_an_interrupted_building_has_kept_of_a_person_goes_with_them(home, 
         file.write('[1]\n{"photo": "ann/4.png", "per')  # what another program, or a stop in the middle of a line, has left
     assert main(["gallery", "remove", str(gallery), "ann"]) == 0
     assert {json.loads(line)["person"] for line in journal.read_text().splitlines()} == {"bob"}
+    assert os.name == "nt" or [path.stat().st_mode & 0o777 for path in (gallery, journal)] == [0o600, 0o600], "what nobody else may read stays so"

@@ -225,7 +225,8 @@ def test_more_neighbours_than_photos(files, capsys):
 
 def test_arguments_that_are_wrong(files):
     for arguments in ([], ["--gallery", "x"], ["--gallery", "x", "y", "--every", "0"], ["--gallery", "x", "y", "--threshold", "nan"],
-                      ["--gallery", "x", "y", "--threshold", "3"], ["--gallery", "x", "y", "--neighbors", "0"]):
+                      ["--gallery", "x", "y", "--threshold", "3"], ["--gallery", "x", "y", "--neighbors", "0"],
+                      ["--gallery", "x", "--camera", "-7"], ["--gallery", "x", "--camera", str(2**31)]):  # OpenCV would end the program
         with pytest.raises(SystemExit):
             main(arguments)
 

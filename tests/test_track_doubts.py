@@ -13,7 +13,9 @@ from TrackDetector.galleries.looking import Seen, sharpness
 from TrackDetector.galleries.names import whom
 from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.neighbors.predictions import unit
+from TrackDetector.neighbors.search import Nearest
 from TrackDetector.neighbors.second_thoughts import second_thoughts
+from TrackDetector.validation import usual_threshold
 
 WIDTH = 128
 # Faces as dlib's network describes them: photos of one person 0.29 apart, people 0.57, descriptors of length 1
@@ -134,6 +136,17 @@ def test_an_answer_names_all_who_look_like_its_person():
     assert second_thoughts(known, None, None, near, asked, None) == {0: "or Anna or ann: in the gallery they look like one person"}
     known.alike_ = [("Anna", "Annie")] * 2  # a photo that both have, besides
     assert second_thoughts(known, None, None, near, asked, None) == {0: "or Anna: in the gallery the two look like one person"}
+
+
+@pytest.mark.parametrize("photos, bobs, doubt", [(3, 0.3, "or bob (0.30)"), (7, 0.3, "or bob (0.30)"), (7, 0.5, None)])
+def test_somebody_else_who_is_near_is_named_however_many_photos_are_nearer(photos, bobs, doubt):
+    """The nearest five photos are all of Ann, if she has so many: Bob, behind them, would be accepted as well."""
+    angles = np.repeat(2 * np.arcsin(np.array([0.2, bobs]) / 2), photos)
+    gallery = Gallery(np.stack([np.cos(angles), np.sin(angles)], axis=1), ["ann"] * photos + ["bob"] * photos, [str(k) for k in range(2 * photos)])
+    known = SimpleNamespace(threshold=0.36, gallery_=gallery, aside_=None, alike_=[], usual=None)
+    probe = np.array([[1, 0]], np.float32)
+    near, index = Nearest(gallery.descriptors).search(probe, 5)
+    assert second_thoughts(known, probe, near, index, np.array([0]), np.array([0.2])).get(0) == doubt
 
 
 def test_a_name_that_rests_on_blurred_photos_alone_is_doubted():
@@ -267,10 +280,25 @@ def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
             remove(after, people)
 
 
+def test_the_usual_threshold_follows_the_number_of_people_and_a_chosen_one_stays():
+    draw = People()
+    one, two, three = (saved(draw, *names, threshold=usual_threshold(len(names))) for names in (("ann",), ("bob", "cleo"), ("ann", "bob", "cleo")))
+    assert merge([("a", one), ("b", two)]).settings["threshold"] == merge([("a", one), ("b", three)]).settings["threshold"] == usual_threshold(3)
+    assert remove(three, ["cleo"]).settings["threshold"] == usual_threshold(2)
+    assert remove(saved(draw, "ann", "bob", threshold=0.3), ["ann"]).settings["threshold"] == 0.3
+    assert merge([("a", one), ("b", saved(draw, "bob", threshold=0.3))]).settings["threshold"] is None
+
+
+def test_where_fewer_photos_are_left_than_were_to_vote_all_vote():
+    draw = People()
+    assert [remove(saved(draw, "ann", "bob", n_neighbors=number), ["bob"]).settings["n_neighbors"] for number in (9, 2, None)] == [5, 2, None]
+
+
 def test_whom_a_name_means():
     two, lines, backslash = ["Jose\u0301", "Jos\u00e9"], "ann\nlee", r"ann\nlee"
     people = [*two, lines, backslash, "bob"]
     assert whom(two[:1], people) == whom(two[1:], people) == two  # they look the same: both are meant
+    assert whom(["Ann Lee"], ["Ann\u00a0Lee", "\u202aAnn Lee\u202c", "Ann"]) == ["Ann\u00a0Lee", "\u202aAnn Lee\u202c"]  # so does a gallery of an earlier version
     assert whom([lines], people) == [lines] and whom([backslash], people) == [backslash]
     assert whom(["bob", backslash, "bob"], [lines, "bob"]) == ["bob", lines]  # as it is listed
     with pytest.raises(ValueError, match="nobody in the gallery is called 'bab'; perhaps bob"):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from TrackDetector.classifier import Classifier
 from TrackDetector.commands.opening import open_gallery
 from TrackDetector.galleries import building
 from TrackDetector.galleries.editing import Saved
+from TrackDetector.validation import usual_threshold
 
 PEOPLE = ("ann", "bob", "cleo")
 
@@ -134,6 +136,16 @@ def test_adding_looks_at_new_and_changed_photos_only(home, gallery, tmp_path, ca
     assert "two names" in capsys.readouterr().err and "eva" in Saved.read(gallery).gallery.people  # a photo of Cleo's, and both are named
 
 
+def test_who_is_added_to_a_gallery_of_the_usual_threshold_makes_it_stricter(gallery, tmp_path):
+    """`--save-gallery` keeps the one of then; with it, strangers would have names once there are many people."""
+    save(tmp_path / "dora.png", head(5, 0))
+    for before, after in ((usual_threshold(3), usual_threshold(4)), (0.3, 0.3)):
+        saved = Saved.read(gallery)
+        replace(saved, settings=saved.settings | {"threshold": before}).write(tmp_path / "g4.npz")
+        assert main(["gallery", "add", str(tmp_path / "g4.npz"), "--person", "dora", str(tmp_path / "dora.png")]) == 0
+        assert Saved.read(tmp_path / "g4.npz").settings["threshold"] == after
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes and devices are a thing of Unix")
 def test_a_gallery_is_kept_in_a_file(home, tmp_path, capsys):
     (tmp_path / "loop.npz").symlink_to("loop.npz")
@@ -182,6 +194,19 @@ def test_a_name_in_two_spellings_is_one_person(home, tmp_path, capsys):
     made = Saved.read(tmp_path / "g.npz").gallery
     assert made.people.tolist() == ["Jos\u00e9", "cleo"] and (made.labels == "Jos\u00e9").sum() == 3
     assert main(["gallery", "remove", str(tmp_path / "g.npz"), "Jose\u0301"]) == 0 and Saved.read(tmp_path / "g.npz").gallery.people.tolist() == ["cleo"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cuts spaces off")
+def test_what_nobody_sees_of_a_name_makes_nobody_else_of_a_person(tmp_path):
+    """A name that was copied from a page, or out of Windows, which brings marks of direction along."""
+    names = ("Ann Lee", "Ann\u00a0Lee\u200b", "\u202aAnn Lee\u202c ")
+    for number, name in enumerate((*names, "Ann  Lee", "\u0645\u06cc\u200c\u062e\u0648")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{number}.png").touch()
+    people = {}
+    for one in building.people_in(tmp_path)[0]:
+        people.setdefault(one.person, set()).add(one.file.name)
+    assert people == {"Ann Lee": {"0.png", "1.png", "2.png"}, "Ann  Lee": {"3.png"}, "\u0645\u06cc\u200c\u062e\u0648": {"4.png"}}
 
 
 def test_a_new_gallery_is_looked_at_by_the_default_and_keeps_its_detector(home, tmp_path, monkeypatch):

@@ -137,7 +137,7 @@ def _film(file, classifier, every, blurred, check, detector, finish):
         warnings.warn(note, stacklevel=2)
     meant = [(number, person) for number, person in enumerate(seen) if not blurred or blurred == "all" or person.answer.label == UNKNOWN]
     where = by_frame([((number, person), [looked[n] for n in track.frames], track.boxes) for number, person in meant for track in person.tracks],
-                     *((PATIENCE * every, HOLD * every, HOLD * every) if blurred else (every, 0, every - 1)))
+                     *((PATIENCE * every, HOLD * every, HOLD * every) if blurred else (every, 0, every - 1)), film.read)
 
     def change(number, frame):
         if blurred:

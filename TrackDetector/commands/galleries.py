@@ -5,19 +5,18 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
 from common.console import a_path, counted, on_one_line, prepare_outputs, print_any_name, say
-from common.files import is_stream, only_one, remove_halves, whole_file
+from common.files import remove_halves, whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
 from TrackDetector.galleries.building import begun, forget, look_at, people_in, photos_of
 from TrackDetector.galleries.doubts import apart, is_no_name
-from TrackDetector.galleries.editing import Saved, merge, remove, without
+from TrackDetector.galleries.editing import Saved, merge, remove, threshold_of, without
 from TrackDetector.galleries.names import is_blank, whom
 
 
@@ -56,7 +55,7 @@ def main(arguments=None):
 
     def work(stops):
         try:
-            with _alone(options):
+            with nullcontext() if options.command in ("list", "check") else opening.alone(options.gallery):
                 return _COMMANDS[options.command](options, stops)
         except BrokenPipeError:  # nobody reads along: no error
             raise
@@ -65,17 +64,6 @@ def main(arguments=None):
             return 2
 
     return until_stopped(work)
-
-
-def _alone(options):
-    """Hold the gallery from reading it to writing it: of two that change it at once, one would undo what the other has done, and bring back who was taken out."""
-    place = Path(os.path.realpath(options.gallery))
-    if options.command in ("list", "check") or not place.parent.is_dir():
-        return nullcontext()
-    if is_stream(place):
-        raise ValueError(f"GALLERY {options.gallery}: what is written there is gone at once; expected the name of a file")
-    prepare_outputs({"GALLERY": options.gallery})
-    return only_one(place.with_name(f".{place.name}.lock"), f"waiting for another run, which changes {options.gallery}", tidy=True)
 
 
 def _wanted(options):
@@ -126,6 +114,8 @@ def _learn(options, stops, known):
         return 1 if skipped else 0
     with stops.held():  # all is seen: who stops it now finds the gallery whole
         opening.enrol(classifier, seen, *(without(part, "photos", replaced) for part in (old, aside)))
+        if old is not None:
+            classifier.threshold = threshold_of(classifier.threshold, len(old.people), len(classifier.classes_))
         opening.say_lost(wanted, classifier.classes_)
         opening.save(classifier, options.gallery)
         say(f"{options.gallery}: {_size(classifier.gallery_)}; {counted(len(seen), 'photo')} looked at")
@@ -151,7 +141,8 @@ def _remove(options, stops):
     there = [] if saved is None else saved.people
     people = whom(options.people, [*there, *looked_at])
     with stops.held():
-        remove_halves(options.gallery)
+        for file in (options.gallery, journal):
+            remove_halves(file)
         kept = forget(journal, people)  # first: where nobody would be left in the gallery, nothing of them is left beside it
         if saved is not None and (here := [name for name in people if name in there]):
             saved = remove(saved, here)

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import os
 import sys
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,7 @@ from common.files import temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector import detectors
 from TrackDetector.commands import answering
-from TrackDetector.commands.opening import open_gallery, save
+from TrackDetector.commands.opening import alone, open_gallery, save
 from TrackDetector.commands.strangers import GroupedAnswers
 from TrackDetector.photos import VIDEO_SUFFIXES
 
@@ -109,6 +110,8 @@ def main(arguments=None):
         p.error("--blur changes the copies of --draw: name a folder for them")
     if bool(options.files) == (options.camera is not None):
         p.error("name photos, films or folders, or a camera")
+    if options.camera is not None and not 0 <= options.camera < 2**31:  # OpenCV ends the program at such numbers
+        p.error(f"--camera: expected the number of a camera, 0 for the first, got {options.camera}")
     if options.camera is not None and (options.draw or options.cluster):
         p.error("--camera answers in words, --out and --subtitles; --draw and --cluster are for files")
     if options.group_unknown and (options.camera is not None or options.out is not None and options.out.suffix.lower() in (".jsonl", ".ndjson")):
@@ -131,9 +134,10 @@ def _work(options, stops):
         from common.device import prepare
 
         prepare(alone=True)
-        classifier = open_gallery(options.gallery, options.threshold, options.neighbors, options.detector, options.save_gallery, stops.held)
-        if options.save_gallery:
-            save(classifier, options.save_gallery)
+        with alone(options.save_gallery, "--save-gallery") if options.save_gallery else nullcontext():
+            classifier = open_gallery(options.gallery, options.threshold, options.neighbors, options.detector, options.save_gallery, stops.held)
+            if options.save_gallery:
+                save(classifier, options.save_gallery)
     except (OSError, ValueError) as error:
         say(f"error: {error}", sys.stderr)
         return 2

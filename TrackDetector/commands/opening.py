@@ -1,11 +1,13 @@
 """A classifier that knows the people of a folder, or of a gallery saved before."""
 
+import os
 import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
-from common.console import say
+from common.console import prepare_outputs, say
+from common.files import is_stream, only_one
 from TrackDetector import detectors
 from TrackDetector.galleries.building import UNFINISHED, look_at, people_in
 from TrackDetector.validation import usual_threshold
@@ -94,6 +96,23 @@ def save(classifier, path):
     """Save the gallery; what was kept of its building is not needed any more."""
     classifier.save(path)
     journal_of(path).unlink(missing_ok=True)
+
+
+def alone(gallery, option="GALLERY"):
+    """Hold a gallery from reading it to writing it: of two that change it at once, one would undo what the other has done, and bring back who was taken out.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be written; the message calls it by the `option`.
+    """
+    place = Path(os.path.realpath(gallery))
+    if is_stream(place):
+        raise ValueError(f"{option} {gallery}: what is written there is gone at once; expected the name of a file")
+    if not place.parent.is_dir():
+        return nullcontext()
+    prepare_outputs({option: gallery})
+    return only_one(place.with_name(f".{place.name}.lock"), f"waiting for another run, which changes {gallery}", tidy=True)
 
 
 def journal_of(gallery):

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from common.files import with_ending
+from common.files import as_open_as, with_ending
 from common.photos import PhotoError
 from TrackDetector.films.reading import Clock, container_of
 
@@ -40,7 +40,7 @@ def between(frames, boxes, most):
     return known
 
 
-def by_frame(tracks, most, before=0, after=0):
+def by_frame(tracks, most, before=0, after=0, count=None):
     """What is where in each frame.
 
     Parameters
@@ -50,6 +50,8 @@ def by_frame(tracks, most, before=0, after=0):
         As in `between`.
     before, after : int
         Frames before the first and after the last look in which the face is taken to be where it was then.
+    count : int, optional
+        Frames of the film; there is nothing in others.
 
     Returns
     -------
@@ -58,7 +60,9 @@ def by_frame(tracks, most, before=0, after=0):
     seen = defaultdict(list)
     for what, frames, boxes in tracks:
         known = between(frames, boxes, most)
-        known |= {t: boxes[0] for t in range(frames[0] - before, frames[0])} | {t: boxes[-1] for t in range(frames[-1] + 1, frames[-1] + 1 + after)}
+        end = frames[-1] + 1 + after
+        known |= {t: boxes[0] for t in range(max(0, frames[0] - before), frames[0])}
+        known |= {t: boxes[-1] for t in range(frames[-1] + 1, end if count is None else min(end, count))}
         for t, box in known.items():
             seen[t].append((what, box))
     return seen
@@ -91,6 +95,7 @@ def write_film(film, target, change, check=lambda: None):
     try:
         with av.open(str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as out, _Sound(film, out) as sound:
             _encode(film, out, sound, change, check)
+        as_open_as(target, part)
         os.replace(part, target)
     except av.error.FFmpegError as error:
         if isinstance(error, OSError) and not isinstance(error, PhotoError):

@@ -118,9 +118,9 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
     """
     from tqdm.auto import tqdm
 
-    skipped, unchanged, seen = [], 0, {}
+    skipped, unchanged, seen, marks = [], 0, {}, {}
     before = {photo: digest.tobytes() for gallery in known for photo, digest in zip(gallery.photos.tolist(), gallery.digests)}
-    kept = None if journal is None else Journal(journal, "photo", _mark(classifier))
+    kept = None if journal is None else Journal(journal, "photo", _mark(classifier), str(journal).removesuffix(UNFINISHED))
     try:
         here = _by_name(wanted)
         for answer in kept.answers() if kept else ():
@@ -138,6 +138,7 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
                 try:
                     if not one.file.is_file():  # who opens a pipe waits for ever
                         raise PhotoError(f"{one.file}: no such file")
+                    marks[one.photo] = stamp(one.file)  # of what is read now: it may be another photo by the time that it is described
                     digest = _digest(one.file)
                     if before.get(one.photo) == digest:
                         unchanged += 1
@@ -152,7 +153,7 @@ def look_at(wanted, classifier, known=(), journal=None, hold=nullcontext):
             seen[one.photo] = one
             if kept is not None:
                 with hold():
-                    kept.add(one.photo, {"stamp": stamp(here[one.photo].file), **_written(one)})
+                    kept.add(one.photo, {"stamp": marks[one.photo], **_written(one)})
     except Stop:
         say_kept(unchanged + len(skipped) + len(seen), len(here), "photo of the gallery", kept, "photos of the gallery", "what was seen is")
         raise

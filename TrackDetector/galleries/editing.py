@@ -9,6 +9,7 @@ from TrackDetector.galleries.doubts import ALIKE, Doubt, blurred, crowded, few_p
 from TrackDetector.galleries.names import whom
 from TrackDetector.galleries.storage import load_gallery, save_gallery
 from TrackDetector.gallery import Gallery, GalleryError, together
+from TrackDetector.validation import usual_threshold
 
 
 @dataclass
@@ -85,7 +86,18 @@ def remove(saved, people):
     if left is None:
         raise ValueError("nobody would be left: delete the file instead")
     settings = {name: value for name, value in saved.settings.items() if name != "alike"}
+    settings["threshold"] = threshold_of(settings.get("threshold"), len(saved.gallery.people), len(left.people))
+    if isinstance(settings.get("n_neighbors"), int):  # more photos cannot vote than are left
+        settings["n_neighbors"] = min(settings["n_neighbors"], len(left))
     return Saved(left, settings, without(saved.aside, "labels", people))
+
+
+def threshold_of(threshold, before, after):
+    """The threshold of a gallery that had so many people `before` and has others `after`: a chosen one stays, the usual one falls as their number grows.
+
+    The usual one of a single person would take strangers for somebody once there are hundreds.
+    """
+    return usual_threshold(after) if threshold == usual_threshold(before) else threshold
 
 
 def without(gallery, part, names):
@@ -107,7 +119,7 @@ def merge(several):
     Returns
     -------
     Saved
-        With the settings of the first; without a threshold where theirs differ.
+        With the settings of the first; with the usual threshold if all had theirs, without one where they differ.
 
     Raises
     ------
@@ -116,6 +128,9 @@ def merge(several):
     """
     (first, one), *others = several
     gallery, settings, aside = one.gallery, dict(one.settings), one.aside
+    people = len(set().union(*(part.gallery.people.tolist() for _, part in several)))
+    thresholds = [threshold_of(part.settings.get("threshold"), len(part.gallery.people), people) for _, part in several]
+    settings["threshold"] = thresholds[0] if all(each == thresholds[0] for each in thresholds) else None
     for name, other in others:
         for setting in ("model", "layer", "flip"):
             if other.settings.get(setting) != settings.get(setting):
@@ -123,8 +138,6 @@ def merge(several):
                                    "build both from the photos with one network")
         if other.gallery.descriptors.shape[1] != gallery.descriptors.shape[1]:
             raise GalleryError(f"{name}: descriptors of {other.gallery.descriptors.shape[1]} numbers, {first} has {gallery.descriptors.shape[1]}")
-        if other.settings.get("threshold") != settings.get("threshold"):
-            settings["threshold"] = None
         gallery = gallery.with_more(other.gallery)
         aside = together(aside, other.aside)
     return Saved(_once(gallery), settings, None if aside is None else _once(aside))

@@ -33,7 +33,8 @@ def second_thoughts(classifier, descriptors, near, index, chosen, apart):
     """
     doubts, codes = {}, classifier.gallery_.codes[index]
     _blurred(classifier, index, codes, chosen, doubts)
-    _also_near(classifier, descriptors, codes, chosen, apart, doubts)
+    if classifier.threshold is not None:
+        _also_near(classifier, descriptors, codes, chosen, apart, doubts)
     _alike(classifier, chosen, doubts)
     if classifier.aside_ is not None:
         _asked_aside(classifier, descriptors, near, chosen, apart, doubts)
@@ -51,15 +52,25 @@ def _blurred(classifier, index, codes, chosen, doubts):
 
 def _also_near(classifier, descriptors, codes, chosen, apart, doubts):
     """Somebody else would be accepted as well."""
-    if classifier.threshold is None:
-        return
-    rows, place = np.nonzero(codes != chosen[:, None])
-    pairs = np.unique(np.stack([rows, codes[rows, place]]), axis=1)
-    pairs = pairs[:, apart[pairs[0]] <= classifier.threshold]
+    rows, place = np.nonzero((codes != chosen[:, None]) & (apart <= classifier.threshold)[:, None])
+    pairs = np.unique(np.concatenate([np.stack([rows, codes[rows, place]]), _behind(classifier, descriptors, codes, chosen, apart)], axis=1), axis=1)
     away = distances_to(classifier.gallery_, descriptors[pairs[0]], pairs[1], usual=classifier.usual)
     for row, code, distance in sorted(zip(*pairs.tolist(), away.tolist()), key=lambda pair: -pair[2]):
         if distance <= classifier.threshold:
             doubts[row] = f"or {classifier.gallery_.people[code]} ({distance:.2f})"
+
+
+def _behind(classifier, descriptors, codes, chosen, apart):
+    """Who comes next where all that is near is of the person chosen, who has so many photos: rows and people, (2, M)."""
+    own = np.bincount(classifier.gallery_.codes)
+    rows = np.flatnonzero((apart <= classifier.threshold) & (codes == chosen[:, None]).all(axis=1) & (own[chosen] < len(classifier.gallery_)))
+    pairs = np.zeros((2, 0), np.int64)
+    for count in np.unique(own[chosen[rows]]):  # whatever comes of their own photos, three of others are among so many
+        some = rows[own[chosen[rows]] == count]
+        next_ones = classifier.gallery_.codes[Nearest(classifier.gallery_.descriptors).search(descriptors[some], min(len(classifier.gallery_), count + 3))[1]]
+        at, place = np.nonzero(next_ones != chosen[some][:, None])
+        pairs = np.concatenate([pairs, [some[at], next_ones[at, place]]], axis=1)
+    return pairs
 
 
 def _alike(classifier, chosen, doubts):

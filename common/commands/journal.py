@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from common.console import printable
-from common.files import is_stream, only_one, temporary_folder, whole_file
+from common.files import as_open_as, is_stream, only_one, temporary_folder, whole_file
 
 LINES = (".jsonl", ".ndjson")  # endings of a file that grows by lines
 UNFINISHED = ".part.jsonl"  # what comes behind the name of a file that is made whole at the end
@@ -72,6 +72,8 @@ class Journal:
         What an answer calls its file: "image" or "file".
     mark : str
         See `settings_mark`.
+    beside : path, optional
+        The file whose permissions a new journal has, if there is one; by default what ``--out`` names.
 
     Attributes
     ----------
@@ -90,7 +92,7 @@ class Journal:
         If it cannot be opened, holds something else, or answers that were made with other settings.
     """
 
-    def __init__(self, path, key, mark):
+    def __init__(self, path, key, mark, beside=None):
         self.out, self.key, self.mark, self.answered, self.failed, self._made = Path(path), key, mark, {}, set(), {}
         self.stays = not is_stream(self.out)
         if not self.stays:
@@ -102,9 +104,13 @@ class Journal:
         with ExitStack() as opened:
             try:
                 lock = self.path.with_name(f".{self.path.name}.lock")
-                opened.callback(_remove, lock)
-                opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}"))
+                if os.name == "nt":  # which removes nothing that somebody has open; elsewhere it goes before it is let go, or a third run would be alone with a second one
+                    opened.callback(_remove, lock)
+                opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}", tidy=True))
+                new = not os.path.lexists(self.path)
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+                if new:
+                    as_open_as(beside or self.out, self._file)
             except OSError as error:
                 raise JournalError(f"{self.path}: cannot be written ({error.strerror or error}); choose a folder of your own") from None
             opened.callback(os.close, self._file)
@@ -118,7 +124,8 @@ class Journal:
         with open(self.path, "rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
-                    if not place and line[: len(begin)] != begin[: len(line)]:
+                    text = line.rstrip(b"\0")  # the power went before the disk had the rest
+                    if not place and text[: len(begin)] != begin[: len(text)]:
                         self._strange()
                     break  # the run before was ended while it wrote this; the file is asked about again
                 try:
@@ -145,7 +152,7 @@ class Journal:
             self._made[file] = made
 
     def _strange(self):
-        raise JournalError(f"{self.path}: holds something else than answers of this command; name another file")
+        raise JournalError(f"{self.path}: holds something else than answers of this command; name another file, or delete it")
 
     def has(self, file):
         """Whether a file, as it is now, has its answer, and the copies that were made with it are there. An error is none, nor an answer without its copy: their cause may have passed."""
@@ -226,8 +233,10 @@ class Journal:
             raise
         except OSError as error:
             raise JournalError(f"{self.out}: cannot be written ({error.strerror or error}){self.kept()}") from None
-        self.close()
+        if os.name == "nt":  # as with the lock
+            self.close()
         self.path.unlink(missing_ok=True)
+        self.close()
 
     def close(self, passing=False):
         """Let go of the file; what is in it stays. An empty one goes, if it lies beside what ``--out`` names or is `passing` itself."""

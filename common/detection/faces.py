@@ -1,5 +1,6 @@
 """The faces of a photo by one call: boxes, probabilities and five points, whichever detector looks."""
 
+import os
 from collections import namedtuple
 from functools import lru_cache
 
@@ -14,7 +15,6 @@ THRESHOLDS = {"kit": 0.5, "yunet": 0.75}  # least probability; see docs for how 
 Faces = namedtuple("Faces", "boxes scores points")
 
 
-@lru_cache(maxsize=4)
 def detector(name="kit", weights=None):
     """A detector by its name.
 
@@ -28,7 +28,7 @@ def detector(name="kit", weights=None):
     Returns
     -------
     callable
-        ``look(image, least)``, for `find_faces` and `search.search`; it is made once and kept.
+        ``look(image, least)``, for `find_faces` and `search.search`; it is made once and kept until the file is another.
 
     Raises
     ------
@@ -37,6 +37,12 @@ def detector(name="kit", weights=None):
     OSError
         If the weights are missing or damaged.
     """
+    known = os.stat(weights) if weights is not None and os.path.exists(weights) else None
+    return _detector(name, weights, known and (known.st_size, known.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _detector(name, weights, version):
     if name == "yunet":
         if weights is None:
             raise ValueError("YuNet's file is not part of the kit: name it with --weights FILE (face_detection_yunet_2023mar.onnx or newer, "

@@ -22,6 +22,7 @@ NECK = 64
 SMALL = 500_000  # pixels of an image that is looked at in the mirror too
 MIRRORED = [1, 0, 2, 4, 3]  # in the mirror a right eye is a left one
 WEIGHTS = Path(__file__).parent / "weights" / "faces.npz"
+_MOST_BYTES = 2**28  # of weights, unpacked: the carried ones have 1 MB
 FIRST = np.array([-4.6] + [0, 0, 0.47, 0.47, 0] + [0, 0, 0.4, 0.4] + [0] * 10)  # at first no cell is a face, and a face has about three cells
 
 
@@ -191,6 +192,8 @@ def with_weights(file, generate):
         raise FileNotFoundError(f"{file}: {what}")
     try:
         with np.load(file, allow_pickle=False) as arrays:
+            if sum(part.file_size for part in arrays.zip.infolist()) > _MOST_BYTES:
+                raise ValueError(f"it claims to hold more than {_MOST_BYTES >> 20} MB")
             arrays = {name: arrays[name] for name in arrays.files}
         kernels = {name.split("/")[0]: array for name, array in arrays.items() if name.endswith("/kernel")}
         model = generate({name: kernel.shape[-1] for name, kernel in kernels.items()})
