@@ -39,7 +39,7 @@ EXERCISES = (
         ("For every face: the 32 x 32 window around its middle, out of the photo that the first number of its box names.",
          "For every negative patch: a random photo, then gen_negative_bbox with the shape and the faces of that photo alone.",
          "Go on drawing until there are exactly negative_bbox_count of them."),
-        f"{SAMPLES}:get_positive_negative", shared=tuple(f"{SAMPLES}:{n}" for n in ("TRIES", "SAMPLE_SHAPE", "_by_image", "cut")),
+        f"{SAMPLES}:get_positive_negative", shared=tuple(f"{SAMPLES}:{n}" for n in ("TRIES", "SAMPLE_SHAPE", "_by_image", "_expect_inside", "cut")),
         uses=("gen_negative_bbox",), picture=targets.patches, takes=("images", "true_bboxes", "image_shapes", "negative_bbox_count", "rng"),
         spare=("rng",),
     ),

@@ -32,8 +32,8 @@ def test_several_downloads_beside_one_another_are_one_class(layout, way, tmp_pat
 
 
 def test_a_place_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match=re.escape(f"there is no {tmp_path / 'modle.zip'}: ")):
-        take_in(tmp_path / "modle.zip")
+    with pytest.raises(FileNotFoundError, match=re.escape(f"there is no {tmp_path / 'mooddle.zip'}: ")):
+        take_in(tmp_path / "mooddle.zip")
     (tmp_path / "class.rar").write_bytes(b"Rar!")
     with pytest.raises(FileNotFoundError, match="class.rar: an archive of a kind that is not read here"):
         take_in(tmp_path / "class.rar")
