@@ -44,7 +44,7 @@ def name_faces(file, classifier, every=1, folder=None, name=None, blurred=None, 
     name : str, optional
         What to call the copy, which gets an ending; by default as the file.
     blurred : {None, "unknown", "all"}
-        Instead of boxes and names, make the faces of strangers, or all faces, unrecognisable in the copy.
+        Instead of boxes and names, make the faces of strangers (and those whose name has a doubt), or all faces, unrecognisable in the copy.
     subtitles : pathlib.Path, optional
         Where to write subtitles with the names, for films.
     check : callable
@@ -98,6 +98,11 @@ def _as_it_is(face, descriptors):
     return face
 
 
+def _hidden(answer, blurred):
+    """Is a face to be made unrecognisable? Who may be somebody else may be a stranger."""
+    return blurred == "all" or answer.label == UNKNOWN or bool(answer.doubt)
+
+
 def _photo(file, classifier, every, blurred, check, detector, finish):
     from TrackDetector.films.tracks import follow
 
@@ -108,7 +113,7 @@ def _photo(file, classifier, every, blurred, check, detector, finish):
 
     def change():
         if blurred:
-            return blur(photo, [t.boxes[0] for t in tracks if blurred == "all" or t.answer.label == UNKNOWN])
+            return blur(photo, [t.boxes[0] for t in tracks if _hidden(t.answer, blurred)])
         return draw(photo, [(number, t.boxes[0], _caption(t.answer)) for number, t in enumerate(tracks)])
 
     return report, lambda target, change: write_jpeg(target, change()), change
@@ -135,7 +140,7 @@ def _film(file, classifier, every, blurred, check, detector, finish):
     report["faces"] = [finish(face, [descriptor for track in person.tracks for descriptor in track.descriptors]) for face, person in zip(report["faces"], seen)]
     for note in [*film.notes, *notes]:
         warnings.warn(note, stacklevel=2)
-    meant = [(number, person) for number, person in enumerate(seen) if not blurred or blurred == "all" or person.answer.label == UNKNOWN]
+    meant = [(number, person) for number, person in enumerate(seen) if not blurred or _hidden(person.answer, blurred)]
     where = by_frame([((number, person), [looked[n] for n in track.frames], track.boxes) for number, person in meant for track in person.tracks],
                      *((PATIENCE * every, HOLD * every, HOLD * every) if blurred else (every, 0, every - 1)), film.read)
 

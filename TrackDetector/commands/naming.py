@@ -39,8 +39,8 @@ def parser():
     p.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
     add_options(p, "write copies with boxes and names: photos as JPEG, films as H.264 with their sound")
     p.add_argument("--every", type=int, default=1, metavar="N", help="look at every N-th frame of a film")
-    p.add_argument("--blur", choices=("unknown", "all"), help="in the copies of --draw, make the faces of strangers or all faces unrecognisable, instead of "
-                   "boxes and names. A face that is not found is not blurred: look at a copy before you show it")
+    p.add_argument("--blur", choices=("unknown", "all"), help="in the copies of --draw, make the faces of strangers, and those whose name has a doubt, or all faces unrecognisable, "
+                   "instead of boxes and names. A face that is not found is not blurred: look at a copy before you show it")
     p.add_argument("--group-unknown", action="store_true", help="give each stranger a number, the same in all files; they are known when all files are looked "
                    "at, so that OUT ends in .json or .csv")
     p.add_argument("--subtitles", type=a_path, metavar="FOLDER", help="write the names of who is seen in a film as .srt and .vtt")
