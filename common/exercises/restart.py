@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,11 @@ def read_notebook(path):
     """
     from common.exercises.notebook_format import nbformat
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ids that Colab leaves out, or that a copied cell has as well
+        notebook = nbformat.read(path, as_version=4)
     cells, starts, section = [], {}, ""
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in notebook.cells:
         if cell.cell_type == "markdown":
             starts[cell.get("id", "")] = len(cells)
             heading = re.search(r"(?m)^## (.+)$", cell.source)
@@ -198,7 +202,7 @@ class Helper:
         """
         try:
             cells, starts = self.cells()
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, AttributeError):  # the last two of nbformat, where it brings an old one up to date
             print("The notebook's file cannot be read: choose Run > Run All Above Selected Cell instead.")
             return
         call = re.compile(rf"""catch_up\(["']{re.escape(section)}["']\)""")

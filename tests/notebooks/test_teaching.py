@@ -4,6 +4,7 @@ import ast
 import builtins
 import importlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -208,6 +209,17 @@ def test_catch_up_runs_what_a_section_needs_and_nothing_twice(small, monkeypatch
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     _, first, result, second = said(run_notebook(*small('catch_up("second")', "print(7 * n)", 'catch_up("second")')))
     assert first.startswith("Running 1 cell again") and "made" not in first and result == "42\n" and second == ""
+
+
+def test_a_notebook_whose_cells_have_no_ids_or_the_same_twice_is_read_quietly(tmp_path, recwarn, caplog):
+    """As Colab saves them, and as copies of cells have them."""
+    notebook = nbformat.read(ROOT / EVERY[0], as_version=4)
+    want = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    notebook.cells[3]["id"] = notebook.cells[2]["id"]
+    del notebook.cells[4]["id"]
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    assert [cell.source for cell in read_notebook(tmp_path / "a.ipynb")[0]] == want
+    assert not list(recwarn) and not caplog.records
 
 
 @pytest.mark.parametrize("cell, line", [
