@@ -100,6 +100,19 @@ def test_moodle_takes_the_feedback_in_one_zip(graded_by, tmp_path):
     assert all(f"<b>{deserved[n]:g} of" in found[ident(n)] and "index.html" not in found[ident(n)] for n in deserved)
 
 
+@pytest.mark.parametrize("told, highest", [("20", 20), ("1,000.00", 1000), ("1.000,5", 1000.5), ("(read only)", 10)])
+def test_canvas_marks_are_scaled_to_the_points_however_they_are_written(graded_by, tmp_path, told, highest):
+    place = write_zip(files_of("canvas"), tmp_path / "class.zip")
+    gradebook = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Faces (12)"], ["    Points Possible", "", "", "", "", told],
+                 *[[f"{s}, {f}", str(ident(n)), "", g, "A", ""] for n, (f, s, g) in enumerate(PEOPLE)]]
+    with open(tmp_path / "book.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(gradebook)
+    assert run("--submissions", place, "--out", tmp_path / "out", "--for", "canvas", "--roster", tmp_path / "book.csv") == 0
+    deserved = totals(take_in(place).submissions)
+    back = {int(r[1]): float(r[-1]) for r in rows_of(tmp_path / "out" / "for-canvas" / "grades.csv")[2:]}
+    assert back == {ident(n): pytest.approx(highest / 10 * marks, abs=0.006) for n, marks in deserved.items()}
+
+
 def test_canvas_reads_its_gradebook_back(graded_by, tmp_path, capsys):
     """As GradebookImporter reads it: student by ID, assignments by the number behind the name, points in the row of that name."""
     place = write_zip(files_of("canvas"), tmp_path / "class.zip")

@@ -7,7 +7,7 @@ student by ``ID``; a file by the first two numbers between ``_`` in its name, th
 import re
 from pathlib import PurePath
 
-from common.grading.handback.feedback import HandBackError, write_table, write_zip
+from common.grading.handback.feedback import HandBackError, points, write_table, write_zip
 from common.grading.names import cell
 
 HEADER = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
@@ -46,11 +46,8 @@ def write(folder, task, graded, pages, roster=None, assignment=None):
     first = next((k + 1 for k, h in enumerate(known.header) if h == "Section"), 5) if known else 5
     header = [*known.header[:first], known.header[at]] if known else [*HEADER, assignment or task.name]
     possible = sum(r["of"] for r in graded[0][1]["rows"])
-    points = next((r for r in known.rows if r and "Points Possible" in r[0]), None) if known else None
-    try:
-        highest = float(points[at].replace(",", ".")) if points and len(points) > at else possible
-    except ValueError:
-        highest = possible
+    told = next((r[at] for r in known.rows if r and "Points Possible" in r[0] and len(r) > at), "") if known else ""
+    highest = points(told) or possible
     rows, strangers = [["    Points Possible", *[""] * (len(header) - 2), f"{highest:g}"]], []
     for item, result in graded:
         found = known.find(item.owner) if known else None
@@ -62,5 +59,6 @@ def write(folder, task, graded, pages, roster=None, assignment=None):
     write_table(folder / "grades.csv", [header, *rows])
     names = {item.name: f"{PurePath(item.owner.place).stem}_feedback.html" for item, _ in graded if item.owner.platform == "canvas"}
     write_zip(folder / "feedback.zip", {names[name]: text for name, text in pages.items() if name in names})
-    said = [f"not in grades.csv, for Canvas does not know them: {', '.join(strangers)[:500]}"] if strangers else []
+    said = [f"Points Possible is {told!r} in the gradebook: the marks are of {possible:g}"] if told.strip() and not points(told) else []
+    said += [f"not in grades.csv, for Canvas does not know them: {', '.join(strangers)[:500]}"] if strangers else []
     return [f"grades.csv: Grades, Import; feedback.zip: the assignment, Re-Upload Submissions; {len(rows) - 1} students", *said]

@@ -1,6 +1,7 @@
 """What is handed back on every platform: a few lines for each student, tables, pages in one zip."""
 
 import csv
+import re
 import zipfile
 
 from common.files import whole_file
@@ -9,6 +10,20 @@ from common.grading.refused import Refused
 
 class HandBackError(Refused):
     """What the platform wants to know is missing; the message says what."""
+
+
+def points(text):
+    """A number of points as a platform's table has it, in English or German: 12.5, 12,5, 1,000, 1,000.00, 1.000,00; None if it is none.
+
+    Examples
+    --------
+    >>> points("1,000.00"), points("1.234.567,5"), points("1,000"), points("12,5"), points("0.125"), points("(read only)")
+    (1000.0, 1234567.5, 1000.0, 12.5, 0.125, None)
+    """
+    text = re.sub(r"\s", "", text)
+    thousands = re.fullmatch(r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?|(?:\.\d{3})+,\d+)", text)
+    text = text.replace(re.search("[.,]", text)[0], "") if thousands else text
+    return float(text.replace(",", ".")) if re.fullmatch(r"\d+(?:[.,]\d+)?", text) else None
 
 
 def summary(result, most=4000):

@@ -7,18 +7,11 @@ Moodle finds a student by ``Identifier`` and wants the columns ``Identifier``, `
 import html
 import re
 
-from common.grading.handback.feedback import HandBackError, summary, write_table, write_zip
+from common.grading.handback.feedback import HandBackError, points, summary, write_table, write_zip
 from common.grading.names import cell
 
 HEADER = ("Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed", "Last modified (submission)",
           "Last modified (grade)", "Feedback comments")
-
-
-def _number(text):
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return None
 
 
 def ready(task, roster=None, assignment=None):
@@ -68,7 +61,7 @@ def write(folder, task, graded, pages, roster=None, assignment=None):
             row = [*known.rows[found[0]], *[""] * (len(header) - len(known.rows[found[0]]))]
         else:
             row = [f"Participant {item.owner.ident}", item.owner.name, item.owner.email, "Submitted for grading", "", f"{possible:g}", "Yes", "-", "-", ""]
-        highest = _number(row[most]) if most is not None else None
+        highest = points(row[most]) if most is not None else None
         row[grade] = f"{result['total'] * (highest / possible if highest else 1):.2f}"
         if comments is not None:
             row[comments] = "<br>".join(html.escape(line) for line in summary(result))
