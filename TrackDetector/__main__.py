@@ -6,7 +6,8 @@
 """
 
 import sys
-from importlib import import_module
+
+from common.commands.start import start
 
 COMMANDS = {"gallery": "galleries", "find": "finding"}
 
@@ -15,8 +16,8 @@ def main(arguments=None):
     """Run the command; returns 0, 1 if something could not be read, 2 if nothing could be done."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] and arguments[0] in COMMANDS:  # a file of that name is ./gallery
-        return import_module(f"TrackDetector.commands.{COMMANDS[arguments[0]]}").main(arguments[1:])
-    return import_module("TrackDetector.commands.naming").main(arguments)
+        return start(f"TrackDetector.commands.{COMMANDS[arguments[0]]}", arguments[1:])
+    return start("TrackDetector.commands.naming", arguments)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from common.commands import journal as journals
+from common.commands import start as starting
 from common.commands.inputs import find_inputs
 from common.commands.journal import Journal, JournalError, for_any_reader, stamp
 from common.commands.run import Answers, _say
@@ -26,7 +28,7 @@ STAND_IN = f"""
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background hands on that Ctrl-C is ignored
 sys.path.insert(0, {str(ROOT)!r})
-from RegionDetector import __main__ as command
+from RegionDetector import finding as command
 
 def asker(folder=None, **settings):  # instead of the network; says in a file of its own what it was asked
     log = os.open(os.environ["ASKED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -398,3 +400,17 @@ def test_files_of_one_name_are_called_apart(tmp_path):
         (tmp_path / folder / "1.jpg").touch()
     found = find_inputs([tmp_path / "a" / "1.jpg", tmp_path / "b" / "1.jpg", tmp_path / "a"], {".jpg"})
     assert [name for _, name in found.files] == ["1.jpg", "2/1.jpg"] and found.again == 1
+
+
+@pytest.mark.parametrize("arguments", [["RegionDetector", "photos"], ["RegionDetector.fddb", "evaluate", "x"], ["TrackDetector", "--gallery", "people", "photos"], ["TrackDetector", "find", "a", "b"]])
+def test_a_python_without_the_packages_says_which_one_to_take(arguments):
+    done = subprocess.run([sys.executable, "-S", "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and re.match(r"error: this Python has no \w+ \(.*\.venv", done.stderr) and done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_while_the_modules_are_loaded_is_a_stop(monkeypatch, capsys):
+    def import_module(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(starting, "import_module", import_module)
+    assert starting.start("RegionDetector.finding", []) == 130 and capsys.readouterr().err == "Stopped.\n"

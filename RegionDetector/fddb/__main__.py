@@ -1,5 +1,8 @@
 """``python -m RegionDetector.fddb evaluate DETECTIONS``: the official evaluation from the command line."""
 
-from RegionDetector.fddb.report import main
+import sys
 
-raise SystemExit(main())
+from common.commands.start import start
+
+if __name__ == "__main__":
+    raise SystemExit(start("RegionDetector.fddb.report", sys.argv[1:]))

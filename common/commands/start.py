@@ -1,0 +1,34 @@
+"""How a command begins: its module is loaded, and what may come of that is said in a line."""
+
+import os
+import sys
+from importlib import import_module
+
+OURS = ("common", "RegionDetector", "TrackDetector")
+ENTER = r".venv\Scripts\activate" if os.name == "nt" else "source .venv/bin/activate"
+
+
+def start(module, arguments):
+    """Load a command's module and run its ``main``.
+
+    Parameters
+    ----------
+    module : str
+    arguments : list of str
+
+    Returns
+    -------
+    int
+        What the command returns; 2 if a package is missing, 130 after Ctrl-C.
+    """
+    try:
+        return import_module(module).main(arguments)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
+        print(f"error: this Python has no {error.name} ({sys.executable}). In the kit's folder, take the one that has all packages: {ENTER}. "
+              "Where there is no .venv yet, `python kit.py setup` makes it.", file=sys.stderr)  # fmt: skip
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
