@@ -28,7 +28,7 @@ STAND_IN = f"""
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background hands on that Ctrl-C is ignored
 sys.path.insert(0, {str(ROOT)!r})
-from RegionDetector import finding as command
+from RegionDetector.commands import finding as command
 
 def asker(folder=None, **settings):  # instead of the network; says in a file of its own what it was asked
     log = os.open(os.environ["ASKED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -413,4 +413,4 @@ def test_ctrl_c_while_the_modules_are_loaded_is_a_stop(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(starting, "import_module", import_module)
-    assert starting.start("RegionDetector.finding", []) == 130 and capsys.readouterr().err == "Stopped.\n"
+    assert starting.start("RegionDetector.commands.finding", []) == 130 and capsys.readouterr().err == "Stopped.\n"

@@ -13,7 +13,7 @@ from skimage.data import astronaut
 
 from common.boxes import iou
 from common.detection import faces, network
-from RegionDetector import finding as command
+from RegionDetector.commands import finding as command
 
 ROOT = Path(__file__).resolve().parents[1]
 YUNET = ROOT.parent / "shared/data/peers/face_detection_yunet_2026may.onnx"
@@ -99,7 +99,7 @@ def test_answers_of_weights_that_are_others_now_are_not_taken_for_theirs(folder,
 def test_weights_of_ones_own_are_loaded_as_quietly_and_quickly_as_the_carried_ones(folder):
     bare = {name: value for name, value in os.environ.items() if name not in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")}
     program = "import os, sys; from common import device; device.prepare = lambda **kwargs: sys.exit(f'prepared, Keras is {sys.modules.get(\"keras\")}'); " \
-              "from RegionDetector.finding import main; main(sys.argv[1:])"
+              "from RegionDetector.commands.finding import main; main(sys.argv[1:])"
     done = subprocess.run([sys.executable, "-c", program, str(folder / "a.png"), "--weights", str(network.WEIGHTS)], capture_output=True, text=True, cwd=ROOT, env=bare)
     assert done.stderr == "prepared, Keras is None\n"
 
@@ -272,7 +272,7 @@ print(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).predict(numpy
 
 @pytest.mark.parametrize("beside, loaded", [("device.BESIDE", "[]"), ("('pandas', 'ml_dtypes')", "['ml_dtypes', 'pandas']")], ids=["as it is", "if Keras cannot do without one"])
 def test_a_command_loads_keras_alone_and_finds_the_others_later(beside, loaded):
-    done = subprocess.run([sys.executable, "-c", PREPARED, beside], cwd=Path(command.__file__).parents[1], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", PREPARED, beside], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines() == [loaded, "(3, 1)"], done.stderr
 
 

@@ -19,10 +19,12 @@ def start(module, arguments):
     Returns
     -------
     int
-        What the command returns; 2 if a package is missing, 130 after Ctrl-C.
+        What the command returns; 2 if a package is missing, 130 after Ctrl-C while it is loaded.
     """
+    command = None
     try:
-        return import_module(module).main(arguments)
+        command = import_module(module).main
+        return command(arguments)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in OURS:
             raise
@@ -30,5 +32,7 @@ def start(module, arguments):
               "Where there is no .venv yet, `python kit.py setup` makes it.", file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt:
+        if command is not None:  # which knows what to do about it
+            raise
         print("Stopped.", file=sys.stderr)
         return 130

@@ -159,7 +159,7 @@ def _work(options, stops):
         return 2
     ask = one_by_one(partial(asker, options.draw, **settings))
     if options.cluster:
-        ask = shared_out(options.cluster, "RegionDetector.finding", folder=options.draw, **settings)
+        ask = shared_out(options.cluster, "RegionDetector.commands.finding", folder=options.draw, **settings)
     return answer_all(found, ask, ANSWERS, options, {**settings, **content, "draw": str(options.draw)}, stops)
 
 
