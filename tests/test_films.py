@@ -7,15 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import av
-import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("keras")
 
 from common.orl import orl_faces
-from common.photos import PhotoError, read_photo
-from common.pictures.drawing import blur
+from common.photos import PhotoError
 from TrackDetector.__main__ import main
 from TrackDetector.classifier import Classifier
 from TrackDetector.commands import camera
@@ -330,25 +328,6 @@ def test_a_blurred_face_is_nobody(home, classifier):
     assert {face["name"] for face in again["faces"]} <= {"unknown"}
     only = name_faces(source, classifier, folder=home / "blurred", blurred="unknown")
     assert {face["name"] for face in name_faces(Path(only["drawn"]), classifier)["faces"]} == {"bob", "Zoë Åse"}
-
-
-def test_who_may_be_somebody_else_is_unrecognisable_as_well(home):
-    """Where strangers are blurred: two names have the same photos, so that each has a doubt."""
-    images = {f"{name}/{k}": head(number, k) for name, number in (("ann", 0), ("ann again", 0), ("bob", 1)) for k in range(4)}
-    classifier = Classifier(threshold=0.37).fit(images, {key: key.split("/")[0] for key in images})
-    for number, changed in ((0, True), (1, False)):
-        source = home / f"still {number}.png"
-        cv2.imwrite(str(source), head(number, 5))
-        report = name_faces(source, classifier, folder=home / "stills", blurred="unknown")
-        assert bool(report["faces"][0].get("doubt")) == changed and report["faces"][0]["name"] != "unknown"
-        assert (np.abs(read_photo(report["drawn"]).astype(int) - head(number, 5)).mean() > 5) == changed
-
-
-def test_blurring_leaves_a_few_numbers_of_a_face():
-    face = np.random.default_rng(0).integers(0, 256, (80, 60, 3), np.uint8)
-    done = blur(face, [(10, 10, 60, 50), (-20, -20, -5, -5), (70, 50, 200, 200)], margin=0)
-    assert np.array_equal(done[:10], face[:10]) and np.array_equal(done[60:70], face[60:70])
-    assert np.abs(np.diff(done[12:58, 12:48].astype(int), axis=1)).max() < 40 and face.shape == done.shape
 
 
 def test_a_stop_in_the_middle_leaves_no_half_copy(home, classifier):
