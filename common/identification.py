@@ -5,15 +5,20 @@ A recogniser answers with a label and a distance (smaller is surer), and says *u
 strangers who get any name.
 """
 
+import re
 from unicodedata import normalize
 
 import numpy as np
+
+# What nobody sees and copying from a page, a table or Windows' own windows brings along: soft hyphens, marks of direction, widths of zero; spaces
+# that look like the usual one. What joins or parts the letters of some scripts stays, and so does their own wide space.
+_UNSEEN, _SPACES = "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]", "[\u00a0\u2000-\u200a\u202f\u205f]"
 
 
 def as_name(answer):
     """A name as text, in one spelling; one that a classifier's `predict` gave in an array of one is taken out of it.
 
-    Bytes, as HDF5 and MATLAB files hold them, spaces at the ends, and an accent that is a sign of its own make nobody another person.
+    Bytes, as HDF5 and MATLAB files hold them, spaces at the ends, an accent that is a sign of its own, and what nobody sees make nobody another person.
 
     Examples
     --------
@@ -21,7 +26,8 @@ def as_name(answer):
     ('Ann', '7', 'Ann', 4)
     """
     name = np.asarray(answer).item() if isinstance(answer, (np.ndarray, list, tuple)) and np.size(answer) == 1 else answer
-    return normalize("NFC", name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)).strip()
+    text = normalize("NFC", name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name))
+    return re.sub(_SPACES, " ", re.sub(_UNSEEN, "", text)).strip()
 
 
 def _pairs(predicted, truth):

@@ -284,4 +284,4 @@ def test_a_loop_without_an_end_hears_on_what_photo_it_was():
         raise Gone("used more than 20 seconds of processor time: is there a loop without an end?")
 
     said = judged(TASK, "gen_negative_bbox", f).message
-    assert said == "It used more than 20 seconds of processor time on a photo without a face: is there a loop without an end?"
+    assert said == "It used more than 20 seconds of processor time: is there a loop without an end? That was on a photo without a face."

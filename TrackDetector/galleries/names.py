@@ -1,15 +1,10 @@
 """What people are called: each name in one spelling, and whom a name means."""
 
-import re
-import unicodedata
 from difflib import get_close_matches
 
 from common.commands.journal import printable
 from common.console import on_one_line
-
-# What nobody sees and copying from a page, a table or Windows' own windows brings along: soft hyphens, marks of direction, widths of zero; spaces
-# that look like the usual one. What joins or parts the letters of some scripts stays, and so does their own wide space.
-_UNSEEN, _SPACES = "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]", "[\u00a0\u2000-\u200a\u202f\u205f]"
+from common.identification import as_name
 
 
 def spelled(name):
@@ -20,7 +15,7 @@ def spelled(name):
     >>> spelled("Jose" + chr(0x301)) == "Jos" + chr(0xE9), spelled(chr(0x202A) + "Ann" + chr(0xA0) + "Lee ")
     (True, 'Ann Lee')
     """
-    return re.sub(_SPACES, " ", re.sub(_UNSEEN, "", unicodedata.normalize("NFC", printable(name)))).strip(" ")
+    return as_name(printable(name))
 
 
 def is_blank(name):

@@ -199,7 +199,7 @@ def _answer_of_an_error(exercise, error, f, doing):
     if kind == "SystemExit":
         return Verdict(exercise.name, WRONG, "It ends the program (sys.exit); return the answer instead.")
     if getattr(error, "plain", False):  # the sandbox's own words: it took too long, or has gone
-        return Verdict(exercise.name, WRONG, sentence(f"It {error}".replace(": is there", f" {doing}: is there" if doing else ": is there")))
+        return Verdict(exercise.name, WRONG, sentence(f"It {error}") + (f" That was {doing}." if doing else ""))
     return Verdict(exercise.name, WRONG, f"It {describe_error(error, getattr(f, '__name__', exercise.name))}.")
 
 
