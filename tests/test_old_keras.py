@@ -116,7 +116,7 @@ def test_these_packages_are_new_enough_for_most_rows(names, tmp_path, monkeypatc
     ("ValueError", "could not broadcast input array from shape (128,) into shape (4096,)", "128"),
     ("ValueError", "the model has no layer 'fc7'; perhaps descriptor, average", "VGG-Face"),
     ("Exception", "URL fetch failure on https://storage.googleapis.com/tensorflow/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5: None", "weights=None"),
-    ("PermissionError", "outside the folder of the exercise: '/tmp/.keras'", "weights=None"),
+    ("PermissionError", "outside the folder of the exercise: 'home/.keras'", "weights=None"),
     ("TypeError", "'int' object is not callable", "as max = 3 does"),
     ("TypeError", "'numpy.ndarray' object is not callable", "square brackets"),
 ])
