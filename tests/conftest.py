@@ -1,5 +1,6 @@
 """What all tests share: where the real data lies, and a small model."""
 
+import atexit
 import gc
 import os
 import sys
@@ -46,6 +47,13 @@ def pytest_runtest_teardown(item, nextitem):
     if "PYTEST_XDIST_WORKER" in os.environ and nextitem is not None and nextitem.path != item.path:
         gc.collect()
         gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Those of several processes end without what Python does at its end: their temporary folders would stay."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        atexit._run_exitfuncs()
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def made(heads):
     cut_out = demo_scenes.Heads
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(demo_scenes, "Heads", lambda faces: heads if len(faces) == len(heads) else cut_out(faces))
-        return {split: list(islice(demo_scenes.scenes(split), 310)) for split in SPLITS}
+        return {split: list(islice(demo_scenes.scenes(split), 310 if split == "test" else 100)) for split in SPLITS}
 
 
 def first(split, seed, count=6):
@@ -39,7 +39,7 @@ def first(split, seed, count=6):
 
 def test_as_many_scenes_as_the_course_has_photos(made):
     assert {split: len(demo_scenes._maker(split, 0)[1]) for split in SPLITS} == SPLITS
-    assert [len(made[split]) for split in SPLITS] == [310, 306, 307]
+    assert [len(made[split]) for split in SPLITS] == [100, 100, 307]
 
 
 def test_one_to_three_faces_in_every_scene(made):
@@ -77,7 +77,7 @@ def test_the_photo_lies_top_left_and_the_rest_is_black(made):
 
 def test_photos_differ_in_shape_and_some_fill_the_canvas(made):
     shapes = np.array([scene.shape[:2] for scene in made["train"]])
-    assert len(np.unique(shapes, axis=0)) > 200
+    assert len(np.unique(shapes, axis=0)) > 80
     assert 0.15 < (shapes.max(axis=1) == 176).mean() < 0.7
     assert 0.2 < (shapes[:, 0] > shapes[:, 1]).mean() < 0.8
 
