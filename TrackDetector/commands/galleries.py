@@ -35,7 +35,7 @@ def parser():
         made = command(name, what)
         made.add_argument("photos", nargs="+", type=a_path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
         made.add_argument("--person", metavar="NAME", help="all photos and folders named are of this person")
-        made.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
+        detectors.add_options(made)
     removing = command("remove", "take people out of a gallery; nothing of them stays in the file")
     removing.add_argument("people", nargs="+", metavar="PERSON")
     listing = command("list", "list the people of a gallery: photos, and how far they lie apart")
@@ -99,7 +99,7 @@ def _learn(options, stops, known):
     prepare(alone=True)
     from TrackDetector.classifier import Classifier
 
-    settings = {} if options.detector is None else {"detector": options.detector}
+    settings = detectors.asked_for(options.detector, options.weights, None if known is None else known.settings.get("detector", "hog"))
     classifier = Classifier(**{"detector": detectors.DEFAULT, **settings}) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
     old, aside = (None, None) if known is None else (known.gallery, known.aside)
     parts = [part for part in (old, aside) if part is not None]
