@@ -1,11 +1,14 @@
-"""Face detectors as plain functions: `image -> (boxes, scores)`; dlib's two, the kit's, and room for one's own."""
+"""Face detectors as plain functions: `image -> (boxes, scores)`; dlib's two, the kit's, YuNet for those who have its file, and room for one's own."""
 
+import hashlib
 import threading
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from common.boxes import as_boxes
+from common.console import a_path
 from common.detection.found import unturned
 from TrackDetector.alignment import TEMPLATE, find_landmarks, similarity_transform
 from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, dlib_file
@@ -105,12 +108,49 @@ def kit_detector(min_face=_KIT_LEAST, own_points=False):
     callable
         `image -> (boxes (N, 4), scores (N,), landmarks (N, 5, 2))`, best first; the landmarks are those that `alignment.TEMPLATE` names.
     """
-    from common.detection.faces import detector, find_faces
+    return _with_landmarks("kit", None, min_face, own_points)
 
-    look = detector("kit")
+
+def detector_of_file(name, weights, min_face=_KIT_LEAST, own_points=False):
+    """YuNet, or the kit's network with weights of one's own.
+
+    Parameters
+    ----------
+    name : {"yunet", "kit"}
+    weights : path
+        YuNet's ``.onnx``, or a file that a training wrote.
+    min_face, own_points
+        See `kit_detector`.
+
+    Returns
+    -------
+    callable
+        As `kit_detector`. A gallery keeps the name alone, `called`; `digest` tells one file from another.
+
+    Raises
+    ------
+    ValueError
+        If the detector takes no file.
+    OSError
+        If the weights are missing or damaged.
+    """
+    from common.detection import faces
+
+    if name not in faces.DETECTORS:
+        raise ValueError(f"the detector {name!r} takes no file of weights: leave out --weights {weights}, or say --detector {' or '.join(reversed(faces.DETECTORS))}")
+    detect = _with_landmarks(name, str(weights), min_face, own_points)
+    detect.called, detect.digest = name, hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return detect
+
+
+def _with_landmarks(name, weights, min_face, own_points):
+    """See `kit_detector`; the name and the weights are those of `common.detection.faces.detector`."""
+    from common.detection import faces
+
+    look, least = faces.detector(name, weights), faces.THRESHOLDS[name]
 
     def detect(image):
-        found = find_faces(image, min_face=min_face, box="face", turns=False, look=look)
+        found = faces.find_faces(image, min_face, least, box="face", turns=False, look=look)
         if own_points:
             landmarks = [landmarks_from(points) for points in found.points]
         else:
@@ -186,6 +226,7 @@ def run_detector(detector, image):
 
 
 DETECTORS = {"hog": hog_detector, "kit": kit_detector, "cnn": cnn_detector}
+NAMES = sorted([*DETECTORS, "yunet"])  # whose file is named beside it
 DEFAULT = "kit"  # of the commands, for a new gallery: whichever names more people right at equal false names; benchmarks/naming.py measures it
 
 
@@ -195,7 +236,7 @@ def named_detector(name):
     Parameters
     ----------
     name : {"hog", "kit", "cnn"}
-        dlib's HOG detector, the network that the kit carries, or dlib's CNN detector.
+        dlib's HOG detector, the network that the kit carries, or dlib's CNN detector. YuNet, by which a gallery may have been built, is `detector_of_file`.
 
     Returns
     -------
@@ -204,8 +245,38 @@ def named_detector(name):
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If there is none of that name, or its file is not named.
     """
+    if name == "yunet":
+        from common.detection.faces import detector
+
+        detector(name)  # says whose file is missing
     if name not in DETECTORS:
         raise ValueError(f"expected a detector by its name, {', '.join(DETECTORS)}, or a function of your own; got {name!r}")
     return DETECTORS[name]()
+
+
+def asked_for(name=None, weights=None, usual=None):
+    """What ``--detector`` and ``--weights`` ask for, as settings of `Classifier`: empty if nothing is.
+
+    Parameters
+    ----------
+    name : str, optional
+    weights : path, optional
+    usual : str, optional
+        Whose weights they are if no detector is named; by default `DEFAULT`.
+
+    Raises
+    ------
+    ValueError, OSError
+        See `detector_of_file`.
+    """
+    if weights is not None:
+        return {"detector": detector_of_file(name or usual or DEFAULT, weights)}
+    return {} if name is None else {"detector": name}
+
+
+def add_options(parser, kept="the gallery's, or "):
+    """The options by which commands are told what finds the faces."""
+    parser.add_argument("--detector", choices=NAMES, help=f"what finds the faces (default: {kept}{DEFAULT}); yunet, for those who have its file, with --weights")
+    parser.add_argument("--weights", type=a_path, metavar="FILE", help="YuNet's .onnx, or weights of one's own for the kit's network; no gallery keeps them")

@@ -24,6 +24,8 @@ from common.photos import photo_shape, read_photo  # noqa: E402
 from RegionDetector.fddb.course_set import CANVAS, FACE_SIZE, course_scale, on_canvas, save_split, split_indices, whole_boxes  # noqa: E402
 from RegionDetector.fddb.reading import find_fddb, read_folds  # noqa: E402
 
+DETECTION = ROOT / "RegionDetector" / "Face_Detection.ipynb"
+FEWEST = 10  # photos of which a notebook makes training, validation and test parts
 PAUSE = 0.1  # seconds between two looks at the kernel
 
 
@@ -77,8 +79,16 @@ def lay_out(made, folder):
 
 
 def photos_of_fddb(count):
-    """Up to `count` photos of FDDB, each (canvas, boxes, shape): at first those of the course set, in an order drawn once."""
+    """`count` photos of FDDB, each (canvas, boxes, shape): at first those of the course set, in an order drawn once.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If FDDB is not here, or has fewer photos: a row of figures would stand beside a number of photos that it does not come from.
+    """
     records = read_folds(find_fddb())
+    if count > len(records):
+        raise ValueError(f"{count:,} photos were asked for, and FDDB has {len(records):,} here")
     inside, outside = [], []
     for i in np.random.default_rng(0).permutation(len(records)):
         shape = photo_shape(records[i].path)
@@ -99,18 +109,33 @@ def measured(path, out, parameters=None):
         watch.over.set()
 
 
+def counts(text):
+    """Numbers of photos, with commas between them."""
+    numbers = [int(n) for n in text.split(",")]
+    if min(numbers) < FEWEST:
+        raise argparse.ArgumentTypeError(f"expected {FEWEST} photos or more, for there are three parts, got {min(numbers)}")
+    return numbers
+
+
 def main(arguments=None):
     """The command line; see the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", nargs="?", type=Path, default=ROOT / "RegionDetector" / "Face_Detection.ipynb")
+    parser.add_argument("notebook", nargs="?", type=Path, default=DETECTION, help="default: RegionDetector/Face_Detection.ipynb")
     parser.add_argument("--cells", type=int, default=0, help="name so many of the slowest cells too")
-    parser.add_argument("--photos", type=lambda text: [int(n) for n in text.split(",")], help="as many photos of FDDB_DIR, one run after the other")
+    parser.add_argument("--photos", type=counts, metavar="N,N", help="as many photos of the FDDB that FDDB_DIR names, one run after the other; of Face_Detection.ipynb alone")
     options = parser.parse_args(arguments)
+    if not options.notebook.is_file():
+        parser.error(f"{options.notebook}: no such notebook")
+    if options.photos and options.notebook.resolve() != DETECTION:
+        parser.error(f"--photos is for {DETECTION.name}, whose photos are FDDB's: {options.notebook.name} would look at its own")
     out = ROOT / "build" / "benchmark" / options.notebook.name
     os.environ["KIT_BUILD"] = str(out.parent)
     if options.photos:
         os.environ["FACE_KIT_OFFLINE"] = "1"
-        photos = photos_of_fddb(max(options.photos))
+        try:
+            photos = photos_of_fddb(max(options.photos))
+        except (OSError, ValueError) as error:
+            parser.error(f"--photos: {error}")
         os.environ.pop("FDDB_DIR")  # the kernel takes the prepared set
         print(f"{'photos':>7} {'s':>7} {'CPU s':>7} {'peak GB':>8} {'own':>6}")
         for count in options.photos:

@@ -9,7 +9,7 @@ import numpy as np
 SIDES = "[min_row, min_col, max_row, max_col]"
 
 
-def as_boxes(boxes, columns=4):
+def as_boxes(boxes, columns=4, names=None):
     """Return `boxes` as a float array of shape (N, columns); an empty list becomes (0, columns).
 
     Parameters
@@ -18,21 +18,23 @@ def as_boxes(boxes, columns=4):
         N boxes of `columns` numbers each: lists, tuples, arrays, ints or floats.
     columns : int
         4 for boxes, 5 for course boxes.
+    names : str, optional
+        What an error calls them, if they are something else.
 
     Raises
     ------
     ValueError
         If the boxes do not have `columns` numbers each, or are not all finite.
     """
-    names = SIDES if columns == 4 else f"[image_index, {SIDES[1:]}"
+    names = names or f"boxes {SIDES if columns == 4 else f'[image_index, {SIDES[1:]}'}"
     try:
         array = np.asarray(boxes, dtype=float)
     except (TypeError, ValueError) as error:  # words, rows of several lengths, a list of boxes for each photo
-        raise ValueError(f"expected boxes {names}, one after the other, {columns} numbers each; got what is no such table ({error})") from None
+        raise ValueError(f"expected {names}, one after the other, {columns} numbers each; got what is no such table ({error})") from None
     if array.size == 0:
         return np.zeros((0, columns))
     if array.ndim != 2 or array.shape[1] != columns:
-        raise ValueError(f"expected boxes {names}, shape (N, {columns}); got shape {array.shape}")
+        raise ValueError(f"expected {names}, shape (N, {columns}); got shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"box {int(np.argmin(np.isfinite(array).all(axis=1)))} has a number that is NaN or infinite")
     return array
@@ -176,19 +178,24 @@ def ellipse_to_box(ellipses):
     ----------
     ellipses : array_like, shape (N, 5)
         Major radius, minor radius, angle of the major axis to the horizontal in radians,
-        centre x, centre y (the columns of an FDDB ellipse list), in pixels.
+        centre x, centre y (the columns of an FDDB ellipse list, whose last is always 1 and left out), in pixels.
 
     Returns
     -------
     ndarray of float, shape (N, 4)
         Boxes, not clipped to any photo.
 
+    Raises
+    ------
+    ValueError
+        If they have not five numbers each, or these are not all finite.
+
     Examples
     --------
     >>> ellipse_to_box([[20, 10, 0, 50, 60]]).tolist()
     [[50.0, 30.0, 70.0, 70.0]]
     """
-    major, minor, angle, x, y = as_boxes(ellipses, columns=5).T
+    major, minor, angle, x, y = as_boxes(ellipses, 5, "ellipses [major radius, minor radius, angle, centre x, centre y] (the 1 that ends a line of FDDB's lists is left out)").T
     half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
     half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
     return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=1)

@@ -123,6 +123,14 @@ def _distances(values, what):
     return values
 
 
+def _accepts(known, correct, strangers):
+    """What `accept_curve` takes, as arrays."""
+    known, strangers, correct = _distances(known, "known people"), _distances(strangers, "strangers"), np.asarray(correct, bool).ravel()
+    if len(correct) != len(known):
+        raise ValueError(f"{len(known)} distances of known people, but {len(correct)} times right or wrong")
+    return known, correct, strangers
+
+
 def accept_curve(known, correct, strangers):
     """Correct and false accepts at every threshold.
 
@@ -146,10 +154,7 @@ def accept_curve(known, correct, strangers):
     >>> far.tolist(), car.tolist()
     ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
     """
-    known, strangers = _distances(known, "known people"), _distances(strangers, "strangers")
-    correct = np.asarray(correct, bool).ravel()
-    if len(correct) != len(known):
-        raise ValueError(f"{len(known)} distances of known people, but {len(correct)} times right or wrong")
+    known, correct, strangers = _accepts(known, correct, strangers)
     thresholds = np.concatenate([[-np.inf], np.unique(np.concatenate([known, strangers]))])
     right = np.searchsorted(np.sort(known[correct]), thresholds, side="right") / len(known)
     wrong = np.searchsorted(np.sort(strangers), thresholds, side="right") / len(strangers)
@@ -186,13 +191,13 @@ def threshold_at_false_accept(strangers, rate=0.01):
     if allowed == 0:
         return float(np.nextafter(refused, -np.inf))
     accepted = strangers[allowed - 1]
-    return float((accepted + refused) / 2 if accepted < refused else np.nextafter(refused, -np.inf))
+    return float(min((accepted + refused) / 2, np.nextafter(refused, -np.inf)))  # half-way to infinity, which a clip without frames has, lies at infinity
 
 
 def accept_rates(known, correct, strangers, threshold):
-    """Correct accepts and false accepts at one threshold: two floats between 0 and 1."""
-    known, strangers = _distances(known, "known people"), _distances(strangers, "strangers")
-    accepted = (known <= threshold) & np.asarray(correct, bool).ravel()
+    """Correct accepts and false accepts at one threshold: two floats between 0 and 1; see `accept_curve`."""
+    known, correct, strangers = _accepts(known, correct, strangers)
+    accepted = (known <= threshold) & correct
     return float(accepted.mean()), float((strangers <= threshold).mean())
 
 

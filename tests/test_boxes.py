@@ -86,6 +86,8 @@ def test_wrong_shapes_are_told_what_was_expected():
     for none in ([[1, 2, 3, 4], [5, 6]], [np.zeros((2, 4)), np.zeros((1, 4))], [["a.jpg", 1, 2, 3]], {"a.jpg": [1, 2, 3, 4]}):
         with pytest.raises(ValueError, match=r"expected boxes \[min_row, min_col, max_row, max_col\], one after the other, 4 numbers each"):
             iou(none, [[1, 2, 3, 4]])
+    with pytest.raises(ValueError, match=r"expected ellipses \[major radius.*the 1 that ends a line of FDDB's lists is left out"):
+        ellipse_to_box([[20, 10, 0, 50, 60, 1]])
     with pytest.raises(ValueError, match="leave out the image index"):
         iou_score([0, 1, 2, 3, 4], [1, 2, 3, 4])
     with pytest.raises(ValueError, match="NaN"):

@@ -76,8 +76,10 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
     assert "nowhere.jpg" in capsys.readouterr().err
     (tmp_path / "bad.npz").write_bytes(b"not weights")
     np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "yunet.onnx").write_bytes(b"\x08\x06\x12\x07pytorch")
     Image.fromarray(astronaut()).save(tmp_path / "a.png")
     for wrong, said in ((["--weights", str(tmp_path / "bad.npz")], "bad.npz: these are not weights"), (["--weights", str(tmp_path / "array.npy")], "array.npy: these are not weights"), (["--weights", str(tmp_path / "gone.npz")], "gone.npz: no such file of weights"),
+                        (["--weights", str(tmp_path / "yunet.onnx")], "expected a file .npz; if it is YuNet's, say --detector yunet"),
                         (["--detector", "yunet"], "name it with --weights"), (["--detector", "yunet", "--weights", str(tmp_path / "bad.npz")], "cannot read it as YuNet")):
         assert command.main([str(tmp_path / "a.png"), *wrong]) == 2
         told = capsys.readouterr().err

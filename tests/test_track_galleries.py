@@ -265,6 +265,17 @@ def test_list_remove_merge_and_check(home, gallery, tmp_path, capsys):
     assert main(["gallery", "list", str(tmp_path / "gone.npz")]) == 2 and "no such file" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")
+@pytest.mark.parametrize("command, code", [("list", 0), ("check", 1)])
+def test_on_standard_output_the_list_stands_alone(home, tmp_path, command, code):
+    main(["gallery", "build", str(tmp_path / "one.npz"), "--person", "ann", str(home / "people" / "ann" / "0.png")])
+    program = "import sys; from TrackDetector.__main__ import main; raise SystemExit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", program, "gallery", command, str(tmp_path / "one.npz"), "--json", "-"], capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])})
+    assert done.returncode == code and json.loads(done.stdout) and "1 person, 1 photo; " in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["one.npz"]
+
+
 def test_one_photo_is_one_and_who_reads_no_further_is_no_error(home, gallery, tmp_path, capsys):
     assert main(["gallery", "build", str(tmp_path / "one.npz"), "--person", "ann", str(home / "people" / "ann" / "0.png")]) == 0
     assert "1 person, 1 photo; 1 photo looked at" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common import identification
@@ -93,6 +93,7 @@ def test_the_accept_curve_is_what_counting_says(known, strangers, seed):
 
 @settings(deadline=None)
 @given(distances, st.floats(0, 0.99))
+@example([0.3, np.inf], 0.5)  # as a clip without frames has
 def test_the_threshold_is_the_greatest_that_keeps_the_rate(strangers, rate):
     threshold, strangers = identification.threshold_at_false_accept(strangers, rate), np.sort(np.array(strangers, float))
     assert np.mean(strangers <= threshold) <= rate + 1e-9
@@ -102,7 +103,7 @@ def test_the_threshold_is_the_greatest_that_keeps_the_rate(strangers, rate):
 
 @pytest.mark.parametrize("call", [
     lambda: identification.threshold_at_false_accept([], 0.1), lambda: identification.threshold_at_false_accept([0.1], 1.0), lambda: identification.threshold_at_false_accept([np.nan], 0.1),
-    lambda: identification.accept_curve([0.1], [True, False], [0.2]), lambda: identification.accept_curve([], [], [0.2]), lambda: identification.wilson_interval(3, 2), lambda: identification.wilson_interval(0, 0),
+    lambda: identification.accept_curve([0.1], [True, False], [0.2]), lambda: identification.accept_curve([], [], [0.2]), lambda: identification.accept_rates([0.1, 0.3], [True], [0.2], 0.2), lambda: identification.wilson_interval(3, 2), lambda: identification.wilson_interval(0, 0),
 ])
 def test_scores_of_nothing(call):
     with pytest.raises(ValueError):

@@ -25,7 +25,7 @@ def parser():
     p.add_argument("photo", type=a_path, metavar="PHOTO", help="a photo of the person, or a folder of photos of them: the more, the surer")
     p.add_argument("archive", nargs="+", type=a_path, metavar="ARCHIVE", help="a folder of photos, with the folders below it, or a photo")
     p.add_argument("--threshold", type=float, default=usual_threshold(1), help="distance up to which a face is theirs (default: %(default).2f)")
-    p.add_argument("--detector", choices=sorted(detectors.DETECTORS), default=detectors.DEFAULT, help="what finds the faces (default: %(default)s)")
+    detectors.add_options(p, kept="")
     p.add_argument("--out", "--json", dest="out", type=an_output, metavar="OUT", help="write every photo with its distance to a file, .json, .jsonl or .csv; "
                    "stopped at any moment, the same command goes on where it was. Boxes are min_row, min_col, max_row, max_col in pixels")
     return p
@@ -141,7 +141,7 @@ def main(arguments=None):
             prepare(alone=True)
             from TrackDetector.classifier import Classifier
 
-            classifier = Classifier(detector=options.detector)
+            classifier = Classifier(**detectors.asked_for(options.detector or detectors.DEFAULT, options.weights))
             look_for([options.photo], classifier)
             return _find(options, found, classifier, stops)
         except BrokenPipeError:  # nobody reads along: no error
@@ -155,7 +155,7 @@ def main(arguments=None):
 
 
 def _find(options, found, classifier, stops):
-    mark = settings_mark({"person": classifier.gallery_.descriptors.tolist(), "detector": classifier.detector_name})
+    mark = settings_mark({"person": classifier.gallery_.descriptors.tolist(), "detector": classifier.looks_by})
     journal = None if options.out is None else Journal(options.out, "file", mark)
     try:
         todo, answers = [each for each in found.files if journal is None or not journal.has(each[0])], []

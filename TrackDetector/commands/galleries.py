@@ -10,7 +10,7 @@ import numpy as np
 
 from common.commands.journal import for_any_reader
 from common.commands.stops import until_stopped
-from common.console import a_path, counted, on_one_line, prepare_outputs, print_any_name, say
+from common.console import a_path, an_output, counted, on_one_line, prepare_outputs, print_any_name, say, words_beside
 from common.files import remove_halves, whole_file
 from TrackDetector import detectors
 from TrackDetector.commands import opening
@@ -35,16 +35,16 @@ def parser():
         made = command(name, what)
         made.add_argument("photos", nargs="+", type=a_path, metavar="FOLDER", help="a folder with one folder a person, named after them, full of photos")
         made.add_argument("--person", metavar="NAME", help="all photos and folders named are of this person")
-        made.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
+        detectors.add_options(made)
     removing = command("remove", "take people out of a gallery; nothing of them stays in the file")
     removing.add_argument("people", nargs="+", metavar="PERSON")
     listing = command("list", "list the people of a gallery: photos, and how far they lie apart")
-    listing.add_argument("--json", type=a_path, metavar="OUT", help="write the list to a file")
+    listing.add_argument("--json", type=an_output, metavar="OUT", help="write the list to a file, - for standard output")
     merging = command("merge", "make one gallery of several")
     merging.add_argument("parts", nargs="+", type=a_path, metavar="PART", help="galleries that go into it")
     checking = command("check", "look for two names that look like one person, photos under two names or of somebody else, several faces, blurred faces, "
                                 "people with few photos; exit code 1 if there is any")
-    checking.add_argument("--json", type=a_path, metavar="OUT", help="write what was found to a file")
+    checking.add_argument("--json", type=an_output, metavar="OUT", help="write what was found to a file, - for standard output")
     return p
 
 
@@ -63,7 +63,8 @@ def main(arguments=None):
             say(f"error: {error}", sys.stderr)
             return 2
 
-    return until_stopped(work)
+    with words_beside(getattr(options, "json", None)):
+        return until_stopped(work)
 
 
 def _wanted(options):
@@ -99,7 +100,7 @@ def _learn(options, stops, known):
     prepare(alone=True)
     from TrackDetector.classifier import Classifier
 
-    settings = {} if options.detector is None else {"detector": options.detector}
+    settings = detectors.asked_for(options.detector, options.weights, None if known is None else known.settings.get("detector", "hog"))
     classifier = Classifier(**{"detector": detectors.DEFAULT, **settings}) if known is None else Classifier.load(options.gallery, mapped=False, **settings)
     old, aside = (None, None) if known is None else (known.gallery, known.aside)
     parts = [part for part in (old, aside) if part is not None]
@@ -174,7 +175,7 @@ def _list(options, stops):
 def _write(path, answer):
     if path is not None:
         with whole_file(path) as file:
-            file.write(json.dumps(for_any_reader(answer), indent=1))
+            file.write(json.dumps(for_any_reader(answer), indent=1) + "\n")
 
 
 def _merge(options, stops):

@@ -36,7 +36,7 @@ def parser():
     p.add_argument("--threshold", type=float, help="distance above which a face is unknown (default: the gallery's, or "
                    "0.39 for one person, 0.37 for five, 0.35 for thirty)")
     p.add_argument("--neighbors", type=int, default=None, metavar="K", help="photos that vote (default: 3, or fewer in a small gallery)")
-    p.add_argument("--detector", choices=sorted(detectors.DETECTORS), help=f"what finds the faces (default: the gallery's, or {detectors.DEFAULT})")
+    detectors.add_options(p)
     add_options(p, "write copies with boxes and names: photos as JPEG, films as H.264 with their sound")
     p.add_argument("--every", type=int, default=1, metavar="N", help="look at every N-th frame of a film")
     p.add_argument("--blur", choices=("unknown", "all"), help="in the copies of --draw, make the faces of strangers, and those whose name has a doubt, or all faces unrecognisable, "
@@ -48,13 +48,15 @@ def parser():
     return p
 
 
-def asker(gallery, **settings):
+def asker(gallery, of_file=None, **settings):
     """A function that answers about one photo or film.
 
     Parameters
     ----------
     gallery : Classifier or bytes
         With a gallery; or the file that its `save` wrote.
+    of_file : (str, str), optional
+        Name and weights of the detector that such a file needs beside it.
     **settings
         Of `answering.name_faces`.
 
@@ -71,14 +73,14 @@ def asker(gallery, **settings):
 
         path = temporary_folder() / "gallery.npz"
         path.write_bytes(gallery)
-        gallery = Classifier.load(path)
+        gallery = Classifier.load(path, **detectors.asked_for(*of_file or ()))
     return lambda file, name, check: answering.name_faces(file, gallery, name=name, check=check, **settings)
 
 
 def _read(options, found):
     """Everything that is read, so that nothing is written over it."""
     gallery = [os.path.join(place, name) for place, _, names in os.walk(options.gallery) for name in names]
-    return [*(file for file, _ in found.files), *options.files, options.gallery, *gallery]
+    return [*(file for file, _ in found.files), *options.files, options.gallery, *gallery, *([options.weights] if options.weights else ())]
 
 
 def _mark_of(classifier):
@@ -87,7 +89,7 @@ def _mark_of(classifier):
     mark = hashlib.sha256()
     for part in (known.descriptors, known.people, known.codes, known.photos):
         mark.update(np.ascontiguousarray(part).view(np.uint8).data)
-    return {"gallery": mark.hexdigest(), **{name: getattr(classifier, name) for name in ("threshold", "n_neighbors", "layer", "flip", "combine", "detector_name")}}
+    return {"gallery": mark.hexdigest(), **{name: getattr(classifier, name) for name in ("threshold", "n_neighbors", "layer", "flip", "combine")}, "detector_name": classifier.looks_by}
 
 
 def _packed(classifier):
@@ -135,7 +137,7 @@ def _work(options, stops):
 
         prepare(alone=True)
         with alone(options.save_gallery, "--save-gallery") if options.save_gallery else nullcontext():
-            classifier = open_gallery(options.gallery, options.threshold, options.neighbors, options.detector, options.save_gallery, stops.held)
+            classifier = open_gallery(options.gallery, options.threshold, options.neighbors, options.detector, options.save_gallery, stops.held, options.weights)
             if options.save_gallery:
                 save(classifier, options.save_gallery)
     except (OSError, ValueError) as error:
@@ -151,7 +153,8 @@ def _work(options, stops):
                 **({"group": True} if options.group_unknown else {})}
     ask = one_by_one(partial(asker, classifier, **settings))
     if options.cluster:
-        ask = shared_out(options.cluster, "TrackDetector.commands.naming", partial(_packed, classifier), **settings)
+        of_file = {"of_file": (classifier.detector_name, str(options.weights.resolve()))} if options.weights else {}
+        ask = shared_out(options.cluster, "TrackDetector.commands.naming", partial(_packed, classifier), **of_file, **settings)
     code = answer_all(found, ask, answers, options, {**_mark_of(classifier), **settings}, stops)
     if options.group_unknown and code < 2:
         answers.say()

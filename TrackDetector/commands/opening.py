@@ -10,10 +10,11 @@ from common.console import prepare_outputs, say
 from common.files import is_stream, only_one
 from TrackDetector import detectors
 from TrackDetector.galleries.building import UNFINISHED, look_at, people_in
+from TrackDetector.galleries.storage import load_gallery
 from TrackDetector.validation import usual_threshold
 
 
-def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None, hold=nullcontext):
+def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None, hold=nullcontext, weights=None):
     """A fitted classifier from a folder of people or a saved gallery.
 
     Parameters
@@ -25,11 +26,13 @@ def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None,
     neighbors : int, optional
         Photos that vote.
     detector : str, optional
-        A name that `detectors.named_detector` knows; by default the saved gallery's, or `detectors.DEFAULT` for a folder.
+        One of `detectors.NAMES`; by default the saved gallery's, or `detectors.DEFAULT` for a folder.
     save : path, optional
         Where the gallery will be saved. What was seen is kept beside it until then, and a second run goes on from there.
     hold : callable
         ``with hold():`` what is inside is finished before a stop.
+    weights : path, optional
+        YuNet's, or one's own for the kit's network; see `detectors.detector_of_file`.
 
     Returns
     -------
@@ -43,7 +46,8 @@ def open_gallery(path, threshold=None, neighbors=None, detector=None, save=None,
     from TrackDetector.classifier import Classifier
 
     path = Path(path)
-    settings = {name: value for name, value in {"n_neighbors": neighbors, "detector": detector}.items() if value is not None}
+    kept = load_gallery(path)[1].get("detector", "hog") if weights is not None and path.is_file() else None
+    settings = {**({} if neighbors is None else {"n_neighbors": neighbors}), **detectors.asked_for(detector, weights, kept)}
     if path.is_file():
         classifier = Classifier.load(path, **settings)
     elif path.is_dir():

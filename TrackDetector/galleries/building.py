@@ -194,7 +194,7 @@ def _person_of(line):
 
 
 def _mark(classifier):
-    return settings_mark({"model": classifier.nn_model.name, "layer": classifier.layer, "flip": classifier.flip, "detector": classifier.detector_name})
+    return settings_mark({"model": classifier.nn_model.name, "layer": classifier.layer, "flip": classifier.flip, "detector": classifier.looks_by})
 
 
 def _digest(file):

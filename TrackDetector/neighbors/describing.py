@@ -25,11 +25,17 @@ class Describer:
             raise ValueError("a detector is of no use with a preprocess function of one's own, or none")
         self.nn_model = load_face_model() if nn_model is None else nn_model
         self.layer, self.flip = layer if isinstance(layer, (str, type(None))) else int(layer), flip
-        self.detector_name = detector if isinstance(detector, str) else None
+        self.detector_name = detector if isinstance(detector, str) else getattr(detector, "called", None)
         self.detector = named_detector(detector) if isinstance(detector, str) else detector
         self.preprocess, self.batch_size = preprocess, batch_size
         self.seconds_ = dict.fromkeys(("detection", "descriptors", "knn"), 0.0)
         self._described = None, None  # what the last faces were, and their descriptors
+
+    @property
+    def looks_by(self):
+        """What the answers owe to the detector: its name, and the mark of a file that was named for it."""
+        digest = getattr(self.detector, "digest", None)
+        return f"{self.detector_name} {digest}" if digest else self.detector_name
 
     @property
     def dlibs(self):

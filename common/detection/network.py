@@ -8,6 +8,7 @@ three strides with five points); Li et al., "Generalized Focal Loss", NeurIPS 20
 """
 
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -191,6 +192,8 @@ def with_weights(file, generate):
         what = "the detector's weights are missing; they come with the kit, take the whole folder" if file.parent == WEIGHTS.parent else "no such file of weights"
         raise FileNotFoundError(f"{file}: {what}")
     try:
+        if not is_zipfile(file):  # NumPy would offer to unpack it as something else
+            raise ValueError("expected a file .npz" + "; if it is YuNet's, say --detector yunet" * (file.suffix.lower() == ".onnx"))
         with np.load(file, allow_pickle=False) as arrays:
             if sum(part.file_size for part in arrays.zip.infolist()) > _MOST_BYTES:
                 raise ValueError(f"it claims to hold more than {_MOST_BYTES >> 20} MB")

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from common.decoding.quiet import opencv_silent
 from common.detection.found import Found, nothing
 
 RISE = 0.0864  # the middle of a head lies so much of a face's height above the middle of the face
@@ -48,8 +49,9 @@ def looking(file):
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file; YuNet's weights (face_detection_yunet_2023mar.onnx or newer) are in OpenCV's model zoo")
     try:
-        network = cv2.FaceDetectorYN.create(str(file), "", (320, 320), 0.5, SUPPRESSION, 5000)
-        network.detect(np.zeros((320, 320, 3), np.uint8))
+        with opencv_silent():  # what it says of targets and of damaged files is for who programs it
+            network = cv2.FaceDetectorYN.create(str(file), "", (320, 320), 0.5, SUPPRESSION, 5000)
+            network.detect(np.zeros((320, 320, 3), np.uint8))
     except cv2.error as error:
         raise OSError(f"{file}: OpenCV cannot read it as YuNet ({str(error).strip().splitlines()[-1][:200]}); "
                       "expected face_detection_yunet_2023mar.onnx or newer from OpenCV's model zoo") from None
