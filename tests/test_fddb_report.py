@@ -163,7 +163,7 @@ def test_command_prints_the_table_and_stores_curve_and_plot(folder, write, tmp_p
     assert status == 0
     assert "2 photos, 2 faces, 2 detections; folds 1\n" in out
     assert "HeadHunter" in out and "> yours" in out and "ends at 1 false positives" in out
-    assert "1 folds of 10: not the official figure" in out
+    assert "1 fold of 10: not the official figure" in out
     lines = (tmp_path / "roc.txt").read_text().splitlines()
     points = np.array([line.split() for line in lines[1:]], float)
     # As the official program: the most lenient threshold first, the empty point last.

@@ -271,14 +271,14 @@ def _evaluate(options):
     curve = evaluate(records, detections, progress=True)
 
     found = sum(len(detections[record.name]) for record in named)
-    say(f"FDDB: {len(records)} photos, {curve.faces} faces, {counted(found, 'detection')}; folds {' '.join(map(str, folds))}")
+    say(f"FDDB: {len(records):,} photos, {curve.faces:,} faces, {counted(found, 'detection')}; folds {' '.join(map(str, folds))}")
     for line in table(curve).splitlines():
         say(line)
     last = curve.false_positives.max(initial=0)
     if last < COUNTS[-1]:
         say(f"The curve ends at {last} false positives.")
     if len(folds) < len(FOLDS):
-        say(f"These are {len(folds)} folds of {len(FOLDS)}: not the official figure, which takes all together.")
+        say(f"{counted(len(folds), 'fold')} of {len(FOLDS)}: not the official figure, which takes all together.")
     if options.out:
         with whole_file(options.out) as file:
             file.write(_as_json(curve, len(records), folds, found) if options.out.suffix.lower() == ".json" else _as_columns(curve))
