@@ -1,6 +1,7 @@
 """Reading photos of any usual kind as RGB arrays, or saying which file is bad and why."""
 
 import io
+import mimetypes
 import os
 import re
 import warnings
@@ -269,7 +270,9 @@ def _opened(path):
         raise PhotoError(f"{path}: has more than {MOST} megapixels: make it smaller, or leave it out") from None
     except Exception as error:
         reason = re.sub(r"<_io\.\w+ name=(.*)>", r"\1", str(error)).replace(str(path), path.name) or type(error).__name__
-        raise PhotoError(f"{path}: cannot be read as a photo ({' '.join(reason.split())}): replace it with a whole JPEG or PNG, or leave it out") from None
+        film = (mimetypes.guess_type(path.name)[0] or "").startswith("video/")
+        mend = "films are for python -m TrackDetector, which names the people in them" if film else "replace it with a whole JPEG or PNG, or leave it out"
+        raise PhotoError(f"{path}: cannot be read as a photo ({' '.join(reason.split())}): {mend}") from None
 
 
 def _note(image, number, default=None):

@@ -74,6 +74,9 @@ def test_what_cannot_be_done_is_said(tmp_path, capsys, monkeypatch):
             command.main([str(tmp_path), *wrong])
     assert command.main([str(tmp_path / "nowhere.jpg")]) == 1
     assert "nowhere.jpg" in capsys.readouterr().err
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    assert command.main([str(tmp_path / "film.mp4")]) == 1
+    assert "films are for python -m TrackDetector" in capsys.readouterr().err
     (tmp_path / "bad.npz").write_bytes(b"not weights")
     np.save(tmp_path / "array.npy", np.zeros(3))
     (tmp_path / "yunet.onnx").write_bytes(b"\x08\x06\x12\x07pytorch")
