@@ -79,12 +79,26 @@ class Desk:
         """
         sandbox, begun = self._sandbox(), time.monotonic()
         try:
-            result = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old)
+            result = self._graded(sandbox, submission, only, old)
             result["seconds"] = (old or {}).get("seconds") if only else round(time.monotonic() - begun, 1)
         finally:
             with self._lock:
                 self._free.append(sandbox)
         return None if self._closed else result
+
+    def _graded(self, sandbox, submission, only, old):
+        """Marks; from the beginning where the sandbox itself has gone, as on a system that is short of memory: no student is to blame for that, once."""
+        for again in (True, False):
+            starts = sandbox.starts + (sandbox.process is None or sandbox.lost())
+            try:
+                result, error = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old), None
+            except OSError as fault:  # it went when it was asked
+                result, error = None, fault
+            if not again or self._closed or (sandbox.starts <= starts and not sandbox.lost()):
+                break
+        if error is not None:
+            raise error
+        return result
 
     def close(self):
         """End the sandboxes and remove the kit's copy."""
