@@ -12,7 +12,6 @@ import os
 import re
 import stat
 import tarfile
-import tempfile
 import time
 import unicodedata
 import zipfile
@@ -23,7 +22,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from common.files import has_room, rename
+from common.files import has_room, remove_folder, rename, temporary_folder
 
 MAX_BYTES = 8 << 30
 MAX_FILES = 200_000
@@ -81,11 +80,14 @@ def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_
             raise FileExistsError(f"{folder} already holds {', '.join(taken)}: move it away or delete it, and unpack {archive.name} again; nothing was changed")
         beside.mkdir(parents=True, exist_ok=True)
         has_room(beside, sum(entry.size for entry in plan.values()), archive.name, "unpacks to")
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.unpacking-", dir=beside) as scratch:
-            aside = Path(scratch, "all")
+        scratch = temporary_folder(f".{folder.name}.unpacking-", beside)
+        try:
+            aside = scratch / "all"
             for parts, entry in plan.items():
                 _write(archive.name, entry, aside.joinpath(*parts))
             _move_in(aside, folder, tops.values())
+        finally:
+            remove_folder(scratch)
     return folder
 
 

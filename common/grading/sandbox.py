@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from common.files import remove_folder, temporary_folder
 from common.grading.session import MEMORY, Ended, Session, kill_tree, remove
 
 
@@ -34,7 +35,7 @@ class Sandbox:
         self.kit, self.slot, self.modules = Path(kit), slot, list(modules)
         self.process, self.control, self._buffer = None, None, b""
         self.closed, self.starts = False, 0
-        self.places = Path(tempfile.mkdtemp(prefix="exercise-"))
+        self.places = temporary_folder("exercise-")
         self.places.chmod(0o755)
 
     def _line(self):
@@ -139,7 +140,7 @@ class Sandbox:
             if self.control is not None:
                 self.control.close()
             self.process = None
-        remove(self.places)
+        remove_folder(self.places, remove=remove)
 
     def __enter__(self):
         return self
