@@ -11,11 +11,14 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, getattr(errno, "EOPNOTSUPP", errno.ENOSYS), getattr(errno, "ENOTSUP", errno.ENOSYS)}
 LONGEST = 255  # bytes of a name
+_HELD = ".face-kit-holds-this"
+_held = {}  # by temporary folder, the file in it that is locked
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what the system says where there is no room: no fault of the file in hand
 
 
@@ -36,26 +39,65 @@ def from_root(folder):
     return folder if folder.is_dir() or not (ROOT / folder).is_dir() else ROOT / folder
 
 
-def temporary_folder(prefix="faces-"):
+def temporary_folder(prefix="faces-", within=None):
     """An empty folder that nobody else uses; removed, with what is in it, when Python ends.
+
+    One whose program was killed is removed by the next program that makes one there: what it holds may be many gigabytes, and what somebody has handed in.
 
     Parameters
     ----------
     prefix : str
         How its name begins, for who finds it while it is there.
+    within : path, optional
+        The folder that it is made in; by default that for temporary files.
 
     Returns
     -------
     Path
     """
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    atexit.register(_remove, folder, os.getpid())
+    within = Path(within or tempfile.gettempdir()).absolute()
+    _remove_orphans(within)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
+    _hold(folder)
+    atexit.register(remove_folder, folder, os.getpid())
     return folder
 
 
-def _remove(folder, maker):
-    if os.getpid() == maker:  # a forked child is not the one to tidy up
-        shutil.rmtree(folder, ignore_errors=True)
+def remove_folder(folder, maker=None, remove=shutil.rmtree):
+    """Remove a temporary folder now; `maker` is the one process that may, `remove` what does it."""
+    if maker in (None, os.getpid()):  # a forked child is not the one to tidy up
+        remove(folder, ignore_errors=True)
+        with suppress(KeyError, OSError):
+            os.close(_held.pop(folder))
+
+
+def _hold(folder):
+    """Leave a file in it that is locked for as long as this program lives, however that ends; it has its name when it is locked, for others look for it."""
+    new = folder / f"{_HELD}.new"
+    with suppress(ImportError, OSError):  # Windows; disks without locks: there nobody takes it for left behind
+        import fcntl
+
+        _held[folder] = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(_held[folder], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(new, folder / _HELD)
+
+
+@cache
+def _remove_orphans(within):
+    """Once for each place: remove this user's temporary folders in it whose programs have ended."""
+    with suppress(ImportError, OSError), os.scandir(within) as there:
+        import fcntl
+
+        for each in there:
+            with suppress(OSError):  # no folder of ours, or somebody holds it
+                if each.stat(follow_symlinks=False).st_uid != os.getuid() or not each.is_dir(follow_symlinks=False):
+                    continue
+                held = os.open(os.path.join(each.path, _HELD), os.O_RDWR | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(each.path, ignore_errors=True)
+                finally:
+                    os.close(held)
 
 
 def leads_to(path, stream):

@@ -9,7 +9,7 @@ import time
 
 # After these the same address may do better; a file must still be had if not too many come in a row.
 PASSING = ("ignores range", "other range", "416", "drops", "resets", "html", "html as a file", "500", "503 retry", "429",
-           "no length, stops", "bad chunk", "empty", "rubbish", "multipart", "short piece", "new etag", "no range header",
+           "503 until", "no length, stops", "bad chunk", "empty", "rubbish", "multipart", "short piece", "new etag", "no range header",
            "silent close", "promises more", "other size", "204", "gzip", "huge header", "many headers", "two lengths",
            "negative length")
 # After these the address is given up.
@@ -208,6 +208,10 @@ class Mirrors:
 
     def _503_retry(self, request, body, start, etag):
         self._plain(request, 503, b"later", {"Retry-After": "3"})
+
+    def _503_until(self, request, body, start, etag):
+        """By a clock that is years behind."""
+        request.wfile.write(b"HTTP/1.1 503 Later\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nRetry-After: Mon, 01 Jan 2001 00:00:07 GMT\r\nContent-Length: 0\r\n\r\n")
 
     def _no_length_stops(self, request, body, start, etag):
         request.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body[:len(body) // 2])

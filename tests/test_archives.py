@@ -8,10 +8,13 @@ import random
 import shutil
 import stat
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 
 import pytest
+from committed import ROOT
 
 from common.downloads import archives
 from common.downloads.archives import ArchiveError, check, unpack
@@ -240,6 +243,18 @@ def test_a_disk_that_fails_halfway_leaves_nothing(place, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         unpack(archive, place)
     assert tree(place) == {"own.txt": b"mine"} and os.listdir(place) == ["own.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks no folder in this way")
+def test_what_was_unpacked_when_the_power_went_goes_with_the_next_try(place):
+    archive = place.parent.parent / "archive.zip"
+    archive.write_bytes(a_zip())
+    program = ("import os, signal, sys\nfrom common.downloads import archives\n"
+               "archives._move_in = lambda *what: os.kill(os.getpid(), signal.SIGKILL)\narchives.unpack(*sys.argv[1:])")
+    subprocess.run([sys.executable, "-c", program, str(archive), str(place)], cwd=ROOT, check=False)
+    assert any(".unpacking-" in name for name in os.listdir(place.parent)) and not place.exists()
+    subprocess.run([sys.executable, "-c", program.replace("archives._move_in =", "archives.nothing ="), str(archive), str(place)], cwd=ROOT, check=True)
+    assert sorted(os.listdir(place.parent)) == ["here", "precious.txt"]
 
 
 def damage(rng):

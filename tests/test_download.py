@@ -197,9 +197,12 @@ def test_two_hundred_random_fault_sequences(tmp_path, block):
 
 def test_waits_grow_and_keep_to_what_the_server_asks(tmp_path):
     waits, data = [], a_zip()
-    with Mirrors({"data.zip": data}, [["500", "500", "500", "503 retry"]]) as mirrors:
+    with Mirrors({"data.zip": data}, [["500", "500", "500", "503 retry"], ["503 until"]]) as mirrors:
         fetch("data.zip", tmp_path, sources=table(mirrors, data), progress=False, wait=0.1, sleep=waits.append)
-    assert waits[0] < waits[1] < waits[2] and waits[3] >= 3
+        assert waits[0] < waits[1] < waits[2] and waits[3] >= 3
+        until = {"data.zip": Source("data.zip", (mirrors.url(1, "data.zip"),), sha(data))}
+        fetch("data.zip", tmp_path / "until", sources=until, progress=False, wait=0.1, sleep=waits.append)
+        assert waits[4:] == [7]
 
 
 def test_waiting_leaves_pythons_random_numbers_alone(tmp_path):

@@ -37,6 +37,32 @@ def test_it_is_removed_at_the_end_by_who_made_it(tmp_path, end):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks no folder in this way")
+def test_what_a_killed_program_has_left_goes_with_the_next_and_nothing_else_does(tmp_path, monkeypatch):
+    program = "from common.files import temporary_folder as make\nprint(make('parrot-'), make('crow-'), flush=True)\ninput()"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    foreign = tmp_path / "parrot-of-somebody"
+    foreign.mkdir()
+    alive, killed = (subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2))
+    theirs, left = ([Path(name) for name in each.stdout.readline().split()] for each in (alive, killed))
+    (left[0] / "submission.ipynb").write_text("private")
+    killed.kill()
+    killed.communicate()
+    assert all(each.is_dir() for each in (*theirs, *left))
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, input="\n", text=True, check=True, capture_output=True)
+    assert sorted(tmp_path.iterdir()) == sorted([foreign, *theirs])
+    alive.communicate("\n")
+    assert list(tmp_path.iterdir()) == [foreign]
+
+
+def test_a_folder_that_is_removed_before_the_end_leaves_no_open_file(tmp_path):
+    before = len(files._held)
+    folder = files.temporary_folder("parrot-", tmp_path)
+    assert folder.parent == tmp_path
+    files.remove_folder(folder)
+    assert not folder.exists() and len(files._held) == before
+
+
 def test_a_file_is_whole_or_as_it_was(tmp_path):
     path = tmp_path / "new" / "notes.txt"
     with whole_file(path) as file:

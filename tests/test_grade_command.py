@@ -171,6 +171,34 @@ def test_whoever_reads_along(place, to, code):
     assert said == (["standard output: cannot be written (No space left on device)", "What was graded is kept: the same command goes on from there."] if to == "full" else [])
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows ends what runs in a window at once")
+def test_a_window_that_is_closed_is_a_stop(place):
+    """Else the sandboxes, and what was handed in, stayed in the folder for temporary files."""
+    import fcntl
+    import termios
+
+    program = PROGRAM.replace("whole_class.grade_here =", f"""
+import pathlib, time
+def graded(*more):
+    try:
+        pathlib.Path({str(place / 'begun')!r}).touch()
+        time.sleep(600)
+        yield from stood_in(*more)
+    finally:
+        pathlib.Path({str(place / 'tidied')!r}).touch()
+whole_class.grade_here, stood_in = graded,""")
+
+    ours, theirs = os.openpty()
+    run = subprocess.Popen([sys.executable, "-c", program, "--submissions", place / "in", "--out", place / "out"], stdin=theirs, stdout=theirs,
+                           stderr=theirs, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(theirs)
+    while not (place / "begun").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    os.close(ours)
+    assert run.wait(60) == 130 and (place / "tidied").exists() and not (place / "out" / "marks.csv").exists()
+
+
 @pytest.mark.parametrize("program, name", [(student_package.main, "student.zip"), (autograder.main, "autograder.zip")])
 def test_packages_that_cannot_be_written(place, capsys, program, name):
     (place / "file").touch()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import unicodedata
 import zipfile
 
@@ -18,7 +19,7 @@ from standing_in import grades, result_for
 from common.grading import whole_class
 from common.grading.__main__ import main
 from common.grading.handback.gradescope import result_of
-from common.grading.handback.lateness import RuleError, read_rule
+from common.grading.handback.lateness import Rule, RuleError, read_rule
 from common.grading.handback.overrides import OverrideError, read_overrides
 from common.grading.handback.page import _STYLE
 from common.grading.handback.report import write_report
@@ -244,6 +245,24 @@ def test_late_days(graded_by, tmp_path, rule, after, left):
     assert result["total"] == pytest.approx(left)
     assert run("--submissions", place, "--out", tmp_path / "out", "--late", tmp_path / "late.toml") == 0
     assert ("late" in (tmp_path / "out" / "anna.html").read_text()) == ("late" in result)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one zone for all programs")
+@pytest.mark.parametrize("deadline, handed_in, days", [
+    ("2026-10-24T23:59:00", "2026-10-24T23:59:00", 0), ("2026-10-24T23:59:00", "2026-10-25T23:59:00", 1), ("2026-10-24T23:59:00", "2026-10-26T00:00:00", 2),
+    ("2026-10-24T23:59:00", "2026-11-03T23:59:00", 10), ("2026-10-24T23:59:00", "2026-11-04T00:00:00", 11), ("2026-03-28T23:59:00", "2026-03-29T23:59:00", 1), ("2026-03-28T23:59:00", "2026-03-30T00:30:00", 2),
+    ("2026-10-24T23:59:00+02:00", "2026-10-25T22:59:00", 1), ("2026-10-24T23:59:00+02:00", "2026-10-25T23:59:00", 2), ("2028-02-28T23:59:00", "2028-03-01T23:59:00", 2)])
+def test_a_day_late_ends_when_the_clock_says_so(monkeypatch, deadline, handed_in, days):
+    """In the night after the deadline the clocks are put back, or forward."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        rule = Rule(datetime.datetime.fromisoformat(deadline), grace_minutes=10)
+        when = datetime.datetime.fromisoformat(handed_in).timestamp() + 600
+        assert rule.days(when) == days
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("text, said", [("", "needs a date and time"), ("deadline = 2026-12-01", "needs a date and time"), (RULE + "marks_per_dya = 1", "marks_per_dya is not known"),

@@ -1,10 +1,13 @@
 """Archives that students hand in: one in another, damaged, locked, too large, with names that lead out; each costs its own student."""
 
+import gzip
 import io
 import os
+import struct
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -154,3 +157,49 @@ def test_an_archive_of_many_notebooks_does_not_fill_the_disk(tmp_path, monkeypat
     assert {whose(s.notebook) for s in taken.submissions if s.name in ("anna", "ben")} == {1, 2}
     assert {name for name, why in taken.left_out.items() if "as an archive bomb does" in why} >= {"bomb/work.zip"} and 2 <= len(taken.left_out) < 12
     assert sum(path.stat().st_size for path in scratch[0].rglob("*") if path.is_file()) < 40 * 90_000
+
+
+def many_names(number):
+    """A zip whose list names one empty file over and over."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a", b"")
+        archive.writestr("b", b"")
+    data = out.getvalue()
+    first, second, end = data.index(b"PK\1\2"), data.rindex(b"PK\1\2"), data.index(b"PK\5\6")
+    line = data[first:second]
+    return data[:first] + line * number + data[end : end + 8] + struct.pack("<HHLLH", 65535, 65535, len(line) * number, first, 0)
+
+
+def long_header(size):
+    """A packed tar whose header of attributes is nearly as long as the memory."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, size
+    return gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(size), 1)
+
+
+@pytest.mark.parametrize("name, data", [("bomb.zip", many_names(40_000)), ("bomb.tar.gz", long_header(48 << 20))])
+def test_a_bomb_that_is_in_the_list_of_an_archive_takes_no_memory(name, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("common.grading.intake.files._MOST_FILES", 2000)
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "anna.ipynb").write_bytes(marked(1))
+    tracemalloc.start()
+    try:
+        taken = take_in(tmp_path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [s.name for s in taken.submissions] == ["anna"] and "as an archive bomb does" in taken.left_out[name]
+    assert most < 12 << 20, most
+
+
+def test_a_bomb_of_what_nobody_grades_is_not_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.grading.intake.files._LITTLE", 100_000)
+    monkeypatch.setattr("common.grading.intake.files._MOST_FILES", 100)
+    with tarfile.open(tmp_path / "bomb.tar.xz", "w:xz") as archive:
+        film = tarfile.TarInfo("film.mp4")
+        film.size = 8 << 20
+        archive.addfile(film, io.BytesIO(bytes(film.size)))
+    (tmp_path / "anna.ipynb").write_bytes(marked(1))
+    taken = take_in(tmp_path)
+    assert [s.name for s in taken.submissions] == ["anna"] and "as an archive bomb does" in taken.left_out["bomb.tar.xz"]

@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import tarfile
-import tempfile
+import time
 import unicodedata
 import zipfile
 from collections import namedtuple
@@ -22,11 +22,12 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from common.files import has_room, rename
+from common.files import has_room, remove_folder, rename, temporary_folder
 
 MAX_BYTES = 8 << 30
 MAX_FILES = 200_000
 MAX_HEADER = 1 << 20  # a header of a tar is a few kilobytes; one of many megabytes is an attack on memory
+MAX_LISTED = 1 << 10  # bytes of a line in the list of a zip, in the mean
 UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 RESERVED = re.compile(r"(CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 IMPOSSIBLE = {
@@ -44,8 +45,9 @@ class ArchiveError(ValueError):
 
 
 # One thing in an archive, as the archive tells it, nothing believed yet; `kind` is file, folder, or what no course archive needs,
-# `open` a call that gives a stream of its bytes
-_Entry = namedtuple("_Entry", "name kind size open")
+# `open` a call that gives a stream of its bytes, `date` when it was written (a zip's bears no zone and is taken for this machine's), `sure`
+# whether the letters of its name are
+_Entry = namedtuple("_Entry", "name kind size open date sure")
 
 
 def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_FILES):
@@ -78,11 +80,14 @@ def unpack(archive, folder, members=None, *, max_bytes=MAX_BYTES, max_files=MAX_
             raise FileExistsError(f"{folder} already holds {', '.join(taken)}: move it away or delete it, and unpack {archive.name} again; nothing was changed")
         beside.mkdir(parents=True, exist_ok=True)
         has_room(beside, sum(entry.size for entry in plan.values()), archive.name, "unpacks to")
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.unpacking-", dir=beside) as scratch:
-            aside = Path(scratch, "all")
+        scratch = temporary_folder(f".{folder.name}.unpacking-", beside)
+        try:
+            aside = scratch / "all"
             for parts, entry in plan.items():
                 _write(archive.name, entry, aside.joinpath(*parts))
             _move_in(aside, folder, tops.values())
+        finally:
+            remove_folder(scratch)
     return folder
 
 
@@ -101,7 +106,7 @@ def opened(archive, max_bytes, max_files):
         start = file.read(512)
     try:
         if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-            with zipfile.ZipFile(archive) as opened:
+            with open(archive, "rb") as plain, _zip(archive.name, plain, max_files) as opened:
                 yield _listed(archive.name, _of_zip(archive.name, opened), max_files)
         elif opener := next((opener for magic, opener in UNPACKERS.items() if start.startswith(magic)), open if start[257:262] == b"ustar" else None):
             with opener(archive, "rb") as plain:
@@ -125,8 +130,27 @@ def _refuse(why):
 def _listed(name, found, max_files):
     entries = list(islice(found, max_files + 1))
     if len(entries) > max_files:
-        raise ArchiveError(f"{name} holds more than {max_files:,} files, as an archive bomb does")
+        _too_many(name, max_files)
     return entries
+
+
+def _too_many(name, max_files):
+    raise ArchiveError(f"{name} holds more than {max_files:,} files, as an archive bomb does")
+
+
+def _zip(name, plain, max_files):
+    """`zipfile` makes an object of all that the list at the end of a zip names, before anybody can count them: they are counted here, in what it reads."""
+    read = plain.read
+
+    def counted_read(size=-1):
+        if size > max(MAX_HEADER, max_files * MAX_LISTED) or (data := read(size)).count(b"PK\1\2") > max_files:
+            _too_many(name, max_files)
+        return data
+
+    plain.read = counted_read
+    opened = zipfile.ZipFile(plain)
+    plain.read = read
+    return opened
 
 
 def _of_zip(name, opened):
@@ -138,7 +162,15 @@ def _of_zip(name, opened):
         end = end if why else info.header_offset + 30 + info.compress_size
         # orig_filename: zipfile cuts .filename at a NUL, and what was cut off must be judged too
         kind = "folder" if info.orig_filename.endswith(("/", "\\")) else kinds.get(stat.S_IFMT(info.external_attr >> 16), "device")
-        yield _Entry(info.orig_filename, kind, info.file_size if kind == "file" else 0, partial(_refuse, f"{name}: {why}") if why else partial(opened.open, info))
+        stream = partial(_refuse, f"{name}: {why}") if why else partial(opened.open, info)
+        yield _Entry(info.orig_filename, kind, info.file_size if kind == "file" else 0, stream, _seconds(info.date_time), bool(info.flag_bits & 0x800))
+
+
+def _seconds(date):
+    try:
+        return time.mktime((*date, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _of_tar(name, plain, limit):
@@ -157,7 +189,7 @@ def _of_tar(name, plain, limit):
     opened = tarfile.open(fileobj=plain, mode="r:")  # closed with `plain`
     for member in opened:
         kind = kinds.get(member.type, "file" if member.isreg() and not member.issparse() else "device")
-        yield _Entry(member.name, kind, member.size if kind == "file" else 0, partial(opened.extractfile, member))
+        yield _Entry(member.name, kind, member.size if kind == "file" else 0, partial(opened.extractfile, member), float(member.mtime), True)
     # tarfile takes a damaged header in the middle for the end of the list; the real end is a block of zeros
     if last != bytes(512):
         raise ArchiveError(f"{name} is damaged or cut short: download it again")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from common.downloads.archives import ArchiveError, unpack
-from common.downloads.sources import FDDB_MIRROR, SOURCES, fddb_addresses, fddb_files, own_mirror
+from common.downloads.sources import FDDB_MIRROR, SOURCES, fddb_addresses, fddb_files, own_mirror, shown
 from common.downloads.transfer import TRIES, Job, Refused, bring, new_session, wrong
 from common.files import has_room, in_mb, only_one, rename
 
@@ -18,7 +18,7 @@ class DownloadError(OSError):
     """A file could not be had. The message lists every address `tried` and why, and how to do it by hand."""
 
     def __init__(self, what, tried, hand, kept=False):
-        self.tried = [(url, str(why)) for url, why in tried]
+        self.tried = [(shown(url), str(why)) for url, why in tried]
         kept = ["What has come so far is kept; the next try goes on from there."] if kept else []
         super().__init__("\n".join([f"{what}. Tried:", *(f"  {url}: {why}" for url, why in self.tried), *kept, f"By hand: {hand}"]))
 

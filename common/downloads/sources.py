@@ -1,6 +1,7 @@
 """Where the kit's files come from: names, addresses, sizes and SHA-256. A table, and nothing that reaches out."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +42,21 @@ def fddb_files():
 
 def fddb_addresses(path, mirror=FDDB_MIRROR):
     """Where one file of FDDB can be had: a mirror keeps the photos at its top, or below ``originalPics``."""
-    return tuple(dict.fromkeys(f"{mirror}/{name}" for name in (path.removeprefix("originalPics/"), path)))
+    return tuple(dict.fromkeys(_below(mirror, name) for name in (path.removeprefix("originalPics/"), path)))
 
 
 def own_mirror(name):
     """Where a school keeps this file, if it names its copy in ``FACE_KIT_MIRROR``: one address or none."""
-    school = os.environ.get("FACE_KIT_MIRROR", "").rstrip("/")
-    return (f"{school}/{name}",) if school else ()
+    school = os.environ.get("FACE_KIT_MIRROR", "").strip()
+    return (_below(school, name),) if school else ()
+
+
+def _below(mirror, name):
+    """The address of a file below a mirror's; what stands behind a question mark, a key for example, stays at the end."""
+    place, mark, key = mirror.partition("?")
+    return f"{place.rstrip('/')}/{name}{mark}{key}"
+
+
+def shown(address):
+    """An address as it may be printed or kept: without a password or a key."""
+    return re.sub(r"\?.*", "?…", re.sub(r"//[^/]*@", "//…@", address), flags=re.S)

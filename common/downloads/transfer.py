@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import math
 import random
 import re
 import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from common.downloads.archives import ArchiveError, check
+from common.downloads.sources import shown
 from common.files import in_mb
 
 CHUNK = 1 << 16
@@ -66,12 +70,12 @@ class Job:
             with suppress(OSError, ValueError, TypeError):
                 address, mark = json.loads(self.note.read_text(encoding="utf-8"))
                 self.version = (address, str(mark)) if str(mark).isprintable() else self.version
-        return self.version[1] if self.version[0] == url else ""
+        return self.version[1] if self.version[0] == shown(url) else ""
 
     def begin(self, url, mark):
         """What comes now is of this version, and nothing else is there."""
         self.forget()
-        self.version = url, mark
+        self.version = shown(url), mark
         if mark and not self.sha256:
             with suppress(OSError):  # the next run begins anew, then
                 self.note.write_text(json.dumps(self.version), encoding="utf-8")
@@ -114,10 +118,14 @@ def new_session():
 
 def _allow(urls, verified):
     """Refuse an address, and where it leads to, unless all are https, or http where a hash decides in the end, or all are this machine."""
-    plain = verified or all(_loopback(urlsplit(url).hostname) for url in urls)
-    for url in urls:
-        if urlsplit(url).scheme not in ("https", "http" if plain else "https"):
-            raise Refused(f"{url}: only https is used, and http where a SHA-256 is known")
+    try:
+        parts = [urlsplit(url) for url in urls]
+    except ValueError as error:
+        raise Refused(f"is no address ({error}); expected https://…") from None
+    plain = verified or all(_loopback(part.hostname) for part in parts)
+    for url, part in zip(urls, parts):
+        if part.scheme not in ("https", "http" if plain else "https"):
+            raise Refused(f"{shown(url)}: only https is used, and http where a SHA-256 is known")
 
 
 def _loopback(host):
@@ -189,8 +197,7 @@ def _judge(answer, offset, mark, job):
         if status == 416:
             job.forget()
         passing = status in (408, 416, 425, 429) or status >= 500 or status < 300
-        wait = re.fullmatch(r"[0-9]{1,9}", headers.get("Retry-After", ""))
-        raise (_Fault if passing else Refused)(f"answered {status} {answer.reason or ''}".strip(), wait=int(wait[0]) if wait else 0)
+        raise (_Fault if passing else Refused)(f"answered {status} {answer.reason or ''}".strip(), wait=_asked_to_wait(headers))
     if "text/html" in headers.get("Content-Type", "").lower():
         raise _Fault(WEB_PAGE)
     packed = headers.get("Content-Encoding", "identity").lower() not in ("", "identity")
@@ -259,6 +266,17 @@ def wrong(path, job):
 
 def _mark(headers):
     return headers["ETag"] if headers.get("ETag", "").startswith('"') else headers.get("Last-Modified", "")
+
+
+def _asked_to_wait(headers):
+    """Seconds for which the server asks: as a number, or as a date by its own clock (RFC 9110, 10.2.3)."""
+    asked = headers.get("Retry-After", "")
+    if re.fullmatch(r"[0-9]{1,9}", asked):
+        return int(asked)
+    with suppress(ValueError, TypeError):
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        return max(0, math.ceil((parsedate_to_datetime(asked) - now).total_seconds()))
+    return 0
 
 
 def _short(error):

@@ -8,6 +8,7 @@ import argparse
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 from common.commands.stops import PIPE_CLOSED, let_go
 from common.console import a_path, counted, print_any_name, say
@@ -63,10 +64,16 @@ def main(arguments=None):
     given = _parser().parse_args(arguments)
     print_any_name()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: end the sandboxes, tidy up
+        for number in [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, _stop)  # as Ctrl-C, and so is a window that is closed: end the sandboxes, tidy up
     term = Term(given.platform, given.roster, given.overrides, given.late, given.anonymous, given.hand_back, given.assignment)
     out = given.out
-    complain = lambda line: say(str(line), sys.stderr)  # noqa: E731
+
+    def complain(line):
+        with suppress(OSError):  # the window has been closed
+            say(str(line), sys.stderr)
+
     try:
         # of two at once, each would give the class numbers of its own, and the pages of one would bear those of the other
         with only_one(out / ".grading.lock", f"Waiting for another run, which grades into {out}.", tidy=True):

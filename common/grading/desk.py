@@ -1,12 +1,10 @@
 """All that grading one submission after another needs, laid out once: the kit for the sandbox, fresh data, a sandbox for each thread."""
 
-import shutil
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+from common.files import remove_folder, temporary_folder
 from common.grading.judging import Grader
 from common.grading.sandbox import Sandbox
 from common.grading.tasks import measured_by, modules_of, prelude_of, task_of
@@ -49,7 +47,7 @@ class Desk:
         self.way, self.task, self.prelude, self._modules = way, task_of(way.task), prelude_of(way.task), modules_of(way.task)
         self.fresh = measured_by(way.task).fresh_data(way.data, way.seed, way.train > 0)
         self._free, self._all, self._lock, self._closed, self._first = [], [], threading.Lock(), False, first_slot
-        self.kit = Path(tempfile.mkdtemp(prefix="kit-"))
+        self.kit = temporary_folder("kit-")
         try:
             write_tree(self.kit, notebooks=False, sandbox=True)
         except BaseException:
@@ -79,19 +77,33 @@ class Desk:
         """
         sandbox, begun = self._sandbox(), time.monotonic()
         try:
-            result = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old)
+            result = self._graded(sandbox, submission, only, old)
             result["seconds"] = (old or {}).get("seconds") if only else round(time.monotonic() - begun, 1)
         finally:
             with self._lock:
                 self._free.append(sandbox)
         return None if self._closed else result
 
+    def _graded(self, sandbox, submission, only, old):
+        """Marks; from the beginning where the sandbox itself has gone, as on a system that is short of memory: no student is to blame for that, once."""
+        for again in (True, False):
+            starts = sandbox.starts + (sandbox.process is None or sandbox.lost())
+            try:
+                result, error = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old), None
+            except OSError as fault:  # it went when it was asked
+                result, error = None, fault
+            if not again or self._closed or (sandbox.starts <= starts and not sandbox.lost()):
+                break
+        if error is not None:
+            raise error
+        return result
+
     def close(self):
         """End the sandboxes and remove the kit's copy."""
         self._closed = True
         for sandbox in self._all:
             sandbox.close()
-        shutil.rmtree(self.kit, ignore_errors=True)
+        remove_folder(self.kit)
 
     def __enter__(self):
         return self

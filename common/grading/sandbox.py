@@ -6,6 +6,7 @@ What goes on with a child is in `common.grading.session`.
 import json
 import os
 import secrets
+import select
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from common.files import remove_folder, temporary_folder
 from common.grading.session import MEMORY, Ended, Session, kill_tree, remove
 
 
@@ -32,8 +34,8 @@ class Sandbox:
     def __init__(self, kit, slot=0, modules=()):
         self.kit, self.slot, self.modules = Path(kit), slot, list(modules)
         self.process, self.control, self._buffer = None, None, b""
-        self.closed = False
-        self.places = Path(tempfile.mkdtemp(prefix="exercise-"))
+        self.closed, self.starts = False, 0
+        self.places = temporary_folder("exercise-")
         self.places.chmod(0o755)
 
     def _line(self):
@@ -52,7 +54,17 @@ class Sandbox:
                 # as many submissions are graded at a time as there are cores; and sums in one order give the same marks anywhere
                 "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
+    def lost(self):
+        """Has the process gone, though nobody has closed it?"""
+        return self.process is not None and not self.closed and (self.process.poll() is not None or bool(select.select([self.control], [], [], 0)[0]))
+
     def _start(self):
+        if self.control is not None:  # of one that is lost
+            self.control.close()
+            if self.process.poll() is None:
+                kill_tree(self.process.pid)
+                self.process.wait()
+        self.starts += 1
         ours, theirs = socket.socketpair()
         ours.settimeout(300)
         boot = f"import sys; sys.path.insert(0, {str(self.kit)!r}); from common.grading.sandbox_worker import main; main({theirs.fileno()}, {self.modules!r})"
@@ -88,7 +100,7 @@ class Sandbox:
         options = {"folder": str(folder), "output": str(place / "output.txt"), "seconds": seconds, "memory": MEMORY, "readable": [str(self.kit)], "user": None, "root": None}
         if not hasattr(os, "fork"):
             return self._open_alone(options, folder, seconds)
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or self.lost():
             self._start()
         if self.in_a_tree:
             (place / "root").mkdir()
@@ -128,7 +140,7 @@ class Sandbox:
             if self.control is not None:
                 self.control.close()
             self.process = None
-        remove(self.places)
+        remove_folder(self.places, remove=remove)
 
     def __enter__(self):
         return self

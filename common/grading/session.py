@@ -271,8 +271,8 @@ def _overfull(folder):
     return files > MOST_FILES or size > MOST_DISK
 
 
-def remove(folder):
-    """Remove a folder, however deep somebody has nested it."""
+def remove(folder, ignore_errors=True):
+    """Remove a folder, however deep somebody has nested it; errors are never raised."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
     except RecursionError:

@@ -2,7 +2,7 @@
 
 An example, with all that may stand in it::
 
-    deadline = 2026-12-01T23:59:00+01:00
+    deadline = 2026-12-01T23:59:00+01:00  # each day late has 24 hours; without a zone each ends at 23:59 by this machine's clock
     grace_minutes = 15        # not counted
     free_days = 2             # late days without loss, for each student
     percent_per_day = 10      # of the marks earned; or marks_per_day = 1
@@ -49,7 +49,12 @@ class Rule:
         time : float
             Seconds of the epoch.
         """
-        return max(math.ceil((time - self.deadline.timestamp() - 60 * self.grace_minutes) / 86_400), 0)
+        time -= 60 * self.grace_minutes
+        late = max(math.ceil((time - self.deadline.timestamp()) / 86_400), 0)
+        if self.deadline.tzinfo is None and 0 < late < 1000:  # by this machine's clock, which may have been put forward or back since: then a day has 23 hours or 25
+            ends = (n for n in (late - 1, late) if (self.deadline + datetime.timedelta(days=n)).timestamp() >= time)
+            return next(ends, late + 1)
+        return late
 
 
 def _is_number(value):

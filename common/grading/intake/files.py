@@ -1,11 +1,6 @@
 """The files of a class, out of folders and of archives in any depth, under the names that the platform gave them."""
 
-import lzma
 import os
-import tarfile
-import time
-import zipfile
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,26 +176,24 @@ class Files:
         name, before, inner, others = "/".join(parts) or shown(path.name), len(self.found), [], len(self.others)
         self._left.append(_MOST_BYTES if parts == self._class else max(_LITTLE, _TIMES * os.path.getsize(path)))
         try:
-            told = _told(path)
-            with opened(path, _MOST_BYTES, _MOST_FILES) as entries:
+            with opened(path, self._left[-1], _MOST_FILES) as entries:
                 for entry in entries:
-                    date, sure = told.get(entry.name, (0.0, True))
-                    pieces, kind = _pieces(_letters(entry.name, sure)), kind_of(entry.name)
+                    pieces, kind = _pieces(_letters(entry.name, entry.sure)), kind_of(entry.name)
                     if entry.kind == "folder" or any(map(_hidden, pieces)):
                         continue
                     inside = (*parts, *(pieces or (shown(entry.name),)))
                     if kind is None:
-                        self._other(inside, path, date)
+                        self._other(inside, path, entry.date)
                         continue
                     target = self._target(inside[-1])
                     if amiss := _refused(entry, pieces, kind, len(inside)) or self._copy(entry, target, _MOST[kind], "/".join(inside)):
                         self.left_out["/".join(inside)] = amiss
                         continue
-                    os.utime(target, (date, date))
+                    os.utime(target, (entry.date, entry.date))
                     if kind is ARCHIVES:
                         inner.append((target, inside))
                     else:
-                        self.found.append(Found(inside, target, date))
+                        self.found.append(Found(inside, target, entry.date))
         except (ArchiveError, OSError) as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
@@ -270,25 +263,3 @@ def _letters(name, plain):
         except UnicodeError:
             pass
     return name.split("\0")[0]
-
-
-def _told(path):
-    """By name, when each entry was written, and whether the name's letters are sure; a zip's times bear no zone and are taken for this machine's."""
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as file:
-                return {info.orig_filename: (_stamp(info.date_time), bool(info.flag_bits & 0x800)) for info in file.infolist()}
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            return {}
-    try:
-        with tarfile.open(path) as file:
-            return {member.name: (float(member.mtime), True) for member in file}
-    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
-        return {}
-
-
-def _stamp(date):
-    try:
-        return time.mktime((*date, 0, 0, -1))
-    except (ValueError, OverflowError):
-        return 0.0

@@ -11,14 +11,12 @@ import contextlib
 import json
 import os
 import queue
-import shutil
-import tempfile
 import threading
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from common.commands.cluster import ClusterError, connected
+from common.files import remove_folder, temporary_folder
 from common.grading.desk import Desk, Way
 from common.grading.submissions import Submission
 from common.grading.tasks import kit_version
@@ -82,14 +80,14 @@ def grade_there(version, way, name, files, only=None, old=None):
             _DESKS.clear()
             _DESKS[key] = Desk(Way(**way), first_slot=8 * (os.getpid() % 400))  # several workers of one machine must not meet
         desk = _DESKS[key]
-    folder = Path(tempfile.mkdtemp(prefix="submission-"))
+    folder = temporary_folder("submission-")
     try:
         paths = [folder / file for file, _ in files]
         for path, (_, data) in zip(paths, files):
             path.write_bytes(data)
         return json.dumps(desk.grade(Submission(name, paths[0], tuple(paths[1:])), only, old))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 def _version():

@@ -1,0 +1,79 @@
+"""A sandbox that is ended from outside, as by a system that is short of memory, costs nobody a mark."""
+
+import os
+import re
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from common.grading import desk
+from common.grading.desk import Desk, Way
+from common.grading.session import Ended
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+ASKED = SimpleNamespace(statements=["def f():\n    return 3"], stand_ins=[], pylab=False, seed=1)
+
+
+class Asks:
+    """In place of the grader: asks the sandbox twice, and before each question something happens to it."""
+
+    happens = []
+
+    def __init__(self, task, prelude, sandbox, seed, train):
+        self.sandbox = sandbox
+
+    def grade(self, submission, fresh, only, old):
+        answers = []
+        for _ in range(2):
+            self.happens.pop(0)(self.sandbox)
+            try:
+                session = self.sandbox.open(5)
+                try:
+                    session.request("load", **vars(ASKED))
+                    self.happens.pop(0)(self.sandbox)
+                    answers.append(session.request("call", target="f", args=[], kwargs={}))
+                finally:
+                    session.close()
+            except Ended:
+                answers.append("ended")
+        return {"answers": answers}
+
+
+def nothing(sandbox):
+    pass
+
+
+def killed(sandbox):
+    os.kill(sandbox.process.pid, signal.SIGKILL)
+
+
+def killed_and_seen(sandbox):
+    killed(sandbox)
+    sandbox.process.wait()
+
+
+@pytest.fixture(scope="module")
+def light_desk():
+    """A desk whose sandbox begins at once, for it loads no network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk, "measured_by", lambda task: SimpleNamespace(fresh_data=lambda *way: None))
+        patch.setattr(desk, "modules_of", lambda task: ())
+        made = Desk(Way("RegionDetector"))
+    with made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk, "Grader", Asks)
+        worker = made.kit / "common" / "grading" / "sandbox_worker.py"
+        worker.write_text(re.sub(r"PRELOAD = \(.*?\)", 'PRELOAD = ("numpy",)', worker.read_text(), flags=re.S))
+        yield made
+
+
+@pytest.mark.parametrize("happens", [[nothing, killed], [nothing, nothing, killed], [nothing, nothing, nothing, killed_and_seen]])
+def test_who_was_in_hand_is_graded_from_the_beginning(light_desk, monkeypatch, happens):
+    monkeypatch.setattr(Asks, "happens", [*happens, *[nothing] * (8 - len(happens))])
+    assert light_desk.grade(None)["answers"] == [3, 3]
+    assert len(Asks.happens) < 4  # it was begun twice
+
+
+def test_a_submission_that_ends_its_sandbox_whenever_it_is_graded_is_judged_so(light_desk, monkeypatch):
+    monkeypatch.setattr(Asks, "happens", [nothing, killed] * 4)
+    assert light_desk.grade(None)["answers"] == ["ended", "ended"] and not Asks.happens
