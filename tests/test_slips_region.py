@@ -15,13 +15,13 @@ from RegionDetector.exercises import TASK
 # --- boxes and patches ---
 
 
-def drawn(box, most=1):
+def drawn(box, most=1, clear=samples.is_negative_bbox):
     """A random box by `box(row, col, height, width)`, with corners up to `most` beyond the last one."""
     def f(image_shape, bbox_size, true_bboxes, rng=None):
         rng = np.random.default_rng(rng)
         while True:
             row, col = rng.integers(image_shape[0] - bbox_size[0] + most), rng.integers(image_shape[1] - bbox_size[1] + most)
-            if samples.is_negative_bbox([row, col, row + bbox_size[0], col + bbox_size[1]], true_bboxes):
+            if clear([row, col, row + bbox_size[0], col + bbox_size[1]], true_bboxes):
                 return box(row, col, bbox_size, image_shape)
     return f
 
@@ -31,6 +31,10 @@ def whole(r, c, b, s):
 
 
 BOXES = {
+    "faces with columns first": (drawn(whole, clear=lambda box, faces: samples.is_negative_bbox(box, np.reshape(faces, (-1, 4))[:, [1, 0, 3, 2]])), "with rows and columns swapped"),
+    "faces of a corner and sides": (drawn(whole, clear=lambda box, faces: samples.is_negative_bbox(box, np.array([[*f[:2], *(f[:2] + f[2:])] for f in faces]))), "a height and a width"),
+    "clear of any face": (lambda image_shape, bbox_size, true_bboxes, rng=None: next((box for box in [drawn(whole)(image_shape, bbox_size, [], rng)] if any(
+        iou_score(box, face) < 0.1 for face in true_bboxes)), None), "true_bboxes is empty"),
     "one row too far": (drawn(whole, 2), "it reaches outside"),
     "columns first": (drawn(lambda r, c, b, s: [c, r, c + b[1], r + b[0]]), "rows and columns are swapped"),
     "shares of the photo": (drawn(lambda r, c, b, s: [r / s[0], c / s[1], (r + b[0]) / s[0], (c + b[1]) / s[1]]), "in pixels, not in shares"),
@@ -57,7 +61,22 @@ def growing(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=Non
     return np.array(positive), np.array(negative)
 
 
+def negative(faces=lambda boxes, i: boxes[boxes[:, 0] == i, 1:], at=lambda i, box: (i, *box)):
+    """Negative patches for which something else is handed over, or cut."""
+    def f(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+        rng, found = np.random.default_rng(rng), []
+        while len(found) < (negative_bbox_count or len(true_bboxes)):
+            i = int(rng.integers(len(images)))
+            box = samples.gen_negative_bbox(image_shapes[i], (32, 32), faces(true_bboxes, i), rng)
+            found += [at(i, box)] if box is not None else []
+        return samples.cut(images, true_bboxes), samples.cut(images, np.array(found) % [len(images), *[1000] * 4])
+    return f
+
+
 PATCHES = {
+    "the faces of all photos": (negative(faces=lambda boxes, i: boxes[:, 1:]), "the faces of that photo alone"),
+    "negative ones with columns for rows": (negative(at=lambda i, box: (i, *np.array(box)[[1, 0, 3, 2]])), "cut with columns for rows"),
+    "out of the photo after it": (negative(at=lambda i, box: (i + 1, *box)), "for another photo than it is cut from"),
     "mirrored": (cut(answer=lambda p, n: (p[:, :, ::-1], n)), "positive patches are mirrored"),
     "negative ones turned over": (cut(answer=lambda p, n: (p, n.transpose(0, 2, 1, 3))), "negative patches are turned over"),
     "bytes with a sign": (cut(answer=lambda p, n: (p.astype(np.int8), n.astype(np.int8))), "whole numbers of 8 bits with a sign"),
