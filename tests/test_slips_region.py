@@ -197,6 +197,11 @@ def mirrored_mean(fcnn_model, images, image_shapes, box_shape=(32, 32)):
 
 
 FOUND = {
+    "blue first": (seen(photos=lambda images: images[..., ::-1]), "as they come, in RGB"),
+    "softmax over each column": (seen(look=lambda maps: np.exp(maps) / np.exp(maps).sum(axis=1, keepdims=True)), "no softmax over cells, rows or columns"),
+    "softmax over each row": (seen(look=lambda maps: np.exp(maps) / np.exp(maps).sum(axis=2, keepdims=True)), "no softmax over cells, rows or columns"),
+    "without their signs": (seen(look=np.abs), "no abs"),
+    "divided by 255": (seen(photos=lambda images: images / 255), "divided by 255, or normalised"),
     "a cell too far down": (seen(moved=0, box=lambda i, r, c, s: finding.around(i, r + 4, c, s)), "They lie 4 pixels too far down"),
     "a cell too far up and left": (seen(maximum=lambda heat: finding.by_neighbours(heat) - 1), "They lie 4 pixels too far up and 4 pixels too far left"),
     "two cells": (seen(box=lambda i, r, c, s: finding.around(i, r + 8, c + 8, s)), "8 pixels too far down and 8 pixels too far right"),
@@ -241,6 +246,9 @@ def above(keep=np.greater_equal, answer=lambda b, d, k: (b[k], d[k]), turned=Fal
 
 
 DETECTED = {
+    "the surest alone": (above(answer=lambda b, d, k: (b[[d.argmax()]], d[[d.argmax()]])), "it keeps one alone"),
+    "the first photo alone": (above(answer=lambda b, d, k: (b[k & (b[:, 0] == 0)], d[k & (b[:, 0] == 0)])), "look at every photo"),
+    "probabilities": (above(lambda d, t: 1 / (1 + np.exp(-d)) >= t, lambda b, d, k: (b[k], 1 / (1 + np.exp(-d[k])))), "compare these, as they are"),
     "without the sign": (above(lambda d, t: np.abs(d) >= t), "The sign is lost"),
     "whole numbers": (above(lambda d, t: d.astype(int) >= int(t)), "compared as whole numbers"),
     "return_decision turned round": (above(turned=True), "return_decision is the wrong way round"),
