@@ -294,7 +294,7 @@ ARRAYS = (
     Old(
         "ValueError",
         r"inhomogeneous shape",
-        "np.array takes rows of different lengths no longer: keep a list, or write np.array(rows, dtype=object)",
+        "np.array takes rows of different lengths no longer, nor None among arrays: make all of one shape, or keep a list, or write np.array(rows, dtype=object)",
         "np.array([[1], [1, 2]])",
         "np.array([[1], [1, 2]], dtype=object)",
     ),
