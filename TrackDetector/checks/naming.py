@@ -359,7 +359,8 @@ def _check_clips(classifier, clips, known, lies, kit, takes_neighbors):
             most = read_names(classifier.classify_videos({n: frames[4:7] for n, frames in clips.items()}), list(clips), "classify_videos", True)
             _check_names(most, known, known, "classify_videos, with a face in two frames of three")
             return EVERY_FRAME
-        first, last = (read_names(classifier.classify_videos({n: frames[part] for n, frames in clips.items()}), list(clips), "classify_videos", True) for part in (slice(5, None), slice(7)))
+        first, last = (read_names(classifier.classify_videos({n: order(frames[5:7], frames[7:]) for n, frames in clips.items()}), list(clips), "classify_videos", True)
+                       for order in (lambda faces, others: faces + others, lambda faces, others: others + faces))
         for one, other, place in ((first, last, "first"), (last, first, "last")):
             require(one != known or sum(a == b for a, b in zip(other, known)) > 4, f"classify_videos: {right} of {len(clips)} clips right, and all of them where a face is in the {place} frame: "
                     "look at every frame in which a face was found, not at one alone")
