@@ -120,6 +120,8 @@ def test_these_packages_are_new_enough_for_most_rows(names, tmp_path, monkeypatc
     ("PermissionError", "outside the folder of the exercise: 'home/.keras'", "weights=None"),
     ("TypeError", "'int' object is not callable", "as max = 3 does"),
     ("AttributeError", "module 'scipy.ndimage' has no attribute 'imread'", "skimage.io.imread"),
+    ("ValueError", "setting an array element with a sequence. The requested array has an inhomogeneous shape after 1 dimensions", "nor None among arrays"),
+    ("AttributeError", "'Sequential' object has no attribute 'predict_proba'", "write model.predict(x) today"),
     ("RuntimeError", "`tf.data.Dataset` only supports Python-style iteration in eager mode or within tf.function", "disable_v2_behavior"),
     ("TypeError", "'numpy.ndarray' object is not callable", "square brackets"),
 ])
