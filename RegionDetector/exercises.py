@@ -13,6 +13,7 @@ In the notebook::
 
 from common.exercises.exercise import Exercise, Score, Task
 from RegionDetector.checks import curves as on_curves
+from RegionDetector.checks import detected as on_detected
 from RegionDetector.checks import detector as on_detector
 from RegionDetector.checks import networks as on_networks
 from RegionDetector.checks import optional, targets
@@ -67,7 +68,7 @@ EXERCISES = (
     Exercise(
         "get_bboxes_and_decision_function", "4 detector", 1, on_detector.check_get_bboxes_and_decision_function,
         ("The heat map is the answer 'face', or better 'face' minus 'not a face'. A face is where a cell is greater than its neighbours.",
-         "skimage.feature.peak_local_max finds such cells; scipy.ndimage.maximum_filter helps as well.",
+         "skimage.feature.peak_local_max finds such cells (with exclude_border=False also those at the edge); scipy.ndimage.maximum_filter helps as well.",
          "Cell (i, j) looks at the window from pixel (4 i, 4 j) to (4 i + 32, 4 j + 32)."),
         f"{DETECTOR}:get_bboxes_and_decision_function",
         PEAKS, PEAKS_NEED,
@@ -90,7 +91,7 @@ EXERCISES = (
         f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"), form=on_thresholds.one_number,
     ),
     Exercise(
-        "detect", "6 threshold", 0.5, on_detector.check_detect,
+        "detect", "6 threshold", 0.5, on_detected.check_detect,
         ("Call get_bboxes_and_decision_function and keep what has a decision of at least the threshold.",),
         f"{DETECTOR}:detect", shared=(f"{DETECTOR}:WINDOW",), uses=("get_bboxes_and_decision_function",), seconds=60,
         takes=("fcnn_model", "images", "image_shapes", "threshold", "return_decision", "box_shape"), spare=("box_shape",), form=on_detector.detections,

@@ -119,6 +119,9 @@ def prepare(alone=False):
             with suppress(ImportError), not_found(BESIDE):  # if a later Keras needs one of them after all, it is loaded as always
                 import keras  # noqa: F401
         gpus()
+        import keras
+
+        keras.config.set_image_data_format("channels_last")  # whatever a keras.json of old times in the user's folder says
     if backend() == "tensorflow":
         import tensorflow as tf
 

@@ -220,3 +220,12 @@ def test_paths_may_be_the_keys_where_it_is_graded_as_well(sandbox, name, key):
     exec(text, space)
     here, there = judged(TASK, name, space[name], lenient=True), Grader(TASK, collect([]), sandbox).check(TASK.by_name[name], collect([text]))
     assert here.status == there.status == RIGHT, (here, there)
+
+
+def test_a_picture_that_is_no_array_is_said_in_grading_as_well():
+    """There Pillow's pictures stay in the sandbox, and what comes is no picture."""
+    from common.exercises.verdict import Wrong
+    from TrackDetector.checks.data import _pixels
+
+    with pytest.raises(Wrong, match="is a object, expected an array"):
+        _pixels(object(), "1.png", True)

@@ -26,13 +26,14 @@ def names():
     import skimage.feature
     import skimage.transform
     import tensorflow as tf
+    from PIL import Image
 
     inputs = keras.Input((2,))
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     model.compile(loss="mse")
     x = np.zeros((2, 2), np.float32)
     history = SimpleNamespace(history={"val_accuracy": [0.9]})
-    return {"cv2": cv2, "dlib": dlib, "keras": keras, "layers": keras.layers, "K": keras.backend, "plt": plt, "pd": pd, "pickle": pickle, "seaborn": seaborn, "skimage": skimage,
+    return {"cv2": cv2, "dlib": dlib, "keras": keras, "layers": keras.layers, "K": keras.backend, "plt": plt, "Image": Image, "mask": np.zeros((4, 4), np.uint8), "pd": pd, "pickle": pickle, "seaborn": seaborn, "skimage": skimage,
             "tf": tf, "np": np, "model": model, "x": x, "X": x, "Y": x, "xs": [0, 1], "ys": [0, 1], "generator": x, "images": x, "history": history, "session": None,
             "datagen": SimpleNamespace(flow=lambda *a: x)}
 
@@ -118,6 +119,10 @@ def test_these_packages_are_new_enough_for_most_rows(names, tmp_path, monkeypatc
     ("Exception", "URL fetch failure on https://storage.googleapis.com/tensorflow/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5: None", "weights=None"),
     ("PermissionError", "outside the folder of the exercise: 'home/.keras'", "weights=None"),
     ("TypeError", "'int' object is not callable", "as max = 3 does"),
+    ("AttributeError", "module 'scipy.ndimage' has no attribute 'imread'", "skimage.io.imread"),
+    ("ValueError", "setting an array element with a sequence. The requested array has an inhomogeneous shape after 1 dimensions", "nor None among arrays"),
+    ("AttributeError", "'Sequential' object has no attribute 'predict_proba'", "write model.predict(x) today"),
+    ("RuntimeError", "`tf.data.Dataset` only supports Python-style iteration in eager mode or within tf.function", "disable_v2_behavior"),
     ("TypeError", "'numpy.ndarray' object is not callable", "square brackets"),
 ])
 def test_what_is_said_of_files_and_shapes(kind, text, said):
@@ -128,3 +133,44 @@ def test_what_is_said_of_files_and_shapes(kind, text, said):
                                   "cannot reshape array of size 12 into shape (5,)", "name 'preprocess' is not defined", "'NoneType' object has no attribute 'shape'"])
 def test_no_advice_where_it_is_about_something_else(text):
     assert old_keras.advice("ValueError", text) == ""
+
+
+@pytest.fixture
+def channels_first():
+    import keras
+
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+def test_what_is_switched_for_all_networks_is_said_instead_of_blaming_a_function(channels_first, capsys):
+    """Old notebooks begin with it; then no network of the kit's own works either."""
+    from RegionDetector import model
+    from RegionDetector.exercises import TASK
+
+    def generate_model(sample_shape):
+        return model.generate_model(sample_shape)
+
+    task = type(TASK)(TASK.name, TASK.exercises, TASK.scores)
+    task.check(task.exercise(generate_model))
+    assert task.verdicts["generate_model"].status == "wrong" and "set_image_data_format('channels_last')" in task.verdicts["generate_model"].message
+
+
+def test_a_keras_json_of_old_times_changes_nothing(channels_first):
+    import keras
+
+    from common import device
+
+    device.prepare()
+    assert keras.config.image_data_format() == "channels_last"
+
+
+def test_tensorflow_as_in_its_first_version_is_said(monkeypatch):
+    import tensorflow as tf
+
+    from common.exercises.switched import switched
+
+    assert switched() == ""
+    monkeypatch.setattr(tf, "executing_eagerly", lambda: False)
+    assert "restart the notebook" in switched()

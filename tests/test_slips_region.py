@@ -15,13 +15,13 @@ from RegionDetector.exercises import TASK
 # --- boxes and patches ---
 
 
-def drawn(box, most=1):
+def drawn(box, most=1, clear=samples.is_negative_bbox):
     """A random box by `box(row, col, height, width)`, with corners up to `most` beyond the last one."""
     def f(image_shape, bbox_size, true_bboxes, rng=None):
         rng = np.random.default_rng(rng)
         while True:
             row, col = rng.integers(image_shape[0] - bbox_size[0] + most), rng.integers(image_shape[1] - bbox_size[1] + most)
-            if samples.is_negative_bbox([row, col, row + bbox_size[0], col + bbox_size[1]], true_bboxes):
+            if clear([row, col, row + bbox_size[0], col + bbox_size[1]], true_bboxes):
                 return box(row, col, bbox_size, image_shape)
     return f
 
@@ -31,6 +31,10 @@ def whole(r, c, b, s):
 
 
 BOXES = {
+    "faces with columns first": (drawn(whole, clear=lambda box, faces: samples.is_negative_bbox(box, np.reshape(faces, (-1, 4))[:, [1, 0, 3, 2]])), "with rows and columns swapped"),
+    "faces of a corner and sides": (drawn(whole, clear=lambda box, faces: samples.is_negative_bbox(box, np.array([[*f[:2], *(f[:2] + f[2:])] for f in faces]))), "a height and a width"),
+    "clear of any face": (lambda image_shape, bbox_size, true_bboxes, rng=None: next((box for box in [drawn(whole)(image_shape, bbox_size, [], rng)] if any(
+        iou_score(box, face) < 0.1 for face in true_bboxes)), None), "true_bboxes is empty"),
     "one row too far": (drawn(whole, 2), "it reaches outside"),
     "columns first": (drawn(lambda r, c, b, s: [c, r, c + b[1], r + b[0]]), "rows and columns are swapped"),
     "shares of the photo": (drawn(lambda r, c, b, s: [r / s[0], c / s[1], (r + b[0]) / s[0], (c + b[1]) / s[1]]), "in pixels, not in shares"),
@@ -57,7 +61,22 @@ def growing(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=Non
     return np.array(positive), np.array(negative)
 
 
+def negative(faces=lambda boxes, i: boxes[boxes[:, 0] == i, 1:], at=lambda i, box: (i, *box)):
+    """Negative patches for which something else is handed over, or cut."""
+    def f(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
+        rng, found = np.random.default_rng(rng), []
+        while len(found) < (negative_bbox_count or len(true_bboxes)):
+            i = int(rng.integers(len(images)))
+            box = samples.gen_negative_bbox(image_shapes[i], (32, 32), faces(true_bboxes, i), rng)
+            found += [at(i, box)] if box is not None else []
+        return samples.cut(images, true_bboxes), samples.cut(images, np.array(found) % [len(images), *[1000] * 4])
+    return f
+
+
 PATCHES = {
+    "the faces of all photos": (negative(faces=lambda boxes, i: boxes[:, 1:]), "the faces of that photo alone"),
+    "negative ones with columns for rows": (negative(at=lambda i, box: (i, *np.array(box)[[1, 0, 3, 2]])), "cut with columns for rows"),
+    "out of the photo after it": (negative(at=lambda i, box: (i + 1, *box)), "for another photo than it is cut from"),
     "mirrored": (cut(answer=lambda p, n: (p[:, :, ::-1], n)), "positive patches are mirrored"),
     "negative ones turned over": (cut(answer=lambda p, n: (p, n.transpose(0, 2, 1, 3))), "negative patches are turned over"),
     "bytes with a sign": (cut(answer=lambda p, n: (p.astype(np.int8), n.astype(np.int8))), "whole numbers of 8 bits with a sign"),
@@ -178,6 +197,11 @@ def mirrored_mean(fcnn_model, images, image_shapes, box_shape=(32, 32)):
 
 
 FOUND = {
+    "blue first": (seen(photos=lambda images: images[..., ::-1]), "as they come, in RGB"),
+    "softmax over each column": (seen(look=lambda maps: np.exp(maps) / np.exp(maps).sum(axis=1, keepdims=True)), "no softmax over cells, rows or columns"),
+    "softmax over each row": (seen(look=lambda maps: np.exp(maps) / np.exp(maps).sum(axis=2, keepdims=True)), "no softmax over cells, rows or columns"),
+    "without their signs": (seen(look=np.abs), "no abs"),
+    "divided by 255": (seen(photos=lambda images: images / 255), "divided by 255, or normalised"),
     "a cell too far down": (seen(moved=0, box=lambda i, r, c, s: finding.around(i, r + 4, c, s)), "They lie 4 pixels too far down"),
     "a cell too far up and left": (seen(maximum=lambda heat: finding.by_neighbours(heat) - 1), "They lie 4 pixels too far up and 4 pixels too far left"),
     "two cells": (seen(box=lambda i, r, c, s: finding.around(i, r + 8, c + 8, s)), "8 pixels too far down and 8 pixels too far right"),
@@ -222,6 +246,9 @@ def above(keep=np.greater_equal, answer=lambda b, d, k: (b[k], d[k]), turned=Fal
 
 
 DETECTED = {
+    "the surest alone": (above(answer=lambda b, d, k: (b[[d.argmax()]], d[[d.argmax()]])), "it keeps one alone"),
+    "the first photo alone": (above(answer=lambda b, d, k: (b[k & (b[:, 0] == 0)], d[k & (b[:, 0] == 0)])), "look at every photo"),
+    "probabilities": (above(lambda d, t: 1 / (1 + np.exp(-d)) >= t, lambda b, d, k: (b[k], 1 / (1 + np.exp(-d[k])))), "compare these, as they are"),
     "without the sign": (above(lambda d, t: np.abs(d) >= t), "The sign is lost"),
     "whole numbers": (above(lambda d, t: d.astype(int) >= int(t)), "compared as whole numbers"),
     "return_decision turned round": (above(turned=True), "return_decision is the wrong way round"),
@@ -267,7 +294,36 @@ def in_steps(p, r, t, steps):
     return p[at[at < len(t)]], r[at[at < len(t)]], steps[at < len(t)]
 
 
+def summed(found, match=lambda d: d, every=lambda p: p):
+    def f(pred, true, decision):
+        hit, order = np.zeros(len(pred)), np.argsort(-decision, kind="stable")
+        hit[[box for _, box in best_match(pred, true, match(decision))[0]]] = 1
+        found_so_far = found(hit, order)
+        return every(found_so_far / np.arange(1, len(order) + 1))[::-1], (found_so_far / len(true))[::-1], decision[order][::-1]
+    return f
+
+
+def without_max(pred, true, decision):
+    """Matched by hand, with an IoU that forgets that boxes may lie apart."""
+    def iou(a, b):
+        both = (min(a[2], b[2]) - max(a[0], b[0])) * (min(a[3], b[3]) - max(a[1], b[1]))
+        return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+    hit, free = np.zeros(len(pred)), list(range(len(true)))
+    for k in np.argsort(-decision):
+        for j in [j for j in free if true[j, 0] == pred[k, 0] and iou(true[j, 1:], pred[k, 1:]) > 0.1][:1]:
+            hit[k] = 1
+            free.remove(j)
+    order = np.argsort(-decision, kind="stable")
+    return (np.cumsum(hit[order]) / np.arange(1, len(order) + 1))[::-1], (np.cumsum(hit[order]) / len(true))[::-1], decision[order][::-1]
+
+
 CURVES = {
+    "summed from the wrong end": (summed(lambda hit, order: np.cumsum(hit[order][::-1])[::-1]), "summed from the wrong end"),
+    "hits not sorted": (summed(lambda hit, order: np.cumsum(hit)), "sort both by one order"),
+    "the least sure are matched first": (summed(lambda hit, order: np.cumsum(hit[order]), match=np.negative), "The least sure box takes the face"),
+    "no dents in the precision": (summed(lambda hit, order: np.cumsum(hit[order]), every=lambda p: np.maximum.accumulate(p[::-1])[::-1]), "which may rise and fall"),
+    "IoU without max": (without_max, "two negative numbers"),
     "the mean over the photos": (mean_of_photos, "the mean over the photos"),
     "in percent": (curve(lambda p, r, t: (100 * p, 100 * r, t)), "in percent"),
     "cut to whole numbers": (curve(lambda p, r, t: (p.astype(int), r.astype(int), t)), "cut to whole numbers (int)"),
@@ -286,6 +342,7 @@ CURVES = {
     "the first point is lost": (curve(lambda p, r, t: (p[:-1], r[:-1], t[:-1])), "no point for the threshold 0.97"),
 }
 THRESHOLDS = {
+    "one half": (lambda t, r: 0.5, "It is 0.5 for every curve"),
     "text": (lambda t, r: str(t[r >= 0.85].max()), "expected numbers, got str"),
     "yes": (lambda t, r: bool((r >= 0.85).any()), "got True"),
     "percent": (lambda t, r: t[r >= 85].max(), "85 % is 0.85"),

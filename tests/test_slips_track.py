@@ -59,6 +59,7 @@ PHOTOS = {
     "paths": (loaded(read=str), "got labels, labels"),
 }
 CLIPS = {
+    "clips first": (lambda dir_name: [loading.clips()(dir_name)[k] for k in (2, 3, 0, 1)], "got clips, labels, pictures, labels"),
     "np.flip": (loading.clips(read=lambda p: np.flip(cv2.imread(str(p)))), "turned by 180 degrees"),
     "grows from call to call": (growing_clips, "begin with new dictionaries in every call"),
     "the mean of a clip": (loading.clips(one=lambda frames: np.mean(frames, axis=0)), "got one array"),
@@ -100,6 +101,7 @@ def landmarks_of_the_whole(image):
 
 
 CROPS = {
+    "backwards, found too": (lambda imgs: (crops(lambda crop: crop)(imgs)[::-1], np.array([face.found for face in found(imgs)])[::-1]), "crops and found come in the order of imgs"),
     "mirrored": (crops(lambda crop: crop[:, ::-1]), "mirrored in the crops"),
     "upside down": (crops(lambda crop: crop[::-1]), "the crop is upside down"),
     "on its side": (crops(np.rot90), "it lies on its side"),
@@ -203,7 +205,29 @@ def every_frame(self, test_videos):
     return {name: list(self.knn.predict(self.describe(frames)[0])) for name, frames in test_videos.items()}
 
 
+def one_frame(k):
+    return people.variant(classify_videos=lambda self, test_videos: {name: self.knn.predict(self.describe(frames)[0])[k] for name, frames in test_videos.items()})
+
+
+class Unsorted(people.ByHand):
+    """Descriptors as the photos come, labels by the photos' names."""
+
+    def fit(self, train_imgs, train_labels):
+        super().fit(train_imgs, train_labels)
+        self.names = [train_labels[name] for name in sorted(train_imgs)]
+
+
+class Unflattened(people.ByHand):
+    def who(self, descriptors):
+        far = np.linalg.norm(self.gallery[:, None] - descriptors[None], axis=-1)
+        return [self.names[np.argmin(far[:, k])] for k in range(len(descriptors))]
+
+
 PEOPLE = {
+    "maps instead of rows, by hand": (type("Maps", (Unflattened,), {"flat": lambda self, answers: answers}), "reshape(len(answers), -1)"),
+    "the first frame": (one_frame(0), "a face is in the first frame"),
+    "the last frame": (one_frame(-1), "a face is in the last frame"),
+    "labels in another order": (Unsorted, "descriptors and labels stand in different orders"),
     "the farther counts more": (FarWeights, "the nearer a neighbour is, the more it counts"),
     "the farthest": (Farthest, "by the least distance"),
     "the next name": (NextName, "an index is one off"),

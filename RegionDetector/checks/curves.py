@@ -57,10 +57,10 @@ def _points(thresholds, decision, hit, faces, keep=np.greater_equal):
 
 def _other_hits(pred, true, decision):
     """What would count as a hit if boxes were matched otherwise than they should: reason to array of bool."""
-    def greedy(order, least=0.1, faces=lambda box: [k for k, face in enumerate(true) if face[0] == box[0]]):
+    def greedy(order, least=0.1, faces=lambda box: [k for k, face in enumerate(true) if face[0] == box[0]], iou=overlap):
         taken, hit = set(), np.zeros(len(pred), bool)
         for k in order:
-            free = [j for j in faces(pred[k]) if j not in taken and overlap(pred[k, 1:], true[j, 1:]) > least]
+            free = [j for j in faces(pred[k]) if j not in taken and iou(pred[k, 1:], true[j, 1:]) > least]
             taken.update(free[:1])
             hit[k] = bool(free)
         return hit
@@ -75,10 +75,18 @@ def _other_hits(pred, true, decision):
         "best_match gives pairs (index of the face, index of the box): the first was taken for the box": first,
         "A box is compared with faces of other photos: the first number of a box says which photo it lies on": greedy(surest, faces=lambda box: range(len(true))),
         "A box is compared with the first face of its photo only": greedy(surest, faces=lambda box: [k for k, f in enumerate(true) if f[0] == box[0]][:1]),
+        "The least sure box takes the face: match the boxes by falling decision, as best_match does": greedy(surest[::-1]),
+        "Boxes apart in rows and in columns overlap by two negative numbers, whose product is none: no side of what they share is below 0, max(0, ...)": greedy(surest, iou=_unclamped),
         "Who comes first takes the face: match the boxes by falling decision, as best_match does": greedy(range(len(pred))),
         **{f"A hit has an IoU above 0.1, as in best_match; here more is asked for, such as {least:g}": greedy(surest, least) for least in (0.2, 0.3, 0.4, 0.5)},
         "A hit has an IoU above 0.1, as in best_match; here touching is enough": greedy(surest, 0.0),
     }
+
+
+def _unclamped(a, b):
+    """IoU of who forgets that boxes may lie apart."""
+    (down, right), (sides, others) = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), (a[2:] - a[:2], b[2:] - b[:2])
+    return down * right / (np.prod(sides) + np.prod(others) - down * right)
 
 
 def _pairs(pred, true, order):
@@ -150,6 +158,12 @@ def _diagnose_curve(precision, recall, thresholds, decision, hit, alone, pred, t
     before = levels[np.maximum(np.searchsorted(levels, thresholds) - 1, 0)]
     if like(*_points(before, decision, hit, len(true))):
         return "The thresholds are one step off: point k keeps the boxes with a decision of at least thresholds[k]"
+    if np.allclose(recall, [(hit & (decision <= t)).sum() / len(true) for t in thresholds], atol=1e-6):
+        return "The hits are summed from the wrong end: at a threshold those with a decision of at least it have been found, so sum from the surest on"
+    if any(np.allclose(recall, (np.cumsum(hit) / len(true))[way], atol=1e-6) for way in (slice(None), slice(None, None, -1)) if len(recall) == len(hit)):
+        return "The hits are summed in the order in which the boxes came, and the decisions are sorted: sort both by one order, hit[order] and decision[order]"
+    if np.allclose(recall, r, atol=1e-6) and any(np.allclose(precision, np.maximum.accumulate(p[way])[way], atol=1e-6) for way in (slice(None), slice(None, None, -1))):
+        return "The recall is right. The precision is the greatest of all points from there on; asked for is that of each point itself, which may rise and fall"
     if np.allclose(precision, p, atol=1e-6):
         return f"The recall is the share of all {len(true)} faces that were found; also of those in photos without a detection"
     if np.allclose(recall, r, atol=1e-6):

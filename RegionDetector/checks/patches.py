@@ -15,10 +15,16 @@ DRAWS = {*dir(np.random.Generator), *dir(np.random.RandomState)} - set(dir(objec
 TOUCH = 0.1  # from this IoU on, a negative box shows part of a face
 # how load_dataset gives boxes and the photos' shapes: this kit's fractions and (height, width, 3), the published course's whole numbers and (height, width)
 HERE, PUBLISHED = (float, 3), (int, 2)
+# faces (N, 4) as who takes their numbers for something else sees them
+READ_OTHERWISE = {
+    "with rows and columns swapped": lambda faces: faces[:, [1, 0, 3, 2]],
+    "if its last two numbers were a height and a width": lambda faces: np.hstack([faces[:, :2], faces[:, :2] + faces[:, 2:]]),
+}
 
 
-def _read_box(box, shape, size):
-    require(box is not None, f"returned None although a photo of {shape[0]} rows and {shape[1]} columns has room for a box of {size[0]} x {size[1]}")
+def _read_box(box, shape, size, faces):
+    beside = "" if len(faces) else ". There is no face in it, true_bboxes is empty: then every box inside the photo is a negative one"
+    require(box is not None, f"returned None although a photo of {shape[0]} rows and {shape[1]} columns has room for a box of {size[0]} x {size[1]}{beside}")
     box = numbers(box, "the box").ravel()
     require(len(box) == 4, f"expected four numbers [min_row, min_col, max_row, max_col], got {len(box)}: {short(box[:8].tolist())}")
     return box
@@ -78,7 +84,7 @@ def _check_drawn(f, kit, kind, wide, sown):
     kit.doing = "on a photo without a face"  # whoever asks for any face that is far away, or for none that is not, waits for ever
     for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (20, 40))):
         shape = np.array(shape[:wide])
-        boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size) for more in [rng] * 50 + [()] * 10])
+        boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size, no_face) for more in [rng] * 50 + [()] * 10])
         _check_place(boxes, shape, np.array(size))
         places = len(np.unique(boxes[:50], axis=0))
         require(places >= 10, f"50 calls on an empty photo{', all with one generator as rng,' * sown} gave only {places} different box{'es' if places > 1 else ''}: "
@@ -90,14 +96,16 @@ def _check_drawn(f, kit, kind, wide, sown):
     shape, size = np.array((110, 130, 3)[:wide]), (32, 32)
     kit.doing = "on a photo with three faces"
     faces = np.array([[2.4, 2.7, 40.1, 40.3], [60.2, 70.6, 108.4, 118.5], [10.3, 80.8, 46.2, 116.1]]).astype(kind)
-    boxes = np.array([_read_box(_drawing(f, shape, size, faces, *rng), shape, size) for _ in range(150)])
+    boxes = np.array([_read_box(_drawing(f, shape, size, faces, *rng), shape, size, faces) for _ in range(150)])
     _check_place(boxes, shape, np.array(size))
     for number, face in enumerate(faces):
         touch = [overlap(box, face) for box in boxes]
         worst = int(np.argmax(touch))
         if touch[worst] >= TOUCH:
+            reason = next((f". It keeps clear of where the face would lie {how}" for how, read in READ_OTHERWISE.items()
+                           if all(overlap(b, other) < TOUCH for b in boxes for other in read(faces))), "")
             clear = [n for n, other in enumerate(faces) if max(overlap(b, other) for b in boxes) < TOUCH]
-            reason = " (it keeps clear of another face: is every face looked at?)" if clear else ""
+            reason = reason or (" (it keeps clear of another face: is every face looked at?)" if clear else "")
             require(False, f"the box {box_text(boxes[worst])} touches the face {box_text(face)}: their IoU is {touch[worst]:.2f}, "
                            f"a negative box stays below {TOUCH}{reason}")
     if not kit.lenient and _full_photos():
@@ -148,7 +156,7 @@ def _patches(value, what, lenient):
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
     low, high = pixel_range(array)
     small = high == 1
-    require(lenient or small or array.min() >= 0, f"the {what} patches go from {array.min():.3g} to {array.max():.3g}: leave the pixels from 0 to 255, as in images "
+    require(small or array.min() >= 0, f"the {what} patches go from {array.min():.3g} to {array.max():.3g}: leave the pixels from 0 to 255, as in images "
                                                   "(whole numbers of 8 bits with a sign end at 127)")
     require(lenient or np.abs(array - array[..., :1]).max() > 1e-6, f"the {what} patches are grey: leave the three colours as they are in images")
     require(lenient or not small, f"the {what} patches go from {array.min():.2g} to {array.max():.2g}: leave the pixels from 0 to 255, as in images; "
@@ -241,20 +249,34 @@ def _check_positive(positive, negative):
     require(not stray, f"a positive patch shows no face: photo {stray[0][0]:g}, around row {stray[0][1]:.0f}, column {stray[0][2]:.0f}" if stray else "")
 
 
+def _misread(where, shapes, faces):
+    """Which mistake in cutting would make good boxes of these places; "" if none would."""
+    whole = where[(where[:, 3:] - where[:, 1:3] == SIDE).all(axis=1) & (where[:, 0] >= 0) & (where[:, 0] < len(shapes))]
+
+    def good(box):
+        return (box[3:] <= shapes[int(box[0]), :2]).all() and all(overlap(box[1:], face[1:]) < TOUCH for face in faces if face[0] == box[0])
+
+    if len(whole) > 4 and all(map(good, whole[:, [0, 2, 1, 4, 3]])):
+        return "it is cut with columns for rows, images[n, min_row:max_row, min_col:max_col] is the box"
+    others = (np.column_stack([(whole[:, 0] + k) % len(shapes), whole[:, 1:]]) for k in range(1, len(shapes)))
+    return "its box was drawn for another photo than it is cut from" if len(whole) > 4 and any(all(map(good, boxes)) for boxes in others) else ""
+
+
 def _check_negative(negative, wanted, shapes, faces):
     reason = ("negative_bbox_count is not used" if len(negative) == len(faces) != wanted else "when a box is refused or the photos do not divide the count evenly, draw another one")
     require(len(negative) == wanted, f"asked for {wanted} negative patches, got {len(negative)}: {reason}")
     where = _where(negative)
+    reason = _misread(where, shapes, faces)
     for patch, place in zip(negative, where):
         black = (patch[:, :, 2] < 30).mean()
         index = int(place[0]) if 0 <= place[0] < len(shapes) else 0
         height, width = shapes[index, :2]
         require(black < 0.01, f"a negative patch is {black:.0%} black: it reaches into the margin of the canvas. "
-                              f"Photo {index} ends at row {height} and column {width}; draw inside image_shapes")
+                              f"Photo {index} ends at row {height} and column {width}; {reason or 'draw inside image_shapes'}")
         for face in faces[faces[:, 0] == place[0], 1:]:
             iou = overlap(place[1:], face)
             require(iou < TOUCH + 0.04, f"a negative patch shows part of a face: photo {index}, box {box_text(place[1:])}, "
-                                        f"IoU {iou:.2f} with the face {box_text(face)}")
+                                        f"IoU {iou:.2f} with the face {box_text(face)}{': ' * bool(reason)}{reason}")
     _check_upright(negative, "negative")
     require(len(np.unique(where, axis=0)) > min(wanted, 10) // 2, "the negative patches are nearly all cut from one place: draw each at random. "
             "With a seed as rng, make one generator of it and hand that on")
@@ -309,6 +331,9 @@ def _check_patches(f, kit, kind, wide):
     for count in (7, 203):
         positive, negative = call(count)
         where = _check_negative(negative, count, shapes, faces)
+    require(any(overlap(place[1:], face[1:]) >= TOUCH for place in where for face in faces if face[0] != place[0]),
+            "none of 203 negative patches lies where another photo has a face: hand gen_negative_bbox the faces of that photo alone, true_bboxes[true_bboxes[:, 0] == n, 1:]. "
+            "A thousand photos have faces everywhere, and the search would never end")
     for index in range(len(SHAPES)):
         require((where[:, 0] == index).any(),
                 f"of 203 negative patches none comes from photo {index}"

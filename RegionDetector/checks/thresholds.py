@@ -47,6 +47,8 @@ def _check_threshold(f, way, kind):
             fault += ". A recall of exactly 0.85 is enough: >= instead of >"
         elif _right_on_the_other_way(f, -way, kind):
             fault += f". It is right for a curve that runs the other way. {runs}" + ("" if way == 1 else ", as your own precision_recall_curve gives them")
+        elif _always(f, value, kind):
+            fault += f". It is {value:g} for every curve: look in the thresholds and recalls that are handed in"
         elif abs(value - thresholds[0]) < 1e-9 or any(abs(value - t) < 1e-9 for t in thresholds[:right]):
             fault += ". A greater threshold finds 85 % as well, and lets fewer false boxes through"
         elif any(value == t or abs(value - t) < 1e-9 for t in thresholds[right + 1 :] if np.isfinite(t) or value == t):
@@ -90,6 +92,15 @@ def _only_equal_is_lost(f, way, kind):
         if recall[right] != 0.85 and not thresholds[right - 1] < float(np.ravel(f(*(kind(part[::way].tolist()) for part in (thresholds, recall))))[0]) <= thresholds[right] + 1e-6:
             return False
     return True
+
+
+@aside()
+def _always(f, value, kind):
+    """Is this its answer, whatever it is asked?"""
+    try:
+        return all(float(np.ravel(f(kind(t.tolist()), kind(r.tolist())))[0]) == value for t, r, _ in _threshold_cases())
+    except Exception:
+        return False
 
 
 @aside()

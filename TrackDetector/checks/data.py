@@ -105,7 +105,10 @@ def _on_examples(f, kit, kind, check):
 def _pixels(image, name, lenient):
     require(image is not None, f"{name}: the picture is None: is the path right?")
     require(lenient or isinstance(image, np.ndarray), f"{name}: the picture is a {type(image).__name__}, expected an array (height, width, 3): np.array(picture)")
-    array = np.asarray(image, dtype=float)
+    try:
+        array = np.asarray(image, dtype=float)
+    except (TypeError, ValueError):  # in grading an object of the student's stays where it is
+        require(False, f"{name}: the picture is a {type(image).__name__}, expected an array (height, width, 3): np.array(picture)")
     twice = ": gray2rgb makes three colours of every number, so call it for grey pictures alone, image.ndim == 2" if array.shape[2:] == (3, 3) else ""
     require(array.ndim == 3 and array.shape[2] == 3, f"{name}: expected a picture (height, width, 3), got shape {array.shape}{twice}")
     small = array.max() <= 1
@@ -131,7 +134,7 @@ def _check_order(answer, third="pictures"):
     first = [_holds(part) for part in answer]
     kinds = [_kind(value) for value in first]
     asked = ["pictures", "labels", third, "labels"]
-    require(kinds == asked or kinds[2] == "pictures" and asked[2] == "clips" and kinds[1::2] == asked[1::2],
+    require(kinds == asked or kinds[::2] == ["pictures"] * 2 and asked[2] == "clips" and kinds[1::2] == asked[1::2],
             f"expected {', '.join(asked)} in this order; got {', '.join(kinds)}")
 
 

@@ -13,6 +13,7 @@ from common.exercises.calling import as_asked, in_form, watched
 from common.exercises.errors import describe_error, is_unwritten, sentence
 from common.exercises.progress import line_of
 from common.exercises.reference import load, source_of
+from common.exercises.switched import switched
 from common.exercises.time_limit import TooLong, time_limit
 from common.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, WRONG, Verdict, Wrong, show
 from common.exercises.which import exercise_of
@@ -334,7 +335,7 @@ class Task:
         mine = self.own.get(item.name)
         if mine is None:
             return Verdict(item.name, NOT_ATTEMPTED, f"{item.marks:g} of ten marks wait here." if item.marks else "Optional.")
-        return judge(item, mine, Local(self))
+        return Verdict(item.name, WRONG, why) if (why := switched()) else judge(item, mine, Local(self))
 
     def _measure(self, score, value):
         earned = score.earned(float(value))

@@ -5,13 +5,14 @@ The table is also a page, docs/from-the-course.md, which ``python -m common.exer
 
 import re
 
-from common.exercises.old_lines import ARRAYS, FILES, KERAS, PACKAGES, PYTHON, TENSORFLOW, Old
+from common.exercises.old_lines import ARRAYS, FILES, KERAS, PACKAGES, TENSORFLOW, Old
+from common.exercises.old_python import PICTURES, PYTHON, TABLES
 
 _GRADER_HAS = "Grading has the kit's packages only"
 _RULES = (
     Old("", r"URL fetch failure on|outside the folder of the exercise: '[^']*\.keras'",
         "Nothing is downloaded in grading, and so no weights of others: write weights=None, and fit the network yourself", "", ""),
-    *KERAS, *TENSORFLOW, *ARRAYS, *PYTHON, *FILES,
+    *KERAS, *TENSORFLOW, *ARRAYS, *PICTURES, *TABLES, *PYTHON, *FILES,
     *(Old("ModuleNotFoundError", rf"No module named '({names})\b", f"{_GRADER_HAS}; in this one's place: {instead}", "", "") for names, instead in PACKAGES),
     Old("TypeError", r"for \+: '\w*Path' and 'str'", "The folder comes as a pathlib.Path: write dir_name / 'train', or os.path.join(dir_name, 'train')", "", ""),
     Old("AttributeError", r"'\w*Path' object has no attribute '(endswith|startswith|split|rstrip|strip|format)'",
@@ -64,7 +65,7 @@ Whom a name alone would stop is not stopped by the grader: a `Classifier` that a
 _HEADINGS = (
     (KERAS, "Keras"),
     (TENSORFLOW, "TensorFlow 1"),
-    (ARRAYS, "numpy, scikit-image, scikit-learn, OpenCV, pandas"),
+    ((*ARRAYS, *PICTURES, *TABLES), "numpy, scikit-image, scikit-learn, OpenCV, Pillow, pandas"),
     (PYTHON, "Python 2"),
     (FILES, "Files beside the notebook"),
 )

@@ -52,7 +52,7 @@ KERAS = (
     Old(
         "",
         r"predict_classes|predict_proba",
-        "model.predict_classes is gone: write model.predict(x).argmax(axis=-1) today",
+        "model.predict_proba and predict_classes are gone: write model.predict(x) today, and model.predict(x).argmax(axis=-1) for classes",
         "model.predict_classes(x)",
         "model.predict(x).argmax(axis=-1)",
     ),
@@ -210,6 +210,13 @@ KERAS = (
 TENSORFLOW = (
     Old(
         "",
+        r"only (available when eager execution is enabled|supports Python-style iteration in eager mode)|Cannot convert a symbolic tf\.Tensor",
+        "A line has switched TensorFlow back to its first version: delete disable_eager_execution() or disable_v2_behavior(), and restart the notebook",
+        "",
+        "",
+    ),
+    Old(
+        "",
         r"'(GraphDef|gfile|import_graph_def)'|\.(pb|pbtxt|ckpt|meta)\b",
         "A frozen graph of TensorFlow 1 cannot be read here, and grading has no file of yours but the "
         "notebook: the network is handed to Classifier as nn_model, and get_layer_output(crops, model=nn_model) asks it",
@@ -235,7 +242,7 @@ TENSORFLOW = (
 ARRAYS = (
     Old(
         "",
-        r"scipy\.misc|'misc' from 'scipy'|'imread' from 'scipy|'imresize' from",
+        r"scipy\.misc|'scipy\.ndimage' has no attribute 'im(read|resize)'|'misc' from 'scipy'|'imread' from 'scipy|'imresize' from",
         "scipy.misc is gone: for pictures use skimage.io.imread and skimage.transform.resize",
         "from scipy.misc import imread, imresize",
         "from skimage.io import imread",
@@ -294,7 +301,7 @@ ARRAYS = (
     Old(
         "ValueError",
         r"inhomogeneous shape",
-        "np.array takes rows of different lengths no longer: keep a list, or write np.array(rows, dtype=object)",
+        "np.array takes rows of different lengths no longer, nor None among arrays: make all of one shape, or keep a list, or write np.array(rows, dtype=object)",
         "np.array([[1], [1, 2]])",
         "np.array([[1], [1, 2]], dtype=object)",
     ),
@@ -340,15 +347,6 @@ ARRAYS = (
         "matplotlib calls the style seaborn-v0_8 today, or write seaborn.set_theme()",
         "plt.style.use('seaborn')",
         "seaborn.set_theme()",
-    ),
-)
-PYTHON = (
-    Old(
-        "",
-        r"name '(xrange|unicode|raw_input|reduce)' is not defined|named '(cPickle|Queue|urllib2|ConfigParser|StringIO)'",
-        "This is Python 2: write range, str, input, functools.reduce, pickle, queue, urllib.request, configparser, io.StringIO",
-        "xrange(3)",
-        "range(3)",
     ),
 )
 FILES = (
