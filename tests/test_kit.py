@@ -2,6 +2,7 @@
 
 import builtins
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -64,6 +65,75 @@ def test_a_student_whose_python_is_too_old_is_told_of_a_command_that_is_in_the_p
     monkeypatch.setattr(kit.sys, "argv", ["kit.py", "doctor", "--quick"])
     with pytest.raises(SystemExit, match=r"for example: python3\.12 kit\.py doctor --quick\n"):
         kit.set_up()
+
+
+def test_on_windows_another_python_is_called_as_it_is_there(nothing_installed, monkeypatch):
+    monkeypatch.setattr(kit, "_machine", lambda: ("win32", "amd64"))
+    monkeypatch.setattr(kit.sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(kit.sys, "argv", ["kit.py", "lab"])
+    with pytest.raises(SystemExit, match=r"for example: py -3\.12 kit\.py lab\n"):
+        kit.set_up()
+
+
+@pytest.mark.parametrize("system, processor, change, says", [
+    ("darwin", "x86_64", {"version_info": (3, 13, 0)}, r"for Macs with an Intel processor comes for Python 3\.11 to 3\.12"),
+    ("win32", "arm64", {}, "for Intel and AMD, which Windows 11 runs"),
+    ("win32", "win32", {"maxsize": 2**31 - 1}, "one with 64 bits[^$]*py -3.12"),
+    ("darwin", "x86_64", {"version": "Darwin Kernel Version 23.5.0; RELEASE_ARM64_T8103"}, "which was built for both"),
+    ("darwin", "arm64", {"mac_ver": ("13.6.1", ("", "", ""), "arm64")}, "macOS 13.6.1; some packages come for macOS 14"),
+    ("linux", "x86_64", {"SOABI": "cpython-312-x86_64-linux-musl"}, "stands on musl"),
+    ("linux", "x86_64", {"Py_GIL_DISABLED": 1}, "the usual one"),
+])  # fmt: skip
+def test_a_python_or_system_that_the_packages_are_not_made_for(nothing_installed, monkeypatch, system, processor, change, says):
+    """It was told of the network after all had been downloaded that could be, or had to compile what needs a compiler."""
+    as_if_on(monkeypatch, system, processor, **change)
+    with pytest.raises(SystemExit, match=says):
+        kit.set_up()
+    assert nothing_installed == []
+
+
+@pytest.mark.parametrize("system, processor, change", [
+    ("darwin", "x86_64", {"version_info": (3, 12, 4), "version": "RELEASE_X86_64"}), ("darwin", "arm64", {"version_info": (3, 13, 0), "version": "RELEASE_ARM64_T8103"}),
+    ("darwin", "arm64", {"mac_ver": ("10.16", ("", "", ""), "arm64")}), ("win32", "amd64", {"version_info": (3, 13, 0)}), ("linux", "aarch64", {}),
+])  # fmt: skip
+def test_a_python_and_system_that_they_are_made_for(monkeypatch, system, processor, change):
+    as_if_on(monkeypatch, system, processor, **change)
+    kit.check_python()
+
+
+def as_if_on(monkeypatch, system, processor, version_info=(3, 12, 1), maxsize=2**63 - 1, version="", mac_ver=("14.5", ("", "", ""), ""), **told):
+    """What Python says of itself and of the system, as it would elsewhere."""
+    monkeypatch.setattr(kit, "_machine", lambda: (system, processor))
+    monkeypatch.setattr(kit.sys, "version_info", version_info)
+    monkeypatch.setattr(kit.sys, "maxsize", maxsize)
+    monkeypatch.setattr(kit.platform, "version", lambda: version)
+    monkeypatch.setattr(kit.platform, "mac_ver", lambda: mac_ver)
+    monkeypatch.setattr(kit.sysconfig, "get_config_var", told.get)
+
+
+@pytest.mark.parametrize("folder, long, says", [
+    ("C:/Users/firstname.lastname/OneDrive - A University/Documents/face-detectors", False, "too long by 22 letters[^$]*shorter name"),
+    ("C:/Users/firstname.lastname/OneDrive - A University/Documents/face-detectors", True, "package index"),
+    ("C:/Users/firstname.lastname/face-detectors", False, "package index"),
+])  # fmt: skip
+def test_a_folder_too_deep_for_windows(nothing_installed, monkeypatch, folder, long, says):
+    """As one in OneDrive: the packages break off in the middle, with a file that is there for nobody, and it was told of the network."""
+    def fails(command, **_):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(kit, "_machine", lambda: ("win32", "amd64"))
+    monkeypatch.setattr(kit, "_takes_long_names", lambda: long)
+    monkeypatch.setattr(kit, "check_room", lambda: None)
+    monkeypatch.setattr(kit, "ROOT", Path(folder))
+    monkeypatch.setattr(kit.subprocess, "run", fails)
+    with pytest.raises(SystemExit, match=says):
+        kit.make_environment([], "x")
+
+
+def test_the_deepest_name_in_the_environment():
+    """By what the deepest of the packages say of themselves."""
+    longest = max(len(str(file)) for name in ("tensorflow", "jupyterlab", "debugpy") for file in importlib.metadata.files(name) or [])
+    assert longest + len("/.venv/Lib/site-packages/") <= kit.DEEPEST < longest + 40
 
 
 def test_a_missing_venv_module_is_said(nothing_installed, monkeypatch):
