@@ -223,7 +223,12 @@ def set_up():
 
 def is_set_up(wanted):
     """Whether ``.venv`` is there, from this lock, and may be used: its Python may lie in the home of who made it."""
-    return os.access(STAMP, os.R_OK) and STAMP.read_text() == wanted and os.path.exists(venv_python())
+    return os.access(STAMP, os.R_OK) and STAMP.read_text() == wanted and os.path.exists(venv_python()) and _starts()
+
+
+def _starts():
+    """Whether the environment's Python starts: on Windows it is a program that looks for the Python it was made with, which may have been removed since."""
+    return _machine()[0] != "win32" or subprocess.run([str(venv_python()), "-I", "-S", "-c", ""], capture_output=True).returncode == 0
 
 
 @contextmanager
@@ -254,6 +259,8 @@ def make_environment(where, wanted):
         check_length()
         why = ("a package is missing in the wheelhouse, which must have been filled on the same system with the same Python" if where else
                "there is no way to the package index (network, proxy; without a network: see WHEELHOUSE in kit.py), or the disk is full")  # fmt: skip
+        if _machine()[0] == "win32":  # which removes nothing that is in use
+            why += ", or a program still runs from .venv, such as JupyterLab, and must be ended first"
         stop(f"The environment could not be made: {error}.\nWhat is said above tells why; most often {why}. Start the same command again once that is mended.")
     STAMP.write_text(wanted)
 

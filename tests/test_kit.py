@@ -221,6 +221,31 @@ def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothin
     assert nothing_installed and kit.STAMP.is_file()
 
 
+@pytest.mark.parametrize("system, code, calls", [("win32", 103, 1), ("win32", 0, 0), ("linux", 103, 0)])
+def test_on_windows_an_environment_whose_python_was_removed_is_made_anew(nothing_installed, monkeypatch, tmp_path, system, code, calls):
+    """Its python.exe is still there, and says only that there is no Python where it was."""
+    made = []
+    monkeypatch.setattr(kit, "LOCK", tmp_path / "lock")
+    kit.LOCK.write_text("a==1")
+    kit.set_up()
+    monkeypatch.setattr(kit, "_machine", lambda: (system, "amd64"))
+    monkeypatch.setattr(kit, "make_environment", lambda *what: made.append(what))
+    monkeypatch.setattr(kit.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, code))
+    kit.set_up()
+    assert len(made) == calls
+
+
+def test_on_windows_what_still_runs_is_named(nothing_installed, monkeypatch):
+    def fails(command, **_):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(kit, "_machine", lambda: ("win32", "amd64"))
+    monkeypatch.setattr(kit, "_takes_long_names", lambda: True)
+    monkeypatch.setattr(kit.subprocess, "run", fails)
+    with pytest.raises(SystemExit, match="JupyterLab, and must be ended first"):
+        kit.make_environment([], "x")
+
+
 @pytest.mark.parametrize("said, expected", [
     ("", {}),
     ("global.index-url='https://mirror/simple'\nglobal.timeout='60'\n", {"UV_DEFAULT_INDEX": "https://mirror/simple"}),
