@@ -273,7 +273,8 @@ def fill_wheelhouse(folder, *locks):
         subprocess.run([sys.executable, "-m", "venv", scratch], check=True)
         pip = [str(Path(scratch, venv_python().relative_to(VENV))), "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
         subprocess.run([*pip, "--require-hashes", *wanted], check=True)
-    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: WHEELHOUSE={folder} python kit.py setup")
+    there = f'$env:WHEELHOUSE="{folder}"; python kit.py setup' if _machine()[0] == "win32" else f"WHEELHOUSE={folder} python kit.py setup"
+    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: {there}")
 
 
 def workers():

@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.console import print_any_name
+from common.console import print_any_name, typed
 from common.files import from_root
 from common.pins import canonical, installed_packages, requirements
 
@@ -88,7 +88,7 @@ def check_packages(lock=LOCK, ranges=RANGES, installed=None):
             other.append(f"{requirement.name} {version} (expected {requirement.specifier})")
     other += [f"{name} not there" for name in absent]
     install = ("conda env update -f environment.yml --prune" if conda else
-               f'"{sys.executable}" -m pip install --require-hashes -r requirements.lock')
+               f'{typed(sys.executable)} -m pip install --require-hashes -r requirements.lock')
     against = "requirements.in" if conda else "requirements.lock"
     if missing:
         yield Finding("Packages", "problem", f"{len(missing)} of {against} missing: {_few(missing)}", install)
@@ -252,21 +252,21 @@ def check_jupyter(specs=None, which=shutil.which, prefix=None):
             from jupyter_client.kernelspec import KernelSpecManager
             specs = {name: spec["spec"].get("argv", []) for name, spec in KernelSpecManager().get_all_specs().items()}
         except Exception as error:
-            yield Finding("Jupyter", "problem", f"is not installed here ({error})", f'"{sys.executable}" -m pip install --require-hashes -r requirements.lock')
+            yield Finding("Jupyter", "problem", f"is not installed here ({error})", f'{typed(sys.executable)} -m pip install --require-hashes -r requirements.lock')
             return
     argv = specs.get("python3")
     if not argv:
         yield Finding("Jupyter", "problem", "there is no kernel named python3, which the notebooks ask for",
-                      f'"{sys.executable}" -m ipykernel install --sys-prefix')
+                      f'{typed(sys.executable)} -m ipykernel install --sys-prefix')
     elif os.sep in argv[0] and not Path(argv[0]).absolute().is_relative_to(prefix):
         yield Finding("Jupyter", "problem", f"the kernel python3 is another environment's ({argv[0]})",
-                      f'"{sys.executable}" -m ipykernel install --sys-prefix, and start: "{sys.executable}" -m jupyter lab')
+                      f'{typed(sys.executable)} -m ipykernel install --sys-prefix, and start: {typed(sys.executable)} -m jupyter lab')
     else:
         yield Finding("Jupyter", "ok", "the kernel python3 is this environment's")
     command = which("jupyter")
     if command and not Path(command).absolute().is_relative_to(prefix):
         yield Finding("Jupyter", "note", f"`jupyter` on the path is another environment's ({command})",
-                      f'activate this environment first, or start: "{sys.executable}" -m jupyter lab')
+                      f'activate this environment first, or start: {typed(sys.executable)} -m jupyter lab')
 
 
 def examine(quick=False):

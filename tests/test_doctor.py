@@ -1,5 +1,6 @@
 """The doctor finds what is wrong, says what to do, and never falls ill itself."""
 
+import functools
 import os
 import re
 import subprocess
@@ -180,6 +181,17 @@ def test_the_kernel_is_this_environments(tmp_path):
     assert "another environment's" in one(check_jupyter({"python3": [other]}, nowhere, tmp_path), "problem").what
     assert "no kernel" in one(check_jupyter({}, nowhere, tmp_path), "problem").what
     assert "another environment's" in one(check_jupyter({"python3": [here]}, lambda name: other, tmp_path), "note").what
+
+
+@pytest.mark.parametrize("system, program, said", [
+    ("nt", r"C:\kit\python.exe", r"C:\kit\python.exe -m"), ("nt", r"C:\my kit\python.exe", r'& "C:\my kit\python.exe" -m'), ("posix", "/my kit/python", '"/my kit/python" -m')])
+def test_commands_are_said_as_the_systems_shell_takes_them(monkeypatch, tmp_path, system, program, said):
+    """PowerShell took a Python in quotes for a text, and the rest for a fault."""
+    monkeypatch.setattr(doctor.sys, "executable", program)
+    monkeypatch.setattr(doctor, "typed", functools.partial(doctor.typed, system=system))
+    (tmp_path / "lock").write_text("numpy==1.0\n")
+    for found in (check_packages(tmp_path / "lock", installed={}), check_jupyter({}, lambda name: None, tmp_path)):
+        assert one(found, "problem").todo.startswith(said)
 
 
 def test_a_check_that_fails_does_not_end_the_others(monkeypatch):

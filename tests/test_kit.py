@@ -136,6 +136,16 @@ def test_the_deepest_name_in_the_environment():
     assert longest + len("/.venv/Lib/site-packages/") <= kit.DEEPEST < longest + 40
 
 
+@pytest.mark.parametrize("system, said", [("win32", '$env:WHEELHOUSE="there"; python kit.py setup\n'), ("linux", ": WHEELHOUSE=there python kit.py setup\n")])
+def test_what_to_type_beside_a_wheelhouse_is_what_the_systems_shell_takes(nothing_installed, monkeypatch, capsys, tmp_path, system, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(kit, "_machine", lambda: (system, "x86_64"))
+    monkeypatch.setattr(kit, "check_python", lambda: None)
+    kit.fill_wheelhouse("there")
+    assert capsys.readouterr().out.endswith(said)
+
+
 def test_a_missing_venv_module_is_said(nothing_installed, monkeypatch):
     real = builtins.__import__
 
