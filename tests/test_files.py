@@ -175,11 +175,24 @@ def test_a_virus_scanner_that_holds_a_new_file_for_a_moment_is_waited_for(monkey
             raise held.pop()
         moved.append(target)
 
-    monkeypatch.setattr(files, "os", SimpleNamespace(name=system, replace=replace))
+    monkeypatch.setattr(files, "os", SimpleNamespace(name=system, replace=replace, path=os.path))
     monkeypatch.setattr(files.time, "sleep", lambda _: None)
     with nullcontext() if done else pytest.raises(PermissionError):
         files.rename("new", "old")
     assert moved == ["old"] * done
+
+
+def test_a_table_that_is_open_in_a_spreadsheet_is_named_on_windows(monkeypatch, tmp_path):
+    """It was told of a hidden file beside it, to which access was denied."""
+    def replace(source, target):
+        raise PermissionError(13, "Access is denied", source, 5, target)
+
+    (tmp_path / "marks.csv").write_text("old")
+    monkeypatch.setattr(files, "os", SimpleNamespace(name="nt", replace=replace, path=os.path, fspath=os.fspath))
+    monkeypatch.setattr(files.time, "sleep", lambda _: None)
+    with pytest.raises(PermissionError, match="such as a spreadsheet, has it open") as told:
+        files.rename(tmp_path / ".marks.csv.1.part", tmp_path / "marks.csv")
+    assert told.value.filename == str(tmp_path / "marks.csv")
 
 
 def test_every_file_that_takes_the_place_of_another_waits_for_it():
