@@ -411,7 +411,8 @@ def test_a_clone_that_cannot_be_written_says_so_and_not_that_there_is_no_network
         home.chmod(0o755)
         clone.chmod(0o555)
         # root may write everywhere, and Python may lie where nobody else can read it: so imported first, and nobody then
-        program = ("import argparse, ast, ensurepip, hashlib, os, pkgutil, random, runpy, shutil, subprocess, sys, tempfile, venv\n"
+        program = ("import argparse, ast, ensurepip, hashlib, os, pkgutil, platform, random, runpy, shutil, subprocess, sys, sysconfig, tempfile, venv\n"
+                   "sysconfig.get_config_vars()\n"
                    "os.getuid() or os.setuid(65534)\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
         done = subprocess.run([sys.executable, "-c", program, str(clone / "kit.py"), "setup"], capture_output=True, text=True)
         assert done.returncode and f"{clone} cannot be written (Permission denied)" in done.stderr, done.stderr
