@@ -8,9 +8,11 @@ import argparse
 import ast
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ LOCK = ROOT / "requirements.lock"
 SETUP = ROOT / "requirements-setup.lock"
 STAMP = VENV / "installed-lock.sha256"
 OLDEST, NEWEST = (3, 11), (3, 13)
+MAC = 14  # the first macOS for which dlib-bin, faiss-cpu and av have packages
+DEEPEST = 205  # letters of the longest name in the environment, below the kit's folder, with a little to spare
 GIGABYTES = 4
 # settings of pip's that uv knows by other names and does not read, and what stands between several values
 SETTINGS = {"index-url": ("UV_DEFAULT_INDEX", ""), "extra-index-url": ("UV_INDEX", " "), "find-links": ("UV_FIND_LINKS", ","),
@@ -55,19 +59,56 @@ def stop(message):
     sys.exit(f"\n{message}\n")
 
 
-def _with_python(name):
+def _with_another():
     """The command that was typed, with another Python: the students' package has no Makefile, and they asked for something else than a run."""
-    return f"make run PYTHON={name}" if (ROOT / "Makefile").is_file() else " ".join([name, "kit.py", *sys.argv[1:]])
+    if _machine()[0] == "win32":
+        return " ".join(["py -3.12 kit.py", *sys.argv[1:]])
+    return "make run PYTHON=python3.12" if (ROOT / "Makefile").is_file() else " ".join(["python3.12 kit.py", *sys.argv[1:]])
+
+
+def _machine():
+    """The system and the kind of processor that this Python was built for."""
+    return sys.platform, sysconfig.get_platform().rpartition("-")[2] if sys.platform == "win32" else platform.machine()
+
+
+def _other_build():
+    """What is strange about this build of Python, for which there are no packages, and which one to take; None where there is nothing."""
+    system, processor = _machine()
+    if sys.maxsize < 2**32:
+        return "has 32 bits, and TensorFlow comes for 64", "one with 64 bits, from python.org,"
+    if (system, processor) == ("win32", "arm64"):
+        return "was built for ARM, for which TensorFlow has no package on Windows", "the 64-bit one for Intel and AMD, which Windows 11 runs on ARM as well,"
+    if (system, processor) == ("darwin", "x86_64") and "ARM64" in platform.version():  # the core of the system is not deceived
+        return "was built for Intel processors, and this Mac has one of Apple's", "the one from python.org, which was built for both,"
+    if sysconfig.get_config_var("Py_GIL_DISABLED") or sys.implementation.name != "cpython":
+        return f"is of another kind than TensorFlow comes for ({sys.implementation.name}, {sys.version.splitlines()[0]})", "the usual one from python.org"
+    return None
+
+
+def _other_system():
+    """What of this system is strange to the packages, and what to do; None where there is nothing."""
+    version = platform.mac_ver()[0]
+    if _machine()[0] == "darwin" and version not in ("", "10.16") and int(version.partition(".")[0]) < MAC:  # 10.16: an old Python is not told
+        return f"This is macOS {version}; some packages come for macOS {MAC} and newer. Update macOS, or take another computer or the browser service of your school."
+    if _machine()[0] == "linux" and "musl" in (sysconfig.get_config_var("SOABI") or ""):
+        return "This Linux stands on musl, as Alpine does; TensorFlow comes for those that stand on glibc, as Debian, Ubuntu and Fedora do. Take one of them."
+    return None
 
 
 def check_python():
     """Refuse a Python for which TensorFlow has no wheels, before anything is downloaded."""
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    newest = min(NEWEST, (3, 12)) if _machine() == ("darwin", "x86_64") else NEWEST  # the last TensorFlow for Intel Macs knows no newer one
+    if not OLDEST <= sys.version_info[:2] <= newest:
         have = ".".join(map(str, sys.version_info[:2]))
         stop(
-            f"This is Python {have}; TensorFlow comes for Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}.\n"
-            f"Install one of those and say which to use, for example: {_with_python('python3.12')}"
+            f"This is Python {have}; TensorFlow{' for Macs with an Intel processor' * (newest != NEWEST)} comes for Python "
+            f"{OLDEST[0]}.{OLDEST[1]} to {newest[0]}.{newest[1]}.\n"
+            f"Install one of those and say which to use, for example: {_with_another()}"
         )
+    if strange := _other_build():
+        stop(f"This Python {strange[0]}.\nInstall {strange[1]} and say which to use, for example: {_with_another()}")
+    if amiss := _other_system():
+        stop(amiss)
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -93,6 +134,25 @@ def check_writable():
     except OSError as error:
         stop(f"{ROOT} cannot be written ({error.strerror}), and the kit keeps its environment and its results there.\n"
              "Copy the kit to a folder of your own and start the same command there.")  # fmt: skip
+
+
+def check_length():
+    """Say that a folder is so deep that Windows does not take the longest names of what is installed; not before it has failed, for uv may know a way."""
+    long = len(str(ROOT)) + DEEPEST - 259  # 260 with the zero at the end
+    if _machine()[0] == "win32" and long > 0 and not _takes_long_names():
+        stop(f"The name of {ROOT} is too long by {long} letters: Windows takes 259 for a whole name, and those of the packages have up to {DEEPEST} below it.\n"
+             "Move the kit to a folder with a shorter name, such as C:\\faces, and start the same command there.")  # fmt: skip
+
+
+def _takes_long_names():
+    """Whether somebody has told this Windows to take names of any length."""
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return winreg.QueryValueEx(key, "LongPathsEnabled")[0] == 1
+    except OSError:
+        return False
 
 
 def wheelhouse():
@@ -163,7 +223,12 @@ def set_up():
 
 def is_set_up(wanted):
     """Whether ``.venv`` is there, from this lock, and may be used: its Python may lie in the home of who made it."""
-    return os.access(STAMP, os.R_OK) and STAMP.read_text() == wanted and os.path.exists(venv_python())
+    return os.access(STAMP, os.R_OK) and STAMP.read_text() == wanted and os.path.exists(venv_python()) and _starts()
+
+
+def _starts():
+    """Whether the environment's Python starts: on Windows it is a program that looks for the Python it was made with, which may have been removed since."""
+    return _machine()[0] != "win32" or subprocess.run([str(venv_python()), "-I", "-S", "-c", ""], capture_output=True).returncode == 0
 
 
 @contextmanager
@@ -191,8 +256,11 @@ def make_environment(where, wanted):
         install(where)
     except (subprocess.CalledProcessError, OSError) as error:
         check_room()
+        check_length()
         why = ("a package is missing in the wheelhouse, which must have been filled on the same system with the same Python" if where else
                "there is no way to the package index (network, proxy; without a network: see WHEELHOUSE in kit.py), or the disk is full")  # fmt: skip
+        if _machine()[0] == "win32":  # which removes nothing that is in use
+            why += ", or a program still runs from .venv, such as JupyterLab, and must be ended first"
         stop(f"The environment could not be made: {error}.\nWhat is said above tells why; most often {why}. Start the same command again once that is mended.")
     STAMP.write_text(wanted)
 
@@ -205,7 +273,8 @@ def fill_wheelhouse(folder, *locks):
         subprocess.run([sys.executable, "-m", "venv", scratch], check=True)
         pip = [str(Path(scratch, venv_python().relative_to(VENV))), "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
         subprocess.run([*pip, "--require-hashes", *wanted], check=True)
-    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: WHEELHOUSE={folder} python kit.py setup")
+    there = f'$env:WHEELHOUSE="{folder}"; python kit.py setup' if _machine()[0] == "win32" else f"WHEELHOUSE={folder} python kit.py setup"
+    print(f"{len(list(Path(folder).iterdir()))} packages in {folder}. On the machine without a network: {there}")
 
 
 def workers():

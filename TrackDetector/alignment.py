@@ -23,7 +23,10 @@ def _shape_predictor():
     import dlib
 
     # the five-point model: the one with 68 points learned from data for non-commercial use only
-    return dlib.shape_predictor(str(dlib_file(LANDMARKS_FILE)))
+    # its state is what is in the file; by a name it opens none on Windows whose folders have letters of another language
+    predictor = dlib.shape_predictor.__new__(dlib.shape_predictor)
+    predictor.__setstate__((dlib_file(LANDMARKS_FILE).read_bytes(),))
+    return predictor
 
 
 def find_landmarks(image, box):

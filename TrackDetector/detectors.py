@@ -11,7 +11,7 @@ from common.boxes import as_boxes
 from common.console import a_path
 from common.detection.found import unturned
 from TrackDetector.alignment import TEMPLATE, find_landmarks, similarity_transform
-from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, dlib_file
+from TrackDetector.networks.dlib_weights import CNN_DETECTOR_FILE, name_for_dlib
 
 
 def _rows_first(rectangles):
@@ -70,7 +70,7 @@ def cnn_detector(upsample=0):
     """
     import dlib
 
-    detector = _for_each_thread(lambda: dlib.cnn_face_detection_model_v1(str(dlib_file(CNN_DETECTOR_FILE))))
+    detector = _for_each_thread(lambda: dlib.cnn_face_detection_model_v1(name_for_dlib(CNN_DETECTOR_FILE)))
 
     def detect(image):
         # on pictures smaller than its filters dlib writes where it must not; 80 pixels are a face anyway

@@ -43,11 +43,11 @@ def main(arguments=None):
     from common.orl import orl_faces
     from TrackDetector.descriptors import get_layer_output
     from TrackDetector.faces import preprocess_imgs
-    from TrackDetector.networks.dlib_weights import RESNET_FILE, dlib_file
+    from TrackDetector.networks.dlib_weights import RESNET_FILE, name_for_dlib
 
     photos = [np.repeat(image[:, :, None], 3, axis=2) for image in orl_faces()[0][: options.faces]]
     chips, _ = preprocess_imgs(photos, size=150, progress=False)
-    network = dlib.face_recognition_model_v1(str(dlib_file(RESNET_FILE)))
+    network = dlib.face_recognition_model_v1(name_for_dlib(RESNET_FILE))
     theirs = np.array(network.compute_face_descriptor(list(chips)))
     results = {"device": device.describe(), "keras_backend": device.backend(), "faces": len(chips), "dlib": dlib.__version__, "batches": {}}
     for size in options.batch_sizes:

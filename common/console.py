@@ -69,6 +69,17 @@ def counted(number, one, many=None):
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def typed(program, system=os.name):
+    """A program's path as one types it: PowerShell, which Windows opens, takes what stands in quotes for a text, unless there is an & before it.
+
+    Examples
+    --------
+    >>> print(typed(r"C:\\kit\\python.exe", "nt"), typed(r"C:\\my kit\\python.exe", "nt"), typed("/my kit/python", "posix"), sep=", ")
+    C:\\kit\\python.exe, & "C:\\my kit\\python.exe", "/my kit/python"
+    """
+    return program if system == "nt" and " " not in program else f'{"& " * (system == "nt")}"{program}"'
+
+
 def on_one_line(text):
     """A text with what would begin a new line, steer the console or turn the order of letters written as ``\\n``: a file may be called so.
 

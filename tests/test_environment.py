@@ -96,12 +96,12 @@ def test_the_oldest_set_is_the_lowest_of_each_range():
 
 @pytest.mark.parametrize("system, machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")])
 def test_intel_macs_get_the_last_packages_that_were_made_for_them(system, machine):
-    """TensorFlow, dlib and FAISS have no newer wheels for them; everybody else has newer ones, and one of each."""
+    """TensorFlow, dlib, FAISS and a part of JupyterLab's server have no newer wheels for them; everybody else has newer ones, and one of each."""
     here = {**UNIVERSAL, "sys_platform": system, "platform_machine": machine}
-    lines = re.findall(r"^(tensorflow|dlib-bin|faiss-cpu)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(r"^(tensorflow|dlib-bin|faiss-cpu|argon2-cffi-bindings)==([^ ;]+)(?: ; ([^\\\n]+))? \\$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
     found = [(name, Version(version)) for name, version, marker in lines if not marker or Marker(marker).evaluate(here)]
-    last = {"tensorflow": Version("2.16.2"), "dlib-bin": Version("19.24.6"), "faiss-cpu": Version("1.13.2")}
-    assert len(found) == len(dict(found)) == 3
+    last = {"tensorflow": Version("2.16.2"), "dlib-bin": Version("19.24.6"), "faiss-cpu": Version("1.13.2"), "argon2-cffi-bindings": Version("25.1.0")}
+    assert len(found) == len(dict(found)) == len(last)
     if system == "darwin" and machine == "x86_64":
         assert dict(found) == last
     else:

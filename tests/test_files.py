@@ -1,12 +1,16 @@
 """A temporary folder is there while Python runs and gone afterwards, and no child process takes it away."""
 
+import ast
 import errno
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from committed import committed
 
 from common import files
 from common.files import is_stream, only_one, remove_halves, whole_file
@@ -186,3 +190,39 @@ def test_halves_of_files_with_long_names_are_found(tmp_path, name):
     with whole_file(tmp_path / name) as file:
         file.write("whole")
     assert (tmp_path / name).read_text() == "whole"
+
+
+@pytest.mark.parametrize("system, tries, done", [("nt", 2, True), ("nt", 100, False), ("posix", 1, False)])
+def test_a_virus_scanner_that_holds_a_new_file_for_a_moment_is_waited_for(monkeypatch, system, tries, done):
+    held, moved = [PermissionError] * tries, []
+
+    def replace(source, target):
+        if held:
+            raise held.pop()
+        moved.append(target)
+
+    monkeypatch.setattr(files, "os", SimpleNamespace(name=system, replace=replace, path=os.path))
+    monkeypatch.setattr(files.time, "sleep", lambda _: None)
+    with nullcontext() if done else pytest.raises(PermissionError):
+        files.rename("new", "old")
+    assert moved == ["old"] * done
+
+
+def test_a_table_that_is_open_in_a_spreadsheet_is_named_on_windows(monkeypatch, tmp_path):
+    """It was told of a hidden file beside it, to which access was denied."""
+    def replace(source, target):
+        raise PermissionError(13, "Access is denied", source, 5, target)
+
+    (tmp_path / "marks.csv").write_text("old")
+    monkeypatch.setattr(files, "os", SimpleNamespace(name="nt", replace=replace, path=os.path, fspath=os.fspath))
+    monkeypatch.setattr(files.time, "sleep", lambda _: None)
+    with pytest.raises(PermissionError, match="such as a spreadsheet, has it open") as told:
+        files.rename(tmp_path / ".marks.csv.1.part", tmp_path / "marks.csv")
+    assert told.value.filename == str(tmp_path / "marks.csv")
+
+
+def test_every_file_that_takes_the_place_of_another_waits_for_it():
+    """The best weights of an hour's training, and a film's copy, were lost where a scanner still read them."""
+    calls = {f"{path.relative_to(ROOT)}: {ast.unparse(node.func)}" for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py")
+             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)}  # fmt: skip
+    assert {call for call in calls if call.endswith((" os.replace", " os.rename", " shutil.move", ".rename"))} == {f"{Path('common', 'files.py')}: os.replace"}

@@ -14,6 +14,7 @@ from standing_in import grades
 
 from common.grading import autograder, student_package, whole_class
 from common.grading.__main__ import main
+from common.grading.notebook_source import read_notebook
 from common.grading.tasks import task_of
 from RegionDetector.exercises import TASK
 
@@ -39,6 +40,27 @@ def test_what_cannot_be_read_is_said_before_anybody_is_graded(place, capsys, opt
     assert run(place, option, place / name) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line and str(place / name) in line and not (place / "gone").exists() and not list((place / "out").iterdir())
+
+
+def test_who_wrote_for_a_newer_python_is_told_of_to_who_grades(place, capsys, monkeypatch):
+    def with_notes(*what):
+        for submission, result, error in grades(TASK)(*what):
+            yield submission, {**result, "notes": read_notebook(submission.notebook)[1]}, error
+
+    monkeypatch.setattr(whole_class, "grade_here", with_notes)
+    newer = f"{sys.version_info.major}.{sys.version_info.minor + 1}"
+    hand_in(place / "in", "eva", {**code_notebook(["def iou_score(a:\n    pass"]), "metadata": {"language_info": {"version": f"{newer}.0"}}})
+    assert run(place) == 0
+    assert f"1 of 3 notebooks hold what does not parse, and were last run with a newer Python than this {sys.version_info.major}." in (said := capsys.readouterr().err)
+    assert f"grade with Python {newer}\n" in said
+
+
+def test_another_python_grades_anew(place, monkeypatch):
+    log = []
+    monkeypatch.setattr(whole_class, "grade_here", grades(TASK, log))
+    assert run(place) == run(place) == 0 and len(log) == 2
+    monkeypatch.setattr(sys, "version_info", (sys.version_info[0], sys.version_info[1] + 1, 0))
+    assert run(place) == 0 and len(log) == 4
 
 
 def test_where_the_pages_cannot_be_written(place, capsys):
@@ -145,6 +167,7 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]
 import standing_in
 from common.grading import whole_class
 from common.grading.__main__ import main
+from common.grading.notebook_source import read_notebook
 from RegionDetector.exercises import TASK
 whole_class.grade_here = standing_in.grades(TASK)
 raise SystemExit(main(["--task", "RegionDetector", *sys.argv[1:]]))

@@ -2,6 +2,7 @@
 
 import builtins
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -64,6 +65,85 @@ def test_a_student_whose_python_is_too_old_is_told_of_a_command_that_is_in_the_p
     monkeypatch.setattr(kit.sys, "argv", ["kit.py", "doctor", "--quick"])
     with pytest.raises(SystemExit, match=r"for example: python3\.12 kit\.py doctor --quick\n"):
         kit.set_up()
+
+
+def test_on_windows_another_python_is_called_as_it_is_there(nothing_installed, monkeypatch):
+    monkeypatch.setattr(kit, "_machine", lambda: ("win32", "amd64"))
+    monkeypatch.setattr(kit.sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(kit.sys, "argv", ["kit.py", "lab"])
+    with pytest.raises(SystemExit, match=r"for example: py -3\.12 kit\.py lab\n"):
+        kit.set_up()
+
+
+@pytest.mark.parametrize("system, processor, change, says", [
+    ("darwin", "x86_64", {"version_info": (3, 13, 0)}, r"for Macs with an Intel processor comes for Python 3\.11 to 3\.12"),
+    ("win32", "arm64", {}, "for Intel and AMD, which Windows 11 runs"),
+    ("win32", "win32", {"maxsize": 2**31 - 1}, "one with 64 bits[^$]*py -3.12"),
+    ("darwin", "x86_64", {"version": "Darwin Kernel Version 23.5.0; RELEASE_ARM64_T8103"}, "which was built for both"),
+    ("darwin", "arm64", {"mac_ver": ("13.6.1", ("", "", ""), "arm64")}, "macOS 13.6.1; some packages come for macOS 14"),
+    ("linux", "x86_64", {"SOABI": "cpython-312-x86_64-linux-musl"}, "stands on musl"),
+    ("linux", "x86_64", {"Py_GIL_DISABLED": 1}, "the usual one"),
+])  # fmt: skip
+def test_a_python_or_system_that_the_packages_are_not_made_for(nothing_installed, monkeypatch, system, processor, change, says):
+    """It was told of the network after all had been downloaded that could be, or had to compile what needs a compiler."""
+    as_if_on(monkeypatch, system, processor, **change)
+    with pytest.raises(SystemExit, match=says):
+        kit.set_up()
+    assert nothing_installed == []
+
+
+@pytest.mark.parametrize("system, processor, change", [
+    ("darwin", "x86_64", {"version_info": (3, 12, 4), "version": "RELEASE_X86_64"}), ("darwin", "arm64", {"version_info": (3, 13, 0), "version": "RELEASE_ARM64_T8103"}),
+    ("darwin", "arm64", {"mac_ver": ("10.16", ("", "", ""), "arm64")}), ("win32", "amd64", {"version_info": (3, 13, 0)}), ("linux", "aarch64", {}),
+])  # fmt: skip
+def test_a_python_and_system_that_they_are_made_for(monkeypatch, system, processor, change):
+    as_if_on(monkeypatch, system, processor, **change)
+    kit.check_python()
+
+
+def as_if_on(monkeypatch, system, processor, version_info=(3, 12, 1), maxsize=2**63 - 1, version="", mac_ver=("14.5", ("", "", ""), ""), **told):
+    """What Python says of itself and of the system, as it would elsewhere."""
+    monkeypatch.setattr(kit, "_machine", lambda: (system, processor))
+    monkeypatch.setattr(kit.sys, "version_info", version_info)
+    monkeypatch.setattr(kit.sys, "maxsize", maxsize)
+    monkeypatch.setattr(kit.platform, "version", lambda: version)
+    monkeypatch.setattr(kit.platform, "mac_ver", lambda: mac_ver)
+    monkeypatch.setattr(kit.sysconfig, "get_config_var", told.get)
+
+
+@pytest.mark.parametrize("folder, long, says", [
+    ("C:/Users/firstname.lastname/OneDrive - A University/Documents/face-detectors", False, "too long by 22 letters[^$]*shorter name"),
+    ("C:/Users/firstname.lastname/OneDrive - A University/Documents/face-detectors", True, "package index"),
+    ("C:/Users/firstname.lastname/face-detectors", False, "package index"),
+])  # fmt: skip
+def test_a_folder_too_deep_for_windows(nothing_installed, monkeypatch, folder, long, says):
+    """As one in OneDrive: the packages break off in the middle, with a file that is there for nobody, and it was told of the network."""
+    def fails(command, **_):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(kit, "_machine", lambda: ("win32", "amd64"))
+    monkeypatch.setattr(kit, "_takes_long_names", lambda: long)
+    monkeypatch.setattr(kit, "check_room", lambda: None)
+    monkeypatch.setattr(kit, "ROOT", Path(folder))
+    monkeypatch.setattr(kit.subprocess, "run", fails)
+    with pytest.raises(SystemExit, match=says):
+        kit.make_environment([], "x")
+
+
+def test_the_deepest_name_in_the_environment():
+    """By what the deepest of the packages say of themselves."""
+    longest = max(len(str(file)) for name in ("tensorflow", "jupyterlab", "debugpy") for file in importlib.metadata.files(name) or [])
+    assert longest + len("/.venv/Lib/site-packages/") <= kit.DEEPEST < longest + 40
+
+
+@pytest.mark.parametrize("system, said", [("win32", '$env:WHEELHOUSE="there"; python kit.py setup\n'), ("linux", ": WHEELHOUSE=there python kit.py setup\n")])
+def test_what_to_type_beside_a_wheelhouse_is_what_the_systems_shell_takes(nothing_installed, monkeypatch, capsys, tmp_path, system, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(kit, "_machine", lambda: (system, "x86_64"))
+    monkeypatch.setattr(kit, "check_python", lambda: None)
+    kit.fill_wheelhouse("there")
+    assert capsys.readouterr().out.endswith(said)
 
 
 def test_a_missing_venv_module_is_said(nothing_installed, monkeypatch):
@@ -149,6 +229,31 @@ def test_a_failed_installation_is_explained_and_tried_again_the_next_time(nothin
             kit.set_up()
     kit.set_up()
     assert nothing_installed and kit.STAMP.is_file()
+
+
+@pytest.mark.parametrize("system, code, calls", [("win32", 103, 1), ("win32", 0, 0), ("linux", 103, 0)])
+def test_on_windows_an_environment_whose_python_was_removed_is_made_anew(nothing_installed, monkeypatch, tmp_path, system, code, calls):
+    """Its python.exe is still there, and says only that there is no Python where it was."""
+    made = []
+    monkeypatch.setattr(kit, "LOCK", tmp_path / "lock")
+    kit.LOCK.write_text("a==1")
+    kit.set_up()
+    monkeypatch.setattr(kit, "_machine", lambda: (system, "amd64"))
+    monkeypatch.setattr(kit, "make_environment", lambda *what: made.append(what))
+    monkeypatch.setattr(kit.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, code))
+    kit.set_up()
+    assert len(made) == calls
+
+
+def test_on_windows_what_still_runs_is_named(nothing_installed, monkeypatch):
+    def fails(command, **_):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(kit, "_machine", lambda: ("win32", "amd64"))
+    monkeypatch.setattr(kit, "_takes_long_names", lambda: True)
+    monkeypatch.setattr(kit.subprocess, "run", fails)
+    with pytest.raises(SystemExit, match="JupyterLab, and must be ended first"):
+        kit.make_environment([], "x")
 
 
 @pytest.mark.parametrize("said, expected", [
@@ -306,7 +411,8 @@ def test_a_clone_that_cannot_be_written_says_so_and_not_that_there_is_no_network
         home.chmod(0o755)
         clone.chmod(0o555)
         # root may write everywhere, and Python may lie where nobody else can read it: so imported first, and nobody then
-        program = ("import argparse, ast, ensurepip, hashlib, os, pkgutil, random, runpy, shutil, subprocess, sys, tempfile, venv\n"
+        program = ("import argparse, ast, ensurepip, hashlib, os, pkgutil, platform, random, runpy, shutil, subprocess, sys, sysconfig, tempfile, venv\n"
+                   "sysconfig.get_config_vars()\n"
                    "os.getuid() or os.setuid(65534)\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
         done = subprocess.run([sys.executable, "-c", program, str(clone / "kit.py"), "setup"], capture_output=True, text=True)
         assert done.returncode and f"{clone} cannot be written (Permission denied)" in done.stderr, done.stderr

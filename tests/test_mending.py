@@ -1,6 +1,7 @@
 """Notebooks that are damaged in a small way are read all the same, and what was mended is told; what is none is called so."""
 
 import json
+import sys
 
 import pytest
 from coursework import code_notebook
@@ -80,3 +81,19 @@ def test_doubled_cells():
     cells = ["def f():\n    return 1", "x = 3", "def f():\n    return 2", "x = 3", "def g():\n    return 1", "def g():\n    return 1", "def g():\n    raise NotImplementedError"]
     assert written_twice(cells, {"f", "g"}) == {"f": 2}
     assert one_side("a\n<<<<<<< b\nc\n=======\nd\n>>>>>>> e\nf", upper=False) == "a\nd\nf"
+
+
+@pytest.mark.parametrize("minor, text, said", [(1, "def f(x:\n    pass", True), (0, "def f(x:\n    pass", False), (-1, "def f(x:\n    pass", False), (1, "x = 1", False)])
+def test_a_notebook_of_a_newer_python_says_so_where_something_does_not_parse(tmp_path, minor, text, said):
+    """A text in a text, f"{d["x"]}", is right from Python 3.12 on, and was marked wrong without a word of that."""
+    book = code_notebook([text])
+    book["metadata"] = {"language_info": {"name": "python", "version": f"{sys.version_info.major}.{sys.version_info.minor + minor}.4"}}
+    (tmp_path / "a.ipynb").write_text(json.dumps(book))
+    cells, notes = read_notebook(tmp_path / "a.ipynb")
+    assert cells == [text] and [f"last run with Python {sys.version_info.major}.{sys.version_info.minor + minor}, and" in note for note in notes] == [True] * said
+
+
+@pytest.mark.parametrize("metadata", [None, [], {"language_info": None}, {"language_info": {"version": 4}}, {"language_info": {"version": "9" * 5000 + ".1"}}, {"language_info": {"version": "new"}}])
+def test_what_a_notebook_says_of_its_python_may_be_anything(tmp_path, metadata):
+    (tmp_path / "a.ipynb").write_text(json.dumps({**code_notebook(["def f(x:\n    pass"]), "metadata": metadata}))
+    assert read_notebook(tmp_path / "a.ipynb") == (["def f(x:\n    pass"], [])

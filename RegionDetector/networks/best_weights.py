@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from common.exercises.restart import is_running_again
-from common.files import temporary_folder, whole_file
+from common.files import rename, temporary_folder, whole_file
 
 NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 SPARE = 1 << 20  # bytes of a disk that weights leave free
@@ -81,7 +81,7 @@ class BestWeights(keras.callbacks.Callback):
         try:
             self.model.set_weights(self._weights)
             self.model.save_weights(str(aside))
-            os.replace(aside, path)
+            rename(aside, path)
         finally:
             self.model.set_weights(now)
             aside.unlink(missing_ok=True)

@@ -63,10 +63,10 @@ def lent():
 
 def _packaged(path):
     """The file of this name in the package of dlib's models, where no such file lies at `path`."""
-    from TrackDetector.networks.dlib_weights import dlib_file
+    from TrackDetector.networks.dlib_weights import name_for_dlib
 
     try:
-        found = str(path if Path(path).is_file() else dlib_file(Path(path).name))
+        found = str(path) if Path(path).is_file() else name_for_dlib(Path(path).name)
     except (FileNotFoundError, TypeError, ValueError, OSError):
         return path
     if found != str(path):

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from common.files import as_open_as, with_ending
+from common.files import as_open_as, rename, with_ending
 from common.photos import PhotoError
 from TrackDetector.films.reading import Clock, container_of
 
@@ -96,7 +96,7 @@ def write_film(film, target, change, check=lambda: None):
         with av.open(str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as out, _Sound(film, out) as sound:
             _encode(film, out, sound, change, check)
         as_open_as(target, part)
-        os.replace(part, target)
+        rename(part, target)
     except av.error.FFmpegError as error:
         if isinstance(error, OSError) and not isinstance(error, PhotoError):
             raise OSError(error.errno, f"{target}: {error.strerror}") from None

@@ -178,7 +178,10 @@ def container_of(path):
         program_stream = file.read(4) == b"\0\0\1\xba"
     # where they read one (.mpg, .vob), FFmpeg 7 and 8.0 crash if they are told what they may read; called by its name, this reader reads nothing else
     how = {"format": "mpeg"} if program_stream else {"options": {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}}
-    return av.open(str(path.absolute()), metadata_errors="ignore", **how)
+    try:
+        return av.open(str(path.absolute()), metadata_errors="ignore", **how)
+    except TypeError:  # PyAV 19, which is there for Python 3.12 and newer, knows no such word, and reads titles in any letters
+        return av.open(str(path.absolute()), **how)
 
 
 def _packets(container, stream):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from TrackDetector.networks.dlib_weights import RESNET_FILE, dlib_file
+from TrackDetector.networks.dlib_weights import RESNET_FILE, name_for_dlib
 
 
 def dlib_descriptors(chips):
@@ -27,7 +27,7 @@ def dlib_descriptors(chips):
     chips = np.asarray(chips)
     if chips.ndim != 4 or chips.shape[1:] != (150, 150, 3) or chips.dtype != np.uint8:
         raise ValueError(f"expected aligned faces (N, 150, 150, 3), uint8; got {chips.shape}, {chips.dtype}")
-    network = dlib.face_recognition_model_v1(str(dlib_file(RESNET_FILE)))
+    network = dlib.face_recognition_model_v1(name_for_dlib(RESNET_FILE))
     return np.array(network.compute_face_descriptor([np.ascontiguousarray(chip) for chip in chips]))
 
 

@@ -9,6 +9,7 @@ a version, four sizes and raw little-endian float32. Nothing in the file is ever
 
 import importlib.util
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,26 @@ def dlib_file(name):
         + ("not installed" if spec is None else "installed without it")
         + ". Install what the kit needs: pip install -r requirements.lock"
     )
+
+
+def name_for_dlib(name):
+    """The path of `dlib_file` as dlib opens it: on Windows it must be in the letters of the system's language.
+
+    Returns
+    -------
+    str or bytes
+
+    Raises
+    ------
+    OSError
+        If it has other letters.
+    """
+    path = str(dlib_file(name))
+    try:
+        return path.encode("mbcs") if sys.platform == "win32" else path
+    except UnicodeEncodeError as error:
+        raise OSError(f"{path}: dlib opens no file whose name has letters, such as {path[error.start]!r}, that are not of this Windows' language; "
+                      "move the kit to a folder without them, and set it up there") from None  # fmt: skip
 
 
 class DatError(ValueError):

@@ -50,7 +50,8 @@ def looking(file):
         raise FileNotFoundError(f"{file}: no such file; YuNet's weights (face_detection_yunet_2023mar.onnx or newer) are in OpenCV's model zoo")
     try:
         with opencv_silent():  # what it says of targets and of damaged files is for who programs it
-            network = cv2.FaceDetectorYN.create(str(file), "", (320, 320), 0.5, SUPPRESSION, 5000)
+            # by its bytes: by a name OpenCV opens none on Windows that has letters of another language
+            network = cv2.FaceDetectorYN.create("onnx", np.fromfile(file, np.uint8), np.empty(0, np.uint8), (320, 320), 0.5, SUPPRESSION, 5000)
             network.detect(np.zeros((320, 320, 3), np.uint8))
     except cv2.error as error:
         raise OSError(f"{file}: OpenCV cannot read it as YuNet ({str(error).strip().splitlines()[-1][:200]}); "

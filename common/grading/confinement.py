@@ -257,11 +257,11 @@ def confine(folder, seconds, memory, file_size=64 << 20, processes=128, readable
         What was possible.
     """
     folder = os.path.realpath(folder)
-    for name in [n for n in os.environ if n not in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") and not n.startswith(("TF_", "KERAS_", "MPL", "OMP_", "PYTHON"))]:
+    for name in [n for n in os.environ if n not in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") and not n.startswith(("TF_", "KERAS_", "MPL", "OMP_", "PYTHON", "VECLIB_"))]:
         del os.environ[name]
-    os.environ.update(HOME=folder, TMPDIR=folder, MPLCONFIGDIR=folder, XDG_CACHE_HOME=folder, KERAS_HOME=folder)
+    os.environ.update(HOME=folder, USERPROFILE=folder, TMPDIR=folder, MPLCONFIGDIR=folder, XDG_CACHE_HOME=folder, KERAS_HOME=folder)
     done, as_root = ["limits", "audit hook"], hasattr(os, "getuid") and os.getuid() == 0
-    folders, writable = private_root.readable_paths(readable), [folder, "/dev/null"]
+    folders, writable = private_root.readable_paths(readable), [folder, os.devnull]
     if root is not None:
         private_root.enter(root, folders, [folder], _FIRST_USER + (user or 0))
         folders += private_root.stand_in_files()

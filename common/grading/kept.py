@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import sys
 from dataclasses import asdict
 
 from common.files import whole_file
@@ -50,7 +51,7 @@ class Kept:
 
     def __init__(self, folder, way):
         self.folder = folder
-        self.key = json.dumps([kit_version(), asdict(way)])
+        self.key = json.dumps([kit_version(), sys.version_info[:2], asdict(way)])  # another Python may read a notebook that this one does not
         self.way = json.dumps(asdict(way))
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from common.grading.needed import Source, effects
 MOST_BYTES, MOST_CODE = 100 << 20, 2 << 20  # pictures make a notebook large; nobody writes two megabytes of code
 _ONE_TREE = threading.Lock()  # Python 3.11 counts the depth of its trees for all threads together, and fails if they meet
 _CELL_MAGIC_WITH_PYTHON = ("time", "timeit", "capture", "prun")
+NEWER = "it was last run with Python"  # begins the remark on a notebook that a newer Python may read otherwise
 # what was matched is not given back: a megabyte of blanks must not take hours
 _MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}\s*|\?.*)$")
 _BOUND = re.compile(r"^(?:(?:async )?def |class |type |)[ \t]*+(\w++)(?=[ \t]*+(?:[:(=\[]|$))", re.M)  # what a piece at the left margin would have made
@@ -48,11 +50,22 @@ def read_notebook(path):
         texts, more = code_of(notebook)
         if sum(map(len, texts)) > MOST_CODE:
             raise NotebookError(f"{path.name} holds more than {MOST_CODE >> 20} MB of code")
+        if (newer := _newer_python(notebook)) and collect(texts).broken:
+            more.append(f"{NEWER} {newer}, and was read as Python {sys.version_info[0]}.{sys.version_info[1]}: of what does not parse, something may be right there")
         return texts, [*notes, *more]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, NotebookError):
             raise
         raise NotebookError(f"{path.name} cannot be read as a notebook ({type(error).__name__}: {str(error)[:120]})") from None
+
+
+def _newer_python(notebook):
+    """The Python that a notebook says it was last run with, if this one is older."""
+    try:
+        version = re.match(r"(\d{1,2})\.(\d{1,3})", notebook["metadata"]["language_info"]["version"])
+    except (KeyError, TypeError):
+        return None
+    return version[0] if version and sys.version_info[:2] < (int(version[1]), int(version[2])) else None
 
 
 def read_cells(path):

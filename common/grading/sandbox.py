@@ -50,9 +50,10 @@ class Sandbox:
     def _environment(self):
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "KERAS_BACKEND")}
         return {**keep, "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0",
-                "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.places), "MPLCONFIGDIR": str(self.places), "KERAS_HOME": str(self.places),
+                "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONDONTWRITEBYTECODE": "1", **dict.fromkeys(("HOME", "USERPROFILE", "MPLCONFIGDIR", "KERAS_HOME"), str(self.places)),
                 # as many submissions are graded at a time as there are cores; and sums in one order give the same marks anywhere
-                "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+                "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
+                "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}  # a Mac ends the children of a process that has loaded its libraries, and its NumPy would wait there for threads
 
     def lost(self):
         """Has the process gone, though nobody has closed it?"""

@@ -1,6 +1,7 @@
 """Grading a class from what a platform hands out to what it reads back; results are kept as they come."""
 
 import copy
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from common.grading.intake.roster import read_roster
 from common.grading.kept import Kept, fits
 from common.grading.machines.order import longest_first
 from common.grading.machines.threads import grade_here
+from common.grading.notebook_source import NEWER
 from common.grading.refused import Refused
 from common.grading.submissions import take_in
 from common.grading.tasks import task_of
@@ -126,6 +128,9 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
                             f"same command tries these again. {name}: {type(error).__name__}: {error}") from error
     graded = [(item, finish(item, results[item.name])) for item in todo]
     answer = [result for _, result in graded]
+    if newer := sorted(note.removeprefix(NEWER).split(",")[0] for result in answer for note in result["notes"] if note.startswith(NEWER)):
+        say(f"{len(newer)} of {len(answer)} notebooks hold what does not parse, and were last run with a newer Python than this {sys.version_info[0]}.{sys.version_info[1]}, "
+            f"in which it may be right: look at their pages, or delete .venv and grade with Python{newer[-1]}")
     write_report(out, task, answer, {} if term.anonymous else taken.left_out, near_copies(task, todo))
     if term.hand_back:
         folder = apart(out, f"for-{term.hand_back}") if term.anonymous else out / f"for-{term.hand_back}"
