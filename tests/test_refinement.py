@@ -85,12 +85,42 @@ def test_looks_of_two_sizes_agree_about_a_place():
         rows, cols = (np.einsum(f"nrc,{axis}->n", crops[..., 0], np.arange(64) + 0.5) / crops[..., 0].sum(axis=(1, 2)) / 64 - 0.5 for axis in "rc")
         return np.concatenate([np.ones((len(crops), 1)), np.tile(np.stack([rows, cols], axis=1), 5)], axis=1)[:, None]
 
-    found = one((100.0, 110.0), 50, 25, logit=-1.0)
+    found = one((100.0, 110.0), 50, 25, logit=6.0)
     again = refinement.refining(spot)(photo, found)
-    assert again.logits.tolist() == [0] and seen == [2] * len(refinement.ZOOMS)
+    assert again.logits.tolist() == [7] and seen == [2] * len(refinement.ZOOMS), "what is sure needs no further look"
     np.testing.assert_allclose(again.points, (1 - refinement.SHARE) * found.points + refinement.SHARE * np.array([93.5, 118.5]), atol=0.3)
     np.testing.assert_array_equal(again.heads, found.heads)
     assert not len(refinement.refining(spot)(photo, found[[]])) and len(seen) == len(refinement.ZOOMS)
+
+
+def test_what_is_in_doubt_is_looked_at_closer_and_wider_and_leaning():
+    """Of three places the one in doubt; a spot above its middle lies aside, nearer and farther, in what is cut out there."""
+    photo, (middle, size), crops = np.zeros((300, 300, 3), np.uint8), ((150.0, 150.0), 60), []
+    cv2.circle(photo, (150, 125), 2, (255, 255, 255), -1)
+    found = Found(*(np.concatenate([getattr(one(middle, size, logit=logit), name) for logit in (-7.0, -1.0, 6.0)]) for name in ("logits", "heads", "faces", "points")))
+
+    def run(images):
+        crops.append(images)
+        return np.full((len(images), 1, refinement.ANSWERS), 2.0)
+
+    again = refinement.refining(run)(photo, found)
+    before, further, rest = refinement.FURTHER
+    assert again.logits.tolist() == [-5, pytest.approx(before * 1 + further * 2 + rest), 8]
+    np.testing.assert_array_equal(again.points, refinement.refining(run, further=None)(photo, found).points)
+    assert [len(images) for images in crops[:6]] == [6, 6, 2, 2, 2, 2]
+    seen = []
+    for images in crops[2:6]:
+        np.testing.assert_array_equal(images[0], images[1][:, ::-1])
+        row, col = (np.average(np.indices((64, 64))[axis] + 0.5 - 32, weights=images[0][..., 0]) for axis in (0, 1))
+        seen.append([round(np.degrees(np.arctan2(col, -row))), np.hypot(row, col) / 64 * refinement.LENGTH * size])
+    away = 25 - 0.5
+    np.testing.assert_allclose(seen, [[lean, away / zoom] for lean in (-20, 20) for zoom in (0.7, 1.4)], atol=1.5)
+
+
+def test_what_was_in_doubt_gets_no_surer_than_what_was_in_none():
+    photo, run = np.zeros((90, 90, 3), np.uint8), lambda images: np.full((len(images), 1, refinement.ANSWERS), 2.0)
+    told = [refinement.refining(run)(photo, one((40.0, 40.0), 30, logit=logit)).logits[0] for logit in (2.9, 3.1)]
+    assert told == [refinement.DOUBT[1], 5.1]
 
 
 def test_search_looks_once_more_and_believes_the_second_look():
@@ -254,13 +284,26 @@ def test_calibration_adds_a_probability_to_the_first_look(monkeypatch):
     crops = rng.integers(0, 255, (4, 64, 64, 3)).astype(np.float32)
     before = model.predict(crops, verbose=0)[:, 0]
     seen = Found(first, *(np.zeros((6000, n)) for n in (5, 4)), np.zeros((6000, 5, 2)))
-    monkeypatch.setattr(refining.refinement, "refining", lambda run: lambda photo, found: Found(found.logits + said, found.heads, found.faces, found.points))
+    monkeypatch.setattr(refining.refinement, "refining", lambda run, further: lambda photo, found: Found(found.logits + said, found.heads, found.faces, found.points))
     monkeypatch.setattr(refining, "judged", lambda look, records, min_face: (look.refine(None, seen).logits, right))
     refining.calibrate(model, None, [])
     after = model.predict(crops, verbose=0)[:, 0]
     slope, offset = np.polyfit(before[:, 0], after[:, 0], 1)
     assert slope == pytest.approx(0.7, abs=0.12) and offset == pytest.approx(-0.4, abs=0.12)
     np.testing.assert_allclose(after[:, 1:], before[:, 1:], atol=1e-5)
+
+
+def test_further_looks_are_weighed_on_what_is_in_doubt(monkeypatch):
+    """Faces and others by chance, the chance a logistic curve of both: its weights come out, whatever is said of what is not in doubt."""
+    rng = np.random.default_rng(0)
+    first, said = rng.uniform(-6, 9, 20_000), rng.normal(0, 1.5, 20_000)
+    doubtful = (first > refinement.DOUBT[0]) & (first < refinement.DOUBT[1])
+    right = np.where(doubtful, rng.random(len(first)) < 1 / (1 + np.exp(-(0.8 * first + 1.1 * said + 0.4))), first > 0)
+    seen = Found(first, np.zeros((len(first), 5)), np.zeros((len(first), 4)), np.zeros((len(first), 5, 2)))
+    monkeypatch.setattr(refining.refinement, "refining", lambda run, further: lambda photo, found: found)
+    monkeypatch.setattr(refining.refinement, "further_looks", lambda *_: said)
+    monkeypatch.setattr(refining, "judged", lambda look, records, min_face: (look.refine(None, seen).logits, right))
+    assert refining.weighed(refinement.generate_refiner((4,) * 6, normalised=False), None, []) == pytest.approx((0.8, 1.1, 0.4), abs=0.06)
 
 
 def test_no_labels_no_candidates(album):

@@ -190,6 +190,7 @@ def trained(options, stops):
         with suppress(Stop):  # as `stops` knows; what is learnt is kept
             if stops.signal is None:
                 refining.calibrate(model, once, records)
+                say("refinement.FURTHER = " + repr(refining.weighed(model, once, records)))
     else:
         if begin:
             harder(network.looking(compiled(begin), mirror=False), album)

@@ -251,7 +251,7 @@ def calibrate(model, look, records, min_face=search.FACE):
     """
     from scipy.optimize import minimize
 
-    refine, told = refinement.refining(compiled(model)), [np.zeros(0)]
+    refine, told = refinement.refining(compiled(model), further=None), [np.zeros(0)]
 
     def remember(photo, found):
         told.append(refine(photo, found).logits - found.logits)
@@ -263,3 +263,33 @@ def calibrate(model, look, records, min_face=search.FACE):
     kernel, bias = model.get_layer("answer").get_weights()
     kernel[..., 0], bias[0] = kernel[..., 0] * slope, bias[0] * slope + offset
     model.get_layer("answer").set_weights([kernel, bias])
+
+
+def weighed(model, look, records, min_face=search.FACE):
+    """What further looks are worth to a calibrated network, for `refinement.FURTHER`.
+
+    Parameters
+    ----------
+    model, look, records
+        See `calibrate`.
+
+    Returns
+    -------
+    tuple of 3 float
+        Weights of the logit before them, of their mean, and of 1, by logistic regression on what is in doubt.
+    """
+    from scipy.optimize import minimize
+
+    run, told = compiled(model), [np.zeros((0, 2))]
+    refine = refinement.refining(run, further=None)
+
+    def remember(photo, found):
+        again = refinement.further_looks(run, photo, *refinement.frames(found)) if len(found) else np.zeros(0)
+        told.append(np.column_stack([refine(photo, found).logits, again]))
+        return found
+
+    _, right = judged(search.Refined(look, remember), records, min_face)
+    known = np.column_stack([np.concatenate(told), np.ones(len(right))])
+    doubtful = (known[:, 0] > refinement.DOUBT[0]) & (known[:, 0] < refinement.DOUBT[1])
+    known, sign = known[doubtful], 2 * right[doubtful] - 1
+    return tuple(minimize(lambda by: np.logaddexp(0, -sign * (known @ by)).mean(), [1.0, 0.0, 0.0]).x.round(2).tolist())
