@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common import files
-from common.files import is_stream, only_one, remove_halves, whole_file
+from common.files import folder_to_write, is_stream, only_one, remove_halves, whole_file, written_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
@@ -186,3 +186,25 @@ def test_halves_of_files_with_long_names_are_found(tmp_path, name):
     with whole_file(tmp_path / name) as file:
         file.write("whole")
     assert (tmp_path / name).read_text() == "whole"
+
+
+def test_where_a_folder_cannot_be_written_a_temporary_one_is_taken_and_said_once(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "build"):
+        aside = folder_to_write(place)
+        (aside / "x").touch()
+        assert tmp_path not in aside.parents and folder_to_write(place) == aside
+        said = capsys.readouterr().out
+        assert said.startswith(f"{place} cannot be written (") and str(aside) in said and said.count("\n") == 1
+    assert folder_to_write(tmp_path / "new" / "build") == tmp_path / "new" / "build" and not list((tmp_path / "new" / "build").iterdir())
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number, about", [(errno.EACCES, "elsewhere.zip"), (errno.EIO, "data/x")])
+def test_what_is_no_fault_of_the_folder_is_raised(tmp_path, number, about):
+    def make(folder):
+        raise OSError(number, os.strerror(number), str(tmp_path / about))
+
+    with pytest.raises(OSError) as error:
+        written_in(tmp_path / "data", make)
+    assert error.value.errno == number
