@@ -15,6 +15,7 @@ except ModuleNotFoundError:  # a notebook of the published course imports this f
 
 from common.device import memory_given_back
 from common.download import DownloadError, fetch_fddb, unpack  # noqa: F401  (unpack: the course's place for it)
+from common.files import NOT_TO_WRITE, written_in
 from common.photos import PhotoError, photo_shape, read_photo
 from RegionDetector.demo.scenes import make_scenes
 from RegionDetector.fddb.course_archive import is_published, load_published
@@ -86,13 +87,15 @@ def load_dataset(path, name, source=None, progress=True):
             return prepared
         try:
             folder = fetch_fddb(path / "fddb", progress=progress)
-        except DownloadError as error:
+        except OSError as error:
+            if not isinstance(error, DownloadError) and error.errno not in NOT_TO_WRITE:
+                raise
             if source == "fddb":
                 raise FileNotFoundError(f"FDDB is not here and cannot be downloaded: {error}") from error
             if name in SPLITS and (left := [split for split in SPLITS if (path / f"fddb-{split}.npz").is_file()]):
                 raise FileNotFoundError(f"{path} holds {', '.join(left)} as prepared from FDDB, but fddb-{name}.npz is missing, damaged or something else, and FDDB is "
                                         "not here to make it anew: name its folder in FDDB_DIR, or take these files away to have the demo scenes") from error
-            address, why = error.tried[0] if error.tried else ("", str(error).splitlines()[0])
+            address, why = error.tried[0] if getattr(error, "tried", ()) else ("", (error.strerror or str(error)).splitlines()[0])
             why = " ".join(part for part in (urlsplit(address).hostname, why.split(" (")[0]) if part)
             print(f"{name}: no FDDB here and no download ({why})")
             return _demo(path, name, progress)
@@ -116,15 +119,25 @@ def data_name(path="data", source=None):
 def _fddb(path, folder, name, progress):
     if name == "original":
         return _originals(folder, progress)
-    notes = {"lists": fingerprint(folder)}
-    cached = load_split(path / f"fddb-{name}.npz", **notes)
-    if cached is None:
-        parts = prepare_fddb(folder, progress)
-        for split in SPLITS:
-            save_split(path / f"fddb-{split}.npz", *parts[split], **notes)
-        cached = parts[name]
+    cached = _kept(path, "fddb", name, lambda: prepare_fddb(folder, progress), lists=fingerprint(folder))
     print(f"{name}: FDDB from {folder}, {len(cached[0]):,} photos with {len(cached[1]):,} faces")
     return cached
+
+
+def _kept(path, kind, name, make, **notes):
+    """A part as it lies in the folder, or else of the parts that are made, all of which are laid there for the next time; where nothing can be laid, aside."""
+    made = {}
+
+    def kept(place):
+        found = None if made else load_split(place / f"{kind}-{name}.npz", **notes)
+        if found is None:
+            made.update(made or make())
+            for split in made.keys() & SPLITS:
+                save_split(place / f"{kind}-{split}.npz", *made[split], **notes)
+            found = made[name]
+        return found
+
+    return written_in(path, kept)
 
 
 def _originals(folder, progress):
@@ -166,12 +179,7 @@ def originals(folder):
 def _demo(path, name, progress):
     if name == "original":
         return _enlarged(*_demo(path, "test", progress))
-    file = path / f"demo-{name}.npz"
-    notes = {"maker": demo_version()}
-    cached = load_split(file, **notes)
-    if cached is None:
-        cached = make_scenes(name, progress=progress)
-        save_split(file, *cached, **notes)
+    cached = _kept(path, "demo", name, lambda: {name: make_scenes(name, progress=progress)}, maker=demo_version())
     print(f"{name}: built-in demo scenes, {len(cached[0]):,} pictures with {len(cached[1]):,} faces")
     return cached
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from common.device import memory_given_back
-from common.files import from_root
+from common.files import from_root, written_in
 from common.photos import PhotoError, read_photo
 from TrackDetector.demo import people as demo_people
 from TrackDetector.photos import VIDEO_SUFFIXES, in_numeric_order, photos_in, read_video
@@ -117,7 +117,7 @@ def find_data(dir_name, source=None, seed=0):
 
         return fetch_unpacked("Face_Recognition_data", home.parent) / kind, f"{kind}: the course's data, downloaded"
     people, strangers = demo_people.orl_people(seed)
-    folder = demo_people.lay_out(people, strangers, home / f"built-in-{seed}", seed)
+    folder = written_in(home, lambda place: demo_people.lay_out(people, strangers, place / f"built-in-{seed}", seed))
     return folder / kind, f"{kind}: the built-in ORL faces ({len(people)} people, {len(strangers)} strangers); clips are simulated from stills"
 
 

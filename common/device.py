@@ -5,6 +5,7 @@ import gc
 import os
 import platform
 import random
+import re
 import sys
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -169,6 +170,12 @@ def free_memory():
             counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
             left = min(left, int((folder / limit).read_text()) - int(counts[used]))
     return max(left, 0)
+
+
+def short_of_memory(error):
+    """Whether an error says that memory was short, in the words of whoever asked for it: then neither a file nor a package is damaged."""
+    return isinstance(error, MemoryError) or re.search("failed to map segment|cannot allocate memory|failed to allocate|insufficient memory|out of memory|bad_alloc|ResourceExhausted",
+                                                       f"{type(error).__name__}: {error}", re.IGNORECASE) is not None  # fmt: skip
 
 
 def cores():

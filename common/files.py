@@ -20,6 +20,8 @@ LONGEST = 255  # bytes of a name
 _HELD = ".face-kit-holds-this"
 _held = {}  # by temporary folder, the file in it that is locked
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # what the system says where there is no room: no fault of the file in hand
+NOT_TO_WRITE = FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}  # the last two: a file has the folder's name
+_instead = {}  # by folder that cannot be written, the temporary one that stands in for it
 
 
 def from_root(folder):
@@ -71,6 +73,56 @@ def remove_folder(folder, maker=None, remove=shutil.rmtree):
             os.close(_held.pop(folder))
 
 
+def written_in(folder, make):
+    """Do what writes into a folder; where that cannot be written, as in a kit that all students share, or is full, into a temporary one, and say so in a line.
+
+    Parameters
+    ----------
+    folder : path
+    make : callable
+        Takes a folder; what it finds there it need not write. It is called again, with the temporary folder, if it could not.
+
+    Returns
+    -------
+    object
+        What `make` returns.
+
+    Raises
+    ------
+    OSError
+        Of anything else that `make` does, and if the temporary folder cannot be written either.
+    """
+    folder, where = Path(folder), os.path.realpath(folder)
+    if where not in _instead:
+        try:
+            return make(folder)
+        except OSError as error:
+            if error.errno not in NOT_TO_WRITE or not _on_the_way(error.filename, where):
+                raise
+            aside = temporary_folder()
+            print(f"{folder} {'is full' if error.errno in FULL else f'cannot be written ({os.strerror(error.errno)})'}: what belongs there is in {aside} until Python ends.")
+            _instead[where] = aside
+    return make(_instead[where])
+
+
+def _on_the_way(name, folder):
+    """Whether what an error names, if anything, is in the folder or above it."""
+    name = os.path.realpath(name) if isinstance(name, (str, bytes, os.PathLike)) else folder
+    return Path(folder).is_relative_to(os.fsdecode(name)) or Path(os.fsdecode(name)).is_relative_to(folder)
+
+
+def folder_to_write(folder):
+    """The folder itself, made if need be; where it cannot be written, a temporary one, which it says in a line: see `written_in`."""
+
+    def tried(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(1 << 16))  # an empty file fits on a full disk
+        return place
+
+    return written_in(folder, tried)
+
+
 def _hold(folder):
     """Leave a file in it that is locked for as long as this program lives, however that ends; it has its name when it is locked, for others look for it."""
     new = folder / f"{_HELD}.new"
@@ -79,7 +131,7 @@ def _hold(folder):
 
         _held[folder] = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(_held[folder], fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(new, folder / _HELD)
+        os.replace(new, folder / _HELD)
 
 
 @cache

@@ -16,6 +16,7 @@ from common.decoding import deep
 from common.decoding.deep import ORIENTATION, TURNS
 from common.decoding.levels import STRIP, eight_bits
 from common.decoding.quiet import decoder_heard
+from common.device import short_of_memory
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".pbm", ".ppm", ".pnm", ".jp2", ".avif",
                   ".heic", ".heif", ".hif"}  # fmt: skip
@@ -269,6 +270,8 @@ def _opened(path):
     except Image.DecompressionBombError:
         raise PhotoError(f"{path}: has more than {MOST} megapixels: make it smaller, or leave it out") from None
     except Exception as error:
+        if short_of_memory(error):
+            raise PhotoError(f"{path}: there is not enough memory to read it: end other programs, allow this one more, or leave the photo out") from None
         reason = re.sub(r"<_io\.\w+ name=(.*)>", r"\1", str(error)).replace(str(path), path.name) or type(error).__name__
         film = (mimetypes.guess_type(path.name)[0] or "").startswith("video/")
         mend = "films are for python -m TrackDetector, which names the people in them" if film else "replace it with a whole JPEG or PNG, or leave it out"

@@ -6,6 +6,7 @@ JupyterLab, whose token is on and is in the address that it prints; a command (a
 run instead.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -116,6 +117,18 @@ def healthy(port):
         return 1
 
 
+def why_not(error):
+    """What keeps the kit from being laid into the folder, and what to do, for the person who starts the container."""
+    name = error.filename2 or error.filename
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"There is no room left for the kit in {WORK} ({error.strerror}): make room there, and start again. What is there already is whole."
+    if name is not None and WORK in Path(name).parents and os.access(WORK, os.W_OK):
+        return (f"{name} cannot be read or written by user {os.getuid()} ({error.strerror}), though {WORK} can: perhaps a container of another user made it. "
+                'Take all of it over, outside of the container (sudo chown -R "$(id -u):$(id -g)" work), and start again.')  # fmt: skip
+    return (f"The folder mounted on {WORK} cannot be written by user {os.getuid()} ({error.strerror}): make it before the first run "
+            '(mkdir work), and start the container with --user "$(id -u):$(id -g)".')  # fmt: skip
+
+
 def main(arguments):
     port = os.environ.get("KIT_PORT", "8888")
     if arguments[:1] == ["--healthy"]:
@@ -123,8 +136,7 @@ def main(arguments):
     try:
         told = bring_up_to_date(KIT, WORK)
     except OSError as error:
-        sys.exit(f"The folder mounted on {WORK} cannot be written by user {os.getuid()} ({error.strerror}): make it before the first run "
-                 '(mkdir work), and start the container with --user "$(id -u):$(id -g)".')  # fmt: skip
+        sys.exit(why_not(error))
     print(*in_words(told, WORK), sep="\n", flush=True)
     os.chdir(WORK)
     lab = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={port}", "--ServerApp.port_retries=0", "--no-browser", f"--ServerApp.root_dir={WORK}"]

@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from common import photos
 from common.commands import start as starting
 from common.commands.inputs import find_inputs
+from common.commands.run import attempt
+from common.photos import PhotoError, read_photo
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,3 +63,31 @@ def test_ctrl_c_while_the_modules_are_loaded_is_a_stop(monkeypatch, capsys):
 
     monkeypatch.setattr(starting, "import_module", import_module)
     assert starting.start("RegionDetector.commands.finding", []) == 130 and capsys.readouterr().err == "Stopped.\n"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ImportError("Traceback ...\nImportError: libtensorflow_cc.so.2: failed to map segment from shared object")])
+def test_too_little_memory_is_said_in_a_line(monkeypatch, capsys, error):
+    def import_module(name):
+        raise error
+
+    monkeypatch.setattr(starting, "import_module", import_module)
+    assert starting.start("RegionDetector.commands.finding", []) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is not enough memory; expected") and said.count("\n") == 1
+    error = ImportError("libavformat.so: no such file")
+    with pytest.raises(ImportError):
+        starting.start("RegionDetector.commands.finding", [])
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ImportError("libx265.so.217: failed to map segment from shared object")])
+def test_no_photo_is_blamed_for_too_little_memory(tmp_path, monkeypatch, error):
+    def short(*how, **more):
+        raise error
+
+    photo = tmp_path / "a.png"
+    Image.new("RGB", (40, 30)).save(photo)
+    assert attempt(short, photo, "a.png")["error"] == f"{photo}: there is not enough memory for it"
+    monkeypatch.setattr(photos.Image, "open", short)
+    with pytest.raises(PhotoError, match="a.png: there is not enough memory to read it") as told:
+        read_photo(photo)
+    assert "replace" not in str(told.value)

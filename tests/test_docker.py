@@ -1,5 +1,6 @@
 """The container keeps a student's work, starts as any user, and holds no more than the kit."""
 
+import errno
 import http.server
 import importlib.util
 import os
@@ -54,6 +55,21 @@ def test_a_students_work_is_never_written_over(start, kit, tmp_path):
     (work / "README.md").unlink()
     assert told(start, kit, work) == {"new": ["README.md"]}
     assert files(work) == {name: "solved" if "ipynb" in name else f"new {name}" for name in files(work)}
+
+
+@pytest.mark.parametrize("number, inside, said", [
+    (errno.EACCES, "common/.boxes.py.new", "common/.boxes.py.new cannot be read or written by user"),
+    (errno.EACCES, "", "cannot be written by user"), (errno.ENOSPC, ".README.md.new", "There is no room left for the kit in"), (errno.EDQUOT, "common/.boxes.py.new", "There is no room left")])
+def test_why_the_kit_cannot_be_laid_into_the_folder_is_told(start, tmp_path, monkeypatch, number, inside, said):
+    def refused(kit, work):
+        raise OSError(number, os.strerror(number), str(work / inside))
+
+    monkeypatch.setattr(start, "WORK", tmp_path)
+    monkeypatch.setattr(start, "bring_up_to_date", refused)
+    with pytest.raises(SystemExit) as told_of:
+        start.main([])
+    assert said in str(told_of.value) and os.strerror(number) in str(told_of.value)
+    assert ("mkdir work" in str(told_of.value)) == (inside == "")
 
 
 def test_a_newer_image_replaces_what_is_untouched_and_names_what_it_keeps(start, kit, tmp_path):

@@ -1,5 +1,6 @@
 """Preparing and loading data: the rule, damaged input, caches, and pickles that want more than numbers."""
 
+import errno
 import os
 import pickle
 
@@ -68,6 +69,38 @@ def test_fddb_becomes_canvases_and_the_second_call_reads_the_cache(small_fddb, t
     again = load_dataset(tmp_path / "data", "train", progress=False)
     assert all((a == b).all() for a, b in zip((images, bboxes, shapes), again))
     assert not list((tmp_path / "data").glob("*.part"))
+
+
+def test_where_nothing_can_be_written_it_is_prepared_once_aside(small_fddb, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FDDB_DIR", str(small_fddb))
+    (tmp_path / "file").touch()  # nobody writes below a file, root neither
+    made = []
+    monkeypatch.setattr(get_data, "prepare_fddb", lambda *how: made.append(how) or prepare_fddb(*how))
+    sizes = [len(load_dataset(tmp_path / "file" / "data", name, progress=False)[0]) for name in ("train", "val", "test")]
+    said = capsys.readouterr().out.splitlines()
+    assert sizes == [6, 2, 2] and len(made) == 1 and len(said) == 4
+    assert said[0].startswith(f"{tmp_path / 'file' / 'data'} cannot be written (")
+
+
+@pytest.mark.parametrize("number, said", [(errno.EACCES, "cannot be written (Permission denied)"), (errno.EROFS, "cannot be written (Read-only file system)"), (errno.ENOSPC, "is full")])
+def test_without_fddb_the_scenes_are_made_where_nothing_can_be_written(tmp_path, monkeypatch, capsys, number, said):
+    def refused(path, *parts, **notes):
+        if path.is_relative_to(tmp_path):
+            raise OSError(number, os.strerror(number), str(path))
+        save_split(path, *parts, **notes)
+
+    def no_folder(folder, **how):
+        raise OSError(number, os.strerror(number), str(folder))
+
+    scenes = np.zeros((2, 176, 176, 3), np.uint8), np.zeros((3, 5)), np.full((2, 3), 176)
+    monkeypatch.delenv("FDDB_DIR", raising=False)
+    for name, instead in (("save_split", refused), ("fetch_fddb", no_folder), ("make_scenes", lambda *how, **more: scenes)):
+        monkeypatch.setattr(get_data, name, instead)
+    assert len(load_dataset(tmp_path / "data", "val", progress=False)[0]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"val: no FDDB here and no download ({os.strerror(number)})" and lines[1].startswith(f"{tmp_path / 'data'} {said}: ")
+    with pytest.raises(FileNotFoundError, match=f"cannot be downloaded: .*{os.strerror(number)}"):
+        load_dataset(tmp_path / "data", "val", "fddb", progress=False)
 
 
 def test_what_was_prepared_serves_when_fddb_is_gone(small_fddb, tmp_path, monkeypatch, capsys):

@@ -13,7 +13,7 @@ import pytest
 from committed import committed
 
 from common import files
-from common.files import is_stream, only_one, remove_halves, whole_file
+from common.files import folder_to_write, is_stream, only_one, remove_halves, whole_file, written_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
@@ -226,3 +226,25 @@ def test_every_file_that_takes_the_place_of_another_waits_for_it():
     calls = {f"{path.relative_to(ROOT)}: {ast.unparse(node.func)}" for path in committed("common/*.py", "RegionDetector/*.py", "TrackDetector/*.py")
              for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)}  # fmt: skip
     assert {call for call in calls if call.endswith((" os.replace", " os.rename", " shutil.move", ".rename"))} == {f"{Path('common', 'files.py')}: os.replace"}
+
+
+def test_where_a_folder_cannot_be_written_a_temporary_one_is_taken_and_said_once(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "build"):
+        aside = folder_to_write(place)
+        (aside / "x").touch()
+        assert tmp_path not in aside.parents and folder_to_write(place) == aside
+        said = capsys.readouterr().out
+        assert said.startswith(f"{place} cannot be written (") and str(aside) in said and said.count("\n") == 1
+    assert folder_to_write(tmp_path / "new" / "build") == tmp_path / "new" / "build" and not list((tmp_path / "new" / "build").iterdir())
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number, about", [(errno.EACCES, "elsewhere.zip"), (errno.EIO, "data/x")])
+def test_what_is_no_fault_of_the_folder_is_raised(tmp_path, number, about):
+    def make(folder):
+        raise OSError(number, os.strerror(number), str(tmp_path / about))
+
+    with pytest.raises(OSError) as error:
+        written_in(tmp_path / "data", make)
+    assert error.value.errno == number

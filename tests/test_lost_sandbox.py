@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.grading import desk
+from common.grading import desk, session
 from common.grading.desk import Desk, Way
-from common.grading.session import Ended
+from common.grading.session import Ended, Raised
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 ASKED = SimpleNamespace(statements=["def f():\n    return 3"], stand_ins=[], pylab=False, seed=1)
@@ -77,3 +77,44 @@ def test_who_was_in_hand_is_graded_from_the_beginning(light_desk, monkeypatch, h
 def test_a_submission_that_ends_its_sandbox_whenever_it_is_graded_is_judged_so(light_desk, monkeypatch):
     monkeypatch.setattr(Asks, "happens", [nothing, killed] * 4)
     assert light_desk.grade(None)["answers"] == ["ended", "ended"] and not Asks.happens
+
+
+NO_ROOM = "def f():\n    raise OSError(28, 'No space left on device')"
+FILLED = "def f():\n    with open('a', 'wb') as a:\n        a.write(b'x' * (9 << 20))\n    raise OSError(28, 'No space left on device')"
+
+
+class Once(Asks):
+    """Asks for an answer once; `free` is what the disk has then, one number after the other."""
+
+    source, graded, free = NO_ROOM, 0, ()
+
+    def grade(self, submission, fresh, only, old):
+        Once.graded += 1
+        session = self.sandbox.open(5)
+        try:
+            session.request("load", **{**vars(ASKED), "statements": [self.source]})
+            return {"answer": session.request("call", target="f", args=[], kwargs={})}
+        except Raised as error:
+            return {"answer": str(error)}
+        finally:
+            session.close()
+
+
+@pytest.mark.parametrize("source, free, times", [(NO_ROOM, [0, 0, *[1 << 30] * 5], 5), (NO_ROOM, [1 << 30] * 5, 5), (FILLED, [], 1), (ASKED.statements[0], [], 1)])
+def test_a_disk_that_somebody_else_has_filled_is_waited_for(light_desk, monkeypatch, source, free, times):
+    left = list(free)
+    monkeypatch.setattr(desk, "Grader", Once)
+    monkeypatch.setattr(Once, "source", source)
+    monkeypatch.setattr(Once, "graded", 0)
+    monkeypatch.setattr(session, "LITTLE", 8 << 20)
+    monkeypatch.setattr(desk.shutil, "disk_usage", lambda place: SimpleNamespace(free=left.pop(0)))
+    light_desk.grade(None)
+    assert Once.graded == times and not left
+
+
+def test_on_a_disk_that_stays_full_nobody_is_marked(light_desk, monkeypatch):
+    monkeypatch.setattr(desk, "Grader", Once)
+    monkeypatch.setattr(desk.shutil, "disk_usage", lambda place: SimpleNamespace(free=0))
+    monkeypatch.setattr(light_desk, "_room", lambda place, seconds=0, real=light_desk._room: real(place, 0))
+    with pytest.raises(OSError, match="the disk is full, and nobody is marked by that"):
+        light_desk.grade(None)

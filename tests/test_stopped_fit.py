@@ -3,6 +3,7 @@
 import errno
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,24 @@ def test_a_full_disk_is_said_in_a_line_and_nothing_is_lost(patches, tmp_path, mo
     with pytest.raises(OSError) as error:
         fit(small(), None, *patches, epochs=2, checkpoint=tmp_path / "best.weights.h5", verbose=False)
     assert error.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("place", ["there", "file/weights"])
+def test_a_folder_that_cannot_be_written_is_said_in_a_line_and_nothing_is_lost(patches, tmp_path, monkeypatch, capsys, place):
+    def refused(model, name, real=best_weights.keras.Model.save_weights):
+        if Path(name).parent == tmp_path / "there":  # as HDF5 says it, with a sentence in the place of the system's words
+            raise PermissionError(errno.EACCES, "Unable to synchronously create file (unable to open file: ...)")
+        real(model, name)
+
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(best_weights.keras.Model, "save_weights", refused)
+    model = small()
+    history = fit(model, None, *patches, epochs=2, checkpoint=tmp_path / place / "best.weights.h5", verbose=False)
+    said = capsys.readouterr().out.strip()
+    assert said.startswith(f"{tmp_path / place} cannot be written (") and "synchronously" not in said and "\n" not in said
+    assert tmp_path not in history.checkpoint.parents
+    goes_on(model, history, *patches[2:])
 
 
 def test_after_a_restart_the_same_fit_is_read_and_another_one_is_not(patches, tmp_path):

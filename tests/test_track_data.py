@@ -296,6 +296,18 @@ def home(tmp_path_factory):
     return tmp_path_factory.mktemp("data") / "Face_Recognition_data"
 
 
+def test_they_are_laid_out_aside_where_nothing_can_be_written_and_read_where_they_lie_already(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    folder, line = get_data.find_data(tmp_path / "file" / "faces" / "image_classification")
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'file' / 'faces'} cannot be written (") and "built-in" in line
+    assert (folder / "train" / "y_train.csv").is_file() and folder.parent.name == "built-in-0" and tmp_path not in folder.parents
+    assert get_data.find_data(tmp_path / "file" / "faces" / "video_classification")[0] == folder.parent / "video_classification"
+    monkeypatch.setattr(demo_people, "only_one", lambda *how: pytest.fail("a lock where nobody may write"))
+    assert get_data.find_data(folder.parents[1] / "image_classification")[0] == folder
+    assert not capsys.readouterr().out
+
+
 def test_the_built_in_people(home, capsys):
     train, train_labels, test, test_labels = load_image_data(home / "image_classification", source="demo")
     strangers, names = load_strangers(home / "image_classification", source="demo")

@@ -12,9 +12,8 @@ import keras
 import numpy as np
 
 from common.exercises.restart import is_running_again
-from common.files import rename, temporary_folder, whole_file
+from common.files import FULL, NOT_TO_WRITE, rename, temporary_folder, whole_file
 
-NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 SPARE = 1 << 20  # bytes of a disk that weights leave free
 
 
@@ -24,7 +23,7 @@ class BestWeights(keras.callbacks.Callback):
     Parameters
     ----------
     path : pathlib.Path
-        ``*.weights.h5``; takes the place of an old one when it is whole. Where the disk is full, a temporary folder is taken.
+        ``*.weights.h5``; takes the place of an old one when it is whole. Where the disk is full or cannot be written, a temporary folder is taken.
 
     Attributes
     ----------
@@ -52,7 +51,7 @@ class BestWeights(keras.callbacks.Callback):
             self.write()
 
     def write(self, must=False):
-        """Write the best weights to their file; where the disk is full, to a temporary folder.
+        """Write the best weights to their file; where the disk is full or cannot be written, to a temporary folder.
 
         Parameters
         ----------
@@ -62,14 +61,15 @@ class BestWeights(keras.callbacks.Callback):
         try:
             self._write_to(self.path)
         except OSError as error:
-            if error.errno not in NO_ROOM:
+            if error.errno not in NOT_TO_WRITE:
                 raise
-            print(f"The disk of {self.path.parent} is full: the best weights go to a temporary folder, and are lost when Python ends.")
+            why = f"The disk of {self.path.parent} is full" if error.errno in FULL else f"{self.path.parent} cannot be written ({os.strerror(error.errno)})"
+            print(f"{why}: the best weights go to a temporary folder, and are lost when Python ends.")
             self.path = temporary_folder("classifier-") / self.path.name
             try:
                 self._write_to(self.path)
             except OSError as another:
-                if must or another.errno not in NO_ROOM:
+                if must or another.errno not in FULL:
                     raise
 
     def _write_to(self, path):

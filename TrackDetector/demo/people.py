@@ -163,9 +163,10 @@ def lay_out(people, strangers, folder, seed=0, training_photos=TRAINING_PHOTOS):
         raise ValueError(f"{', '.join(few)}: expected more than {training_photos} photos, some to train and some to test")
     folder = Path(folder)
     stamp = f"{VERSION} {seed} {training_photos} {len(people)} {len(strangers)}"
+    if _is_laid_out(folder, stamp):  # perhaps where nobody may write, not even a lock
+        return folder
     with only_one(folder.with_name(f".{folder.name}.lock"), f"waiting for {folder.name}, which another run lays out"):
-        note = folder / "built-in.txt"
-        if not note.is_file() or note.read_text(encoding="utf-8").split("\n")[0] != stamp:
+        if not _is_laid_out(folder, stamp):
             part = folder.with_name(folder.name + ".part")
             shutil.rmtree(part, ignore_errors=True)
             _write_all(people, strangers, part, seed, training_photos)
@@ -174,6 +175,11 @@ def lay_out(people, strangers, folder, seed=0, training_photos=TRAINING_PHOTOS):
             shutil.rmtree(folder, ignore_errors=True)
             rename(part, folder)
     return folder
+
+
+def _is_laid_out(folder, stamp):
+    note = folder / "built-in.txt"
+    return note.is_file() and note.read_text(encoding="utf-8").split("\n")[0] == stamp
 
 
 def _write_all(people, strangers, part, seed, training_photos):

@@ -15,6 +15,7 @@ from common.commands.journal import LINES, Journal, JournalError, settings_mark,
 from common.commands.stops import Stop
 from common.commands.tables import write_csv, write_json
 from common.console import a_path, an_output, counted, prepare_outputs, printable, say
+from common.device import short_of_memory
 from common.files import FULL, is_stream
 
 _FEW = 20  # files up to here need no bar
@@ -137,7 +138,8 @@ def attempt(ask, file, name, check=lambda: None):
                 raise
             answer = {"error": str(error)}
         except Exception as error:  # a damaged file may set off anything in a decoder, OpenCV or dlib
-            answer = {"error": f"{file}: {type(error).__name__}: {' '.join(str(error).split())}"}
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            answer = {"error": f"{file}: {'there is not enough memory for it' if short_of_memory(error) else said}"}
     notes = list(dict.fromkeys(str(each.message) for each in told))
     return {"stamp": mark, **answer, **({"notes": notes} if notes else {})}
 

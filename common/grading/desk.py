@@ -1,13 +1,18 @@
 """All that grading one submission after another needs, laid out once: the kit for the sandbox, fresh data, a sandbox for each thread."""
 
+import errno
+import shutil
 import threading
 import time
 from dataclasses import dataclass
 
-from common.files import remove_folder, temporary_folder
+from common.files import FULL, remove_folder, temporary_folder
 from common.grading.judging import Grader
 from common.grading.sandbox import Sandbox
+from common.grading.session import LITTLE
 from common.grading.tasks import measured_by, modules_of, prelude_of, task_of
+
+_TRIES = 5  # of a submission that finds the disk full again and again; one that only says so gets its marks then
 
 
 @dataclass(frozen=True)
@@ -85,18 +90,33 @@ class Desk:
         return None if self._closed else result
 
     def _graded(self, sandbox, submission, only, old):
-        """Marks; from the beginning where the sandbox itself has gone, as on a system that is short of memory: no student is to blame for that, once."""
-        for again in (True, False):
+        """Marks; from the beginning where the sandbox itself has gone, as on a system that is short of memory: no student is to blame for that, once.
+
+        Nor for a disk that is full of another's files: then, when there is room.
+        """
+        for number in range(_TRIES):
+            sandbox.crowded_out = False
             starts = sandbox.starts + (sandbox.process is None or sandbox.lost())
             try:
                 result, error = Grader(self.task, self.prelude, sandbox, self.way.seed, self.way.train).grade(submission, self.fresh, only, old), None
             except OSError as fault:  # it went when it was asked
                 result, error = None, fault
-            if not again or self._closed or (sandbox.starts <= starts and not sandbox.lost()):
+            full = sandbox.crowded_out or error is not None and error.errno in FULL
+            if full and not self._room(sandbox.places) and not self._closed:
+                raise OSError(errno.ENOSPC, "the disk is full, and nobody is marked by that: make room, or let TMPDIR name another place, and start again", str(sandbox.places))
+            lost = number == 0 and (sandbox.starts > starts or sandbox.lost())
+            if self._closed or not (lost or full):
                 break
         if error is not None:
             raise error
         return result
+
+    def _room(self, place, seconds=120):
+        """Whether there is room, now or when others' exercises, which are ended by then, have been removed."""
+        until = time.monotonic() + seconds
+        while (little := shutil.disk_usage(place).free < LITTLE) and time.monotonic() < until and not self._closed:
+            time.sleep(0.2)
+        return not little
 
     def close(self):
         """End the sandboxes and remove the kit's copy."""

@@ -35,6 +35,7 @@ class Sandbox:
         self.kit, self.slot, self.modules = Path(kit), slot, list(modules)
         self.process, self.control, self._buffer = None, None, b""
         self.closed, self.starts = False, 0
+        self.crowded_out = False  # whether an exercise found the disk full, which it had not filled
         self.places = temporary_folder("exercise-")
         self.places.chmod(0o755)
 
@@ -116,7 +117,12 @@ class Sandbox:
         theirs.close()
         os.close(write)
         pid = self._line()["pid"]
-        return Session(ours, pid, folder, place / "output.txt", seconds, status)
+        session = Session(ours, pid, folder, place / "output.txt", seconds, status)
+        session.crowded_out = self._note_crowd
+        return session
+
+    def _note_crowd(self):
+        self.crowded_out = True
 
     def _open_alone(self, options, folder, seconds):
         """Without fork (Windows): a process for every exercise, found again by a secret number."""

@@ -6,6 +6,7 @@ here. Results come over a socket that carries no pickle and whose messages are b
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ MEMORY = 7 << 30  # address space; TensorFlow alone maps three gigabytes
 MOST_OUTPUT = 64 << 20
 MOST_PROCESSES = 40
 MOST_DISK, MOST_FILES = 1 << 30, 20_000
+LITTLE = 64 << 20  # bytes on a disk: with less it is full for whoever needs some, and whoever has written less has not filled it
+_NO_ROOM = re.compile("No space left on device|Disk quota exceeded|No usable temporary directory")
 
 
 class Ended(Exception):
@@ -80,7 +83,7 @@ class Session:
     def __init__(self, connection, pid, folder, output, seconds, status=None):
         self.connection, self.pid, self.folder, self.output = connection, pid, folder, output
         self.deadline, self.seconds, self.status, self.reason = time.monotonic() + 3 * seconds + 20, seconds, status, None
-        self.ended = False
+        self.ended, self.crowded_out = False, lambda: None  # called where the disk was full, and not of this exercise's files
         self.stand_ins, self.models, self.asked, self.calls = {}, {}, set(), Calls()
 
     def _read(self, size):
@@ -149,6 +152,8 @@ class Session:
             self.fail(f"printed more than {MOST_OUTPUT >> 20} MB")
         if "error" in answer:
             error = answer["error"] if isinstance(answer["error"], dict) else {}
+            if _NO_ROOM.search(str(error.get("text", ""))) and not _overfull(self.folder, LITTLE):
+                self.crowded_out()
             raise Raised(str(error.get("kind", "Exception"))[:80], str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200], str(error.get("of", ""))[:80],
                          str(error.get("unwritten", ""))[:80])
         return answer.get("ok")
@@ -255,10 +260,10 @@ class Session:
         return remote
 
 
-def _overfull(folder):
-    """Are there more files below a folder, or larger ones, than an exercise may write?"""
+def _overfull(folder, most=MOST_DISK):
+    """Are there more files below a folder, or larger ones, than an exercise may write, or than `most` bytes?"""
     waiting, files, size = [str(folder)], 0, 0
-    while waiting and files <= MOST_FILES and size <= MOST_DISK:
+    while waiting and files <= MOST_FILES and size <= most:
         with contextlib.suppress(OSError):  # it has gone, or its path has grown too long: then there are many of them
             for entry in os.scandir(waiting.pop()):
                 files += 1
@@ -268,7 +273,7 @@ def _overfull(folder):
                     size += entry.stat(follow_symlinks=False).st_blocks * 512 if hasattr(os, "fork") else entry.stat(follow_symlinks=False).st_size
                 if files > MOST_FILES:
                     break
-    return files > MOST_FILES or size > MOST_DISK
+    return files > MOST_FILES or size > most
 
 
 def remove(folder, ignore_errors=True):
