@@ -12,8 +12,12 @@ _GRADER_HAS = "Grading has the kit's packages only"
 _RULES = (
     Old("", r"URL fetch failure on|outside the folder of the exercise: '[^']*\.keras'",
         "Nothing is downloaded in grading, and so no weights of others: write weights=None, and fit the network yourself", "", ""),
+    Old("", r"'/(content|kaggle)/", "Grading has no file of yours but the notebook, and no drive of Colab's: use the folder that the function is handed, and make values in a cell", "", ""),
     *KERAS, *TENSORFLOW, *ARRAYS, *PICTURES, *TABLES, *PYTHON, *FILES,
     *(Old("ModuleNotFoundError", rf"No module named '({names})\b", f"{_GRADER_HAS}; in this one's place: {instead}", "", "") for names, instead in PACKAGES),
+    Old("FileNotFoundError", r"\.(json|ya?ml|txt|ini|cfg|toml|mat|log)'$",
+        "Grading has no file of yours but the notebook, and does not run cells again that write one: write the values down in a cell", "", ""),
+    Old("ImportError", r"attempted relative import", "A notebook is in no package, and grading has no file of yours but the notebook: put functions of your own in a cell", "", ""),
     Old("TypeError", r"for \+: '\w*Path' and 'str'", "The folder comes as a pathlib.Path: write dir_name / 'train', or os.path.join(dir_name, 'train')", "", ""),
     Old("AttributeError", r"'\w*Path' object has no attribute '(endswith|startswith|split|rstrip|strip|format)'",
         "The folder comes as a pathlib.Path: str(dir_name) makes text of it", "", ""),
