@@ -125,6 +125,13 @@ def test_photos_of_the_notebook_are_not_there(sandbox, cells):
     assert found.status == WRONG and found.message.endswith("data and networks are not there in grading: give the function what it needs as an argument, or make it in the function."), found
 
 
+def test_many_scales_may_be_searched_before_the_detector_is_written(sandbox):
+    """At home the kit's own stands in for a stub; so it does in grading."""
+    body = "def multiscale_detector(fcnn_model, images, image_shapes):\n    return get_bboxes_and_decision_function(fcnn_model, [images[0]], image_shapes[:1])"
+    found = verdict(sandbox, "RegionDetector", "multiscale_detector", body)
+    assert found.status == WRONG and "is not defined" not in found.message and "no box on the bright spot" in found.message, found
+
+
 def test_magic_that_a_function_asks_for_does_nothing(sandbox):
     body = "def get_threshold(thresholds, recall):\n    get_ipython().run_line_magic('matplotlib', 'inline')\n    return min(t for t in thresholds if COLAB) if COLAB else max(t for t, r in zip(thresholds, recall) if r >= 0.85)"
     found = verdict(sandbox, "RegionDetector", "get_threshold", "COLAB = 'google.colab' in str(get_ipython())", body)
