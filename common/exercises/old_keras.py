@@ -12,8 +12,8 @@ _GRADER_HAS = "Grading has the kit's packages only"
 _RULES = (
     Old("", r"URL fetch failure on|outside the folder of the exercise: '[^']*\.keras'",
         "Nothing is downloaded in grading, and so no weights of others: write weights=None, and fit the network yourself", "", ""),
-    Old("", r"'/(content|kaggle)/", "Grading has no file of yours but the notebook, and no drive of Colab's: use the folder that the function is handed, and make values in a cell", "", ""),
     *KERAS, *TENSORFLOW, *ARRAYS, *PICTURES, *TABLES, *PYTHON, *FILES,
+    Old("", r"'/(content|kaggle)/", "Grading has no file of yours but the notebook, and no drive of Colab's: use the folder that the function is handed, and make values in a cell", "", ""),
     *(Old("ModuleNotFoundError", rf"No module named '({names})\b", f"{_GRADER_HAS}; in this one's place: {instead}", "", "") for names, instead in PACKAGES),
     Old("FileNotFoundError", r"\.(json|ya?ml|txt|ini|cfg|toml|mat|log)'$",
         "Grading has no file of yours but the notebook, and does not run cells again that write one: write the values down in a cell", "", ""),
