@@ -110,7 +110,8 @@ EXERCISES = (
          "The same face answers at several sizes: common.boxes.non_maximum_suppression."),
         "RegionDetector.multiscale:multiscale_detector",
         (*PEAKS, "RegionDetector.multiscale:*"),
-        (*PEAKS_NEED, f"{DETECTOR}:face_answer"), uses=("generate_model", "generate_fcnn_model", "copy_weights"), seconds=120,
+        (*PEAKS_NEED, f"{DETECTOR}:face_answer"),
+        uses=("generate_model", "generate_fcnn_model", "copy_weights", "get_bboxes_and_decision_function", "detect"), seconds=120,
         takes=("fcnn_model", "images", "image_shapes", "box_shape", "min_face", "progress"), spare=("box_shape", "min_face", "progress"), form=on_detector.detections,
     ),
 )

@@ -222,6 +222,14 @@ def test_paths_may_be_the_keys_where_it_is_graded_as_well(sandbox, name, key):
     assert here.status == there.status == RIGHT, (here, there)
 
 
+@pytest.mark.parametrize("table", [lambda folder: folder / "train" / "labels.csv", lambda folder: folder + "/train/labels.csv", lambda folder: folder.joinpath("train", "labels.csv"),
+                                   lambda folder: folder.rstrip("/") + "/train/labels.csv"])
+@pytest.mark.parametrize("name", ["load_image_data", "load_video_data"])
+def test_a_file_that_is_not_there_is_named_and_not_the_folder_in_another_form(name, table):
+    """In grading the folder is handed over as text and as path: who works with one of them need not read that the other fails."""
+    rejected(TASK, name, lambda dir_name: open(table(dir_name)), "labels.csv", lenient=True)
+
+
 def test_a_picture_that_is_no_array_is_said_in_grading_as_well():
     """There Pillow's pictures stay in the sandbox, and what comes is no picture."""
     from common.exercises.verdict import Wrong

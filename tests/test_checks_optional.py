@@ -61,18 +61,27 @@ def plainly(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, 
     return answer
 
 
+def as_it_was_compiled(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, fcnn_model, X_train, Y_train, datagen=None, rounds=2, epochs=5, **more):
+    """Fitted on as the notebook's cells have left it, without compile."""
+    def on(base_model, datagen, X, Y, *rest, **more):
+        base_model.fit(X.astype("float32"), Y, epochs=epochs, class_weight={0: 3.0, 1: 1.0}, verbose=0)
+
+    return mining(fit=on)(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, fcnn_model, X_train, Y_train, datagen, rounds, epochs)
+
+
 def new_labels(positive, negative):
     X, Y = samples.labelled(positive, negative)
     return X[::-1], Y[::-1]
 
 
 MINE_RIGHT = {"reference": hard_negatives.hard_negative, "step by step": mining(), "with Keras alone, patches from 0 to 1": plainly,
-              "the last epoch, another order": mining(load=False, label=new_labels)}
+              "the last epoch, another order": mining(load=False, label=new_labels), "compiled when it came": as_it_was_compiled}
 # where the patches themselves are wrong nothing need be learnt: they are looked at before the weights
 MINE_WRONG = {
     "faces among the negatives": (mining(fit=None, find=lambda faces, boxes, decision: np.argsort(-decision)), "mined patches show a face"),
     "random windows": (mining(fit=None, cut=lambda images, boxes: np.stack([images[0][60:92, 60:92]] * max(len(boxes), 1))), "not random windows"),
     "rows and columns swapped": (mining(fit=None, cut=lambda images, boxes: samples.cut(images, boxes[:, [0, 2, 1, 4, 3]])), "swapped"),
+    "out of the next photo": (mining(fit=None, cut=lambda images, boxes: samples.cut(images, (boxes + [1, 0, 0, 0, 0]) % [len(images), *[999] * 4])), "out of the photo that its box names"),
     "out of the first photo": (mining(fit=None, cut=lambda images, boxes: samples.cut(images, boxes * [0, 1, 1, 1, 1])), "mined"),
     "first photo alone": (mining(fit=None, find=lambda faces, boxes, decision: [k for k in samples.false_alarms(boxes, decision, faces) if boxes[k, 0] == 0]), "search all photos"),
     "labelled as faces": (mining(fit=quickly, label=lambda p, n: (samples.labelled(p, n)[0], np.eye(2)[[1] * len(p) + [0] * 300 + [1] * (len(n) - 300)])), "with the label [1, 0]"),
@@ -126,11 +135,11 @@ def test_two_rounds_are_no_fault_where_one_was_asked_for():
 
 
 def pyramid(step=2 ** (1 / 3), scale=lambda boxes, factor: boxes / factor, index=lambda i: i, unite=0.4, finish=lambda b, d: (b, d), levels=12, turned=False, network=None,
-            find=detector.get_bboxes_and_decision_function, shape=lambda s: s):
+            find=detector.get_bboxes_and_decision_function, shape=lambda s: s, look=lambda image: image):
     def f(fcnn_model, images, image_shapes, box_shape=(32, 32), min_face=32, progress=True):
         found, sure = [], []
         net = network(fcnn_model) if network else fcnn_model
-        for i, image in enumerate(images):
+        for i, image in enumerate(map(look, images)):
             boxes, values = [np.zeros((0, 4))], [np.zeros(0)]
             for k in range(levels):
                 factor = step**-k
@@ -154,6 +163,12 @@ def any_size(fcnn_model):
     return twin
 
 
+def over_all(boxes, decision):
+    """What is in the same place of another photo is dropped."""
+    kept = non_maximum_suppression(np.array(boxes)[:, 1:], np.array(decision), 0.4)
+    return np.array(boxes)[kept], np.array(decision)[kept]
+
+
 SCALE_RIGHT = {"reference": multiscale.multiscale_detector, "lists": pyramid(), "halves only": pyramid(step=2), "arrays, larger steps": pyramid(
     step=1.5, finish=lambda b, d: (np.array(b), np.array(d))), "the network built anew for any size": pyramid(step=2, network=any_size)}
 SCALE_WRONG = {
@@ -173,6 +188,10 @@ SCALE_WRONG = {
     "small ones forgotten": (pyramid(step=2, find=lambda net, images, shapes, size: detector.get_bboxes_and_decision_function(net, images, shapes, size) if images[0].shape[0] not in (220, 160)
                                      else (np.zeros((0, 5)), np.zeros(0))), "at its own size"),
     "no decision": (pyramid(finish=lambda b, d: b), "2 answers"),
+    "the best of all photos together": (pyramid(step=2, finish=over_all), "for each photo by itself"),
+    "corner and size": (pyramid(step=2, finish=lambda b, d: (np.array(b) - np.pad(np.array(b)[:, 1:3], ((0, 0), (3, 0))), d)), "not with height and width"),
+    "height first for cv2": (pyramid(step=2, look=lambda image: cv2.resize(image, image.shape[:2])), "cv2.resize and Pillow take (width, height)"),
+    "pixels from 0 to 1": (pyramid(step=2, look=lambda image: image / 255), "pixels go from 0 to 255"),
     "nothing": (pyramid(finish=lambda b, d: ([], [])), "no box at all"),
 }
 

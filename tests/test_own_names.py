@@ -104,6 +104,40 @@ def test_nobody_answers_questions(sandbox):
     assert found.status == WRONG and "Nobody answers input()" in found.message, found
 
 
+@pytest.mark.parametrize("cells, told", [
+    (["%run -i src/mine.py", "USED"], "No module named 'mine'"), (["from .mine import best", "USED"], "A notebook is in no package"),
+    (["import json", "def best(t, r):\n    return json.load(open('settings.json'))", "USED"], "does not run cells again that write one"),
+    (["def best(t, r):\n    return open('/content/drive/MyDrive/t.csv')", "USED"], "no drive of Colab's"),
+])
+def test_what_lay_beside_the_notebook_is_not_there(sandbox, cells, told):
+    cells = [c.replace("USED", "def get_threshold(thresholds, recall):\n    return best(thresholds, recall)") for c in cells]
+    found = verdict(sandbox, "RegionDetector", "get_threshold", *cells)
+    assert found.status == WRONG and told in found.message and "no file of yours but the notebook" in found.message, found
+
+
+LOADS = ["DATA = ROOT / 'data'\ntrain_images, train_bboxes, train_shapes = get_data.load_dataset(DATA, 'train', SOURCE)", "limits = train_images.mean()"]
+
+
+@pytest.mark.parametrize("cells", [LOADS, []])
+def test_photos_of_the_notebook_are_not_there(sandbox, cells):
+    """Neither those that its cells load, nor those that the kit's notebook has and this one has not; no word of a name that the kit's cells make."""
+    found = verdict(sandbox, "RegionDetector", "get_threshold", *cells, f"def get_threshold(thresholds, recall):\n    return {'limits' if cells else 'X_train'}")
+    assert found.status == WRONG and found.message.endswith("data and networks are not there in grading: give the function what it needs as an argument, or make it in the function."), found
+
+
+def test_many_scales_may_be_searched_before_the_detector_is_written(sandbox):
+    """At home the kit's own stands in for a stub; so it does in grading."""
+    body = "def multiscale_detector(fcnn_model, images, image_shapes):\n    return get_bboxes_and_decision_function(fcnn_model, [images[0]], image_shapes[:1])"
+    found = verdict(sandbox, "RegionDetector", "multiscale_detector", body)
+    assert found.status == WRONG and "is not defined" not in found.message and "no box on the bright spot" in found.message, found
+
+
+def test_magic_that_a_function_asks_for_does_nothing(sandbox):
+    body = "def get_threshold(thresholds, recall):\n    get_ipython().run_line_magic('matplotlib', 'inline')\n    return min(t for t in thresholds if COLAB) if COLAB else max(t for t, r in zip(thresholds, recall) if r >= 0.85)"
+    found = verdict(sandbox, "RegionDetector", "get_threshold", "COLAB = 'google.colab' in str(get_ipython())", body)
+    assert found.status == RIGHT, found
+
+
 @pytest.mark.parametrize("body, told", [("thresholds[list(recall).index(0.85)]", "a recall of exactly 0.85"), ("[t for t, r in zip(thresholds, recall) if r >= 85][-1]", "85 % is 0.85"),
                                         ("next(t for t, r in zip(thresholds, recall) if r == 0.85)", "a recall of exactly 0.85"), ("thresholds[[0, 9][1]]", "raises IndexError")])
 def test_what_a_threshold_looks_for_and_does_not_find(sandbox, body, told):
@@ -120,6 +154,7 @@ ADDED = "%%writefile -a helpers.py\ndef get_threshold(thresholds, recall):\n    
     ([IN_A_FILE, "import helpers as h", "def get_threshold(t, r):\n    return max(a for a, b in zip(t, h.enough(r)) if b)"], RIGHT),
     ([IN_A_FILE, ADDED, "from helpers import *"], RIGHT),
     ([IN_A_FILE, ADDED.replace("np.max", "np.min"), "from helpers import get_threshold"], WRONG),
+    ([IN_A_FILE, ADDED, "%run helpers.py"], RIGHT), ([IN_A_FILE, ADDED, "%run -i './helpers'"], RIGHT),
     ([IN_A_FILE, ADDED], WRONG),  # nobody imports it
     ([IN_A_FILE.replace("helpers.py", "../helpers.py"), "from helpers import enough", "def get_threshold(t, r):\n    return max(a for a, b in zip(t, enough(r)) if b)"], WRONG),
 ])

@@ -40,6 +40,9 @@ def after_calls(error):
     return error
 
 
+_OF_A_FORM = re.compile(r"\b(lists?|(nd)?arrays?|shapes?)\b|for [/+]: '(str|\w*Path)' and|'(str|\w*Path)' object")
+
+
 def met():
     """How many requirements have been met so far, for `how_far`."""
     return getattr(_passed, "count", 0)
@@ -48,10 +51,11 @@ def met():
 def how_far(error, before):
     """How far a check got before this: requirements met since there were `before`, an answer rather than an exception, the line of the exception.
 
-    At the same line, what is not about lists, arrays and shapes is likelier the student's own fault than that of a form which is not his.
+    At the same line, what is not about lists, arrays and shapes, nor about a folder as text or as path, is likelier the student's own fault than
+    that of a form which is not his.
     """
     line = re.search(r"\(line (\d+) ", getattr(error, "line", "") or "")
-    return met() - before, isinstance(error, Wrong), int(line[1]) if line else 0, not re.search(r"\b(lists?|(nd)?arrays?|shapes?)\b", str(error))
+    return met() - before, isinstance(error, Wrong), int(line[1]) if line else 0, not _OF_A_FORM.search(str(error))
 
 
 def one_of(checks):

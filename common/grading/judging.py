@@ -21,6 +21,7 @@ from common.grading.session import Ended, Raised, RemoteObject
 from common.grading.tasks import measured_by
 
 _CANNOT_LOAD = "The notebook's definitions cannot be loaded: it"
+_NOT_LOADED = " The notebook's data and networks are not there in grading: give the function what it needs as an argument, or make it in the function."
 _MOST_ATTEMPTS = 6
 _STANDS_IN = "which stands in for yours"
 
@@ -224,6 +225,9 @@ class Grader:
         if verdict.status == RIGHT:
             self.made |= names
         why = (named(now.problems, missing[1]) or not_parsed(source, missing[1])) if missing else ""
+        last = ["", *MISSING.findall(verdict.message + why)][-1] if missing else ""
+        if last in self.prelude.kept or self.prelude.makes(last):
+            why += _NOT_LOADED
         return replace(now, verdict=replace(verdict, message=verdict.message + why)) if why not in verdict.message else now
 
     def _try(self, item, source, own, forms, names=()):

@@ -16,6 +16,7 @@ _CELL_MAGIC_WITH_PYTHON = ("time", "timeit", "capture", "prun")
 NEWER = "it was last run with Python"  # begins the remark on a notebook that a newer Python may read otherwise
 # what was matched is not given back: a megabyte of blanks must not take hours
 _MAGIC = re.compile(r"^(\s*+)(?:[%!?].*|[\w\s,.\[\]]++=\s*+[%!].*|[\w.]++\?{1,2}\s*|\?.*)$")
+_RUN = re.compile(r"^%run[ \t]++(?:-[\w.]++[ \t]++)*+[\"']?(?:[^\s\"'/]*+/)*+([A-Za-z_]\w*+)(?:\.(?:py|ipynb))?[\"']?[ \t]*+$")
 _BOUND = re.compile(r"^(?:(?:async )?def |class |type |)[ \t]*+(\w++)(?=[ \t]*+(?:[:(=\[]|$))", re.M)  # what a piece at the left margin would have made
 _MODULE = re.compile(r"\s*%%(?:writefile|file)[ \t]+(-a[ \t]+|--append[ \t]+)?(?:\./)?(\w{1,80})\.py[ \t]*\n(.*)", re.S)
 # Calls that only make a value; anything else at the top level of a notebook is work, and is not repeated
@@ -90,7 +91,7 @@ def written_twice(cells, names):
 
 
 def without_magics(text):
-    """The Python of a cell: lines with ``%``, ``!`` and ``?`` become ``pass``.
+    """The Python of a cell: lines with ``%``, ``!`` and ``?`` become ``pass``, those that run a file take all names from it.
 
     Examples
     --------
@@ -101,7 +102,7 @@ def without_magics(text):
     if first.startswith("%%"):
         words = first[2:].split()
         return without_magics(rest) if words and words[0] in _CELL_MAGIC_WITH_PYTHON else ""
-    return "\n".join(_MAGIC.sub(r"\1pass", line) for line in text.split("\n"))
+    return "\n".join(_MAGIC.sub(r"\1pass", _RUN.sub(r"from \1 import *", line)) for line in text.split("\n"))
 
 
 def _unindented(text):
