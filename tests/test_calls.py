@@ -95,6 +95,16 @@ def test_the_page_shows_what_the_message_is_about(sandbox, name, text, came):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
+def test_what_is_drawn_to_show_what_was_expected_is_the_same_each_time(sandbox):
+    wrong, told = collect(["def gen_negative_bbox(image_shape, bbox_size, true_bboxes, rng=None):\n    return [0, 0, 5, 5]"]), []
+    for _ in range(2):
+        grader = Grader(TASK, collect([]), sandbox, seed=3)
+        assert grader.check(TASK.by_name["gen_negative_bbox"], wrong).status == WRONG
+        told.append(grader.told["gen_negative_bbox"])
+    assert told[0] == told[1] and "expected" in told[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork; on Windows the sandbox has a time limit only")
 def test_the_grader_reads_no_files_that_a_submission_had_in_hand(sandbox):
     """To show what was expected, it called the reference with the folder: gone by then, so that other people's photos were shown, or full of the submission's links."""
     grader = Grader(TRACK, collect([]), sandbox)

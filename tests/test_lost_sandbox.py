@@ -118,3 +118,13 @@ def test_on_a_disk_that_stays_full_nobody_is_marked(light_desk, monkeypatch):
     monkeypatch.setattr(light_desk, "_room", lambda place, seconds=0, real=light_desk._room: real(place, 0))
     with pytest.raises(OSError, match="the disk is full, and nobody is marked by that"):
         light_desk.grade(None)
+
+
+def test_results_do_not_name_the_folders_of_the_sandbox(light_desk, monkeypatch):
+    """They are others in every run."""
+    def grade(self, sandbox, *more):
+        work = sandbox.places / "tmpx_1" / "work"
+        return {"rows": [{"message": f"no such file: '{work / 'a.csv'}' ({sandbox.kit / 'common' / 'x.py'}), nor '{work}', but '/home/a.csv'"}]}
+
+    monkeypatch.setattr(Desk, "_graded", grade)
+    assert light_desk.grade(None)["rows"] == [{"message": f"no such file: 'a.csv' ({os.path.join('common', 'x.py')}), nor '', but '/home/a.csv'"}]
