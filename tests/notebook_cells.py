@@ -11,6 +11,7 @@ from coursework import NOTEBOOKS
 from matplotlib import pyplot as plt
 
 from common.exercises.reference import load
+from common.files import folder_to_write
 from common.grading.notebook_source import without_magics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,7 @@ class Cells:
 
     def __init__(self, task, **settings):
         self.cells = self.sources(task)
-        self.task, self.space = task, {"os": os, "sys": sys, "time": time, "Path": Path, "ROOT": ROOT}
+        self.task, self.space = task, {"os": os, "sys": sys, "time": time, "Path": Path, "ROOT": ROOT, "folder_to_write": folder_to_write}
         self.run("parameters" if "parameters" in self.cells else "settings")
         self.space.update(settings)
         self.run("imports")
