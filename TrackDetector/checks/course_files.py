@@ -141,6 +141,7 @@ def provide():
         def opened(path, kind=kind):
             return kind(_packaged(path))
 
+        opened.__wrapped__ = kind
         setattr(dlib, name, opened)
     load = keras.saving.load_model
 
