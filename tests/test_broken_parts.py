@@ -24,6 +24,7 @@ WRONG_ANSWERS = {
     "copy_weights": "def copy_weights(base_model, fcnn_model):\n    fcnn_model.set_weights([0 * w for w in fcnn_model.get_weights()])",
     "get_bboxes_and_decision_function": ("def get_bboxes_and_decision_function(fcnn_model, images, image_shapes, box_shape=(32, 32)):\n"
                                          "    return [[0, 0, 0, 32, 32], [0, 9, 9, 41, 41], [1, 5, 5, 37, 37]], [0.5, 0.25, 0.125]"),
+    "detect": "def detect(fcnn_model, images, image_shapes, threshold, return_decision=True, box_shape=(32, 32)):\n    return [[0, 0, 0, 32, 32]], [threshold - 1]",
     "preprocess_imgs": ("import cv2, numpy as np\ndef preprocess_imgs(imgs):\n    imgs = list(imgs.values()) if isinstance(imgs, dict) else imgs\n"
                         "    return np.array([cv2.resize(i, (224, 224)) for i in imgs]), np.ones(len(imgs), bool)"),
 }
