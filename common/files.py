@@ -42,7 +42,7 @@ def from_root(folder):
 
 
 def temporary_folder(prefix="faces-", within=None):
-    """An empty folder that nobody else uses; removed, with what is in it, when Python ends.
+    """A folder that nobody else uses, empty but for a hidden file; removed, with what is in it, when Python ends.
 
     One whose program was killed is removed by the next program that makes one there: what it holds may be many gigabytes, and what somebody has handed in.
 
@@ -65,10 +65,10 @@ def temporary_folder(prefix="faces-", within=None):
     return folder
 
 
-def remove_folder(folder, maker=None, remove=shutil.rmtree):
-    """Remove a temporary folder now; `maker` is the one process that may, `remove` what does it."""
+def remove_folder(folder, maker=None):
+    """Remove a temporary folder now; `maker` is the one process that may."""
     if maker in (None, os.getpid()):  # a forked child is not the one to tidy up
-        remove(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         with suppress(KeyError, OSError):
             os.close(_held.pop(folder))
 

@@ -124,7 +124,7 @@ def test_results_do_not_name_the_folders_of_the_sandbox(light_desk, monkeypatch)
     """They are others in every run."""
     def grade(self, sandbox, *more):
         work = sandbox.places / "tmpx_1" / "work"
-        return {"rows": [{"message": f"no such file: '{work / 'a.csv'}' ({sandbox.kit / 'common' / 'x.py'}), nor '{work}', but '/home/a.csv'"}]}
+        return {"rows": [{"message": f"no such file: '{work / 'a.csv'}' ({sandbox.kit / 'common' / 'x.py'}), nor '{work}', but 'data/a.csv'"}]}
 
     monkeypatch.setattr(Desk, "_graded", grade)
-    assert light_desk.grade(None)["rows"] == [{"message": f"no such file: 'a.csv' ({os.path.join('common', 'x.py')}), nor '', but '/home/a.csv'"}]
+    assert light_desk.grade(None)["rows"] == [{"message": f"no such file: 'a.csv' ({os.path.join('common', 'x.py')}), nor '', but 'data/a.csv'"}]

@@ -153,7 +153,8 @@ class Sandbox:
             if self.control is not None:
                 self.control.close()
             self.process = None
-        remove_folder(self.places, remove=remove)
+        remove(self.places)
+        remove_folder(self.places)
 
     def __enter__(self):
         return self

@@ -276,8 +276,8 @@ def _overfull(folder, most=MOST_DISK):
     return files > MOST_FILES or size > most
 
 
-def remove(folder, ignore_errors=True):
-    """Remove a folder, however deep somebody has nested it; errors are never raised."""
+def remove(folder):
+    """Remove a folder, however deep somebody has nested it."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
     except RecursionError:
