@@ -129,16 +129,18 @@ def plot_covered(cases):
 
 
 def plot_reliability(cases):
-    """Of boxes with so much probability, how many are faces; on the line, the probability means what it says."""
+    """Of boxes with so much probability, how many are faces, beside each point how many boxes; on the line, the probability means what it says."""
     figure, ax = plt.subplots(figsize=(5, 4.4), layout="constrained")
     ax.plot([0, 1], [0, 1], color=GREY, lw=1)
     one, told = cases["fddb"], []
     for when, name, colour in ((" before", "before calibration", VERMILION), ("", "as calibrated", BLUE)):
         if f"reliability{when}" not in one:  # measured without --before
             continue
-        probability, share, _ = zip(*one[f"reliability{when}"])
+        probability, share, count = zip(*one[f"reliability{when}"])
         ax.plot(probability, share, "o-", color=colour, label=name)
+        for place, number in zip(zip(probability, share), count):
+            ax.annotate(f"{number:,}", place, xytext=(-7, 4), textcoords="offset points", ha="right", fontsize=8, color=colour)
         told.append(f"ECE {one[f'ece{when}']:.3f} {name}")
-    ax.set(xlabel="probability that the network gives", ylabel="share of boxes that are faces", xlim=(0, 1), ylim=(0, 1.02))
+    ax.set(xlabel="probability that the network gives", ylabel="share of boxes that are faces", xlim=(0, 1), ylim=(0, 1.06))
     ax.legend()
     described(figure, f"The share of boxes that are faces over the probability given: {', '.join(told)}.")
