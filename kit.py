@@ -250,7 +250,7 @@ def alone():
 
 def make_environment(where, wanted):
     """Make ``.venv`` anew; see `set_up`."""
-    print("Setting up .venv from requirements.lock; the first time this takes some minutes.", flush=True)
+    print("Setting up .venv from requirements.lock: about 1 GB is loaded the first time, which takes some minutes. Nothing is to be seen meanwhile.", flush=True)
     try:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
         install(where)

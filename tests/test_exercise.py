@@ -122,6 +122,11 @@ def test_the_reference_stands_in_and_says_so_in_one_line(task, capsys):
     assert task.marks() == 0
 
 
+def test_the_table_of_marks_goes_by_the_parts_of_the_course(task, capsys):
+    Task("Toy", task.exercises, (Score("exact", "1 halves", "exactness", ((0.9, 1.0),), ("half",)),)).marks()
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()[:-1]] == ["half", "exact", "third"]
+
+
 def test_the_students_function_takes_over(task, capsys):
     def half(x):
         return x - 4

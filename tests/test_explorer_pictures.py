@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from common.boxes import iou_score
+from common.console import counted
 from common.pictures import explorers
 from common.scores import best_match, precision_recall_curve
 from RegionDetector.model import copy_weights, generate_fcnn_model, generate_model
@@ -92,7 +93,8 @@ def test_the_counts_agree_with_the_scores_at_every_threshold(detections):
         matched, missed, invented = best_match(d.pred[kept], d.true, d.decision[kept])
         assert [len(each) for each in d.at(threshold)] == [len(matched), len(invented), len(missed)]
         shown = explorers.draw_threshold(d, threshold, 2)
-        assert f"{len(matched)} hits, {len(invented)} false alarms and {len(missed)} missed faces" in shown.get_label()
+        in_words = [counted(len(each), what) for each, what in ((matched, "hit"), (invented, "false alarm"), (missed, "missed face"))]
+        assert "{}, {} and {} on ".format(*in_words) in shown.get_label()
         recall = len(matched) / len(d.true)
         precision = len(matched) / kept.sum() if kept.any() else 1
         assert f"recall {recall:.3f}, precision {precision:.3f}" in shown.axes[1].get_title(loc="left")

@@ -57,6 +57,7 @@ def test_the_desk_as_a_picture():
     pytest.importorskip("ipywidgets")
     from TrackDetector.pictures.front_desk import draw_desk, explore_desk
 
+    assert day(ANN[:1], 0.4, 0.6).line(Costs(waiting=6)).endswith("the longest wait: 0 minutes; lost in all: 1 minute")
     figure = draw_desk(ANN + STRANGERS, 0.4, 0.6)
     assert "1 let in under their own name, 2 got somebody else's file, 1 asked" in figure.get_label()
     explorer = explore_desk(ANN + STRANGERS, accept=0.4, refuse=0.6)

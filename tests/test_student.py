@@ -14,6 +14,7 @@ from coursework import solved
 from warm import warm_command
 
 from common.exercises.reference import answer_names
+from common.exercises.targets import draw_targets
 from common.grading.student_package import without_answers, write_tree, write_zip
 from common.grading.tasks import NOTEBOOKS
 from common.grading.whole_class import grade_class
@@ -31,6 +32,12 @@ def package(tmp_path_factory):
         assert archive.testzip() is None
         archive.extractall(home / "unpacked")
     return home / "unpacked" / "face_detectors"
+
+
+def test_the_pictures_of_targets_are_drawn_by_a_network_that_was_loaded_quietly(monkeypatch, tmp_path):
+    monkeypatch.setattr("common.device.prepare", lambda: sys.exit("prepared"))
+    with pytest.raises(SystemExit, match="prepared"):
+        draw_targets(tmp_path)
 
 
 def test_no_answer_in_any_file(package):

@@ -10,7 +10,7 @@ QUESTIONS = {
     "half": Question(
         "A box of 32 × 32 pixels slips sideways by half its width. How large is the IoU of the old box and the new one?",
         ("1/2", "1/3", "1/4"), 1,
-        "They share 16 columns of 32. Both together cover 48 columns, not 32: 16 / 48 = 1/3. The part that only one of them covers counts below the line, twice."),
+        "They share 16 columns. Both together cover 48, not 32: 16 / 48 = 1/3. What only one of them covers, 16 columns on each side, counts in the union."),
     "inside": Question(
         "Eight negative boxes are drawn on one photo on its black canvas. Where will they lie?",
         ("Anywhere on the canvas", "Inside the photo, and nowhere near a face", "Inside the photo; a few may touch a face a little"), 2,

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from common.console import counted
+
 ACCEPT, ASK, REFUSE = "accept", "ask", "refuse"
 SECONDS = {ACCEPT: 10, ASK: 75, REFUSE: 40}  # that each takes the clerk
 PER_HOUR = 45  # people who arrive, on average
@@ -128,8 +130,8 @@ class Day:
     def line(self, costs):
         """The day in one line."""
         counts = ", ".join(f"{number} {what}" for what, number in self.counts.items())
-        longest = f"{self.waited.max() / 60:.0f}" if len(self.waited) else "0"
-        return f"{counts}; the longest wait {longest} minutes; {self.cost(costs):,.0f} minutes lost in all"
+        longest, lost = (counted(round(minutes), "minute") for minutes in (self.waited.max(initial=0) / 60, self.cost(costs)))
+        return f"{counts}; the longest wait: {longest}; lost in all: {lost}"
 
 
 def decide(distances, accept, refuse):

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from common.console import counted
 from common.pictures.explorers import Explorer, slider
 from common.pictures.people import MARK, OTHER, SAME
 from common.pictures.sheet import Sheet
@@ -58,11 +59,11 @@ class _Desk(Sheet):
         self.line.set(xlim=(0, max(1.0, float(hours[-1]))), ylim=(0, max(4, 1.15 * float(waiting.max(initial=0)))))
         self.put(self.line, *self.line.step(hours, np.concatenate([[0], waiting]), where="post", color=MARK, lw=1.2))
         lost, longest = today.cost(costs), today.waited.max(initial=0) / 60
-        text = f"{lost:,.0f} minutes lost in all; the longest wait: {longest:.0f} minutes"
+        text = f"{counted(round(lost), 'minute')} lost in all; the longest wait: {counted(round(longest), 'minute')}"
         self.put(self.words, self.words.text(0.06, 0.495, text, fontsize=12, weight="bold", color="black", va="center"))
         counts = ", ".join(f"{today.counts[what]} {_WORDS[what]}" for what in _OUTCOMES)
         return (f"Accepted up to {accept:.2f}, refused beyond {refuse:.2f}. Of {len(self.arrivals)} who arrive: {counts}. "
-                f"The longest wait is {longest:.0f} minutes; {lost:,.0f} minutes are lost in all.")
+                f"The longest wait is {counted(round(longest), 'minute')}; in all {counted(round(lost), 'minute')} are lost.")
 
 
 def draw_desk(arrivals, accept, refuse, costs=None, seed=0):

@@ -375,7 +375,7 @@ class Task:
             print(line_of(self))
             return sum(verdict.marks for verdict in self.verdicts.values())
         total = 0.0
-        for item in (*self.exercises, *self.scores):
+        for item in sorted((*self.exercises, *self.scores), key=lambda item: item.section):
             verdict = self.verdicts.get(item.name, Verdict(item.name, "not checked yet"))
             total += verdict.marks
             if item.marks:

@@ -2,7 +2,7 @@
 
 
 def line_of(task):
-    """Marks so far, how many exercises are right, and which one is next.
+    """Marks so far, how many parts are right (exercises, and figures such as the test score), and which exercise is next.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def line_of(task):
     possible = sum(item.marks for item in every)
     right = [item for item in every if getattr(task.verdicts.get(item.name), "status", "") == "right"]
     waiting = [item for item in task.exercises if item.marks and item not in right]
-    line = f"So far {earned:g} of {possible:g} marks; {len(right)} of {len(every)} are right."
+    line = f"So far {earned:g} of {possible:g} marks; {len(right)} of {len(every)} parts are right."
     if waiting:
         return f"{line} Next: {waiting[0].name} ({waiting[0].marks:g} mark{'s' if waiting[0].marks != 1 else ''})."
     return f"{line} Every exercise is right."

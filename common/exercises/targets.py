@@ -37,8 +37,10 @@ def draw_targets(folder):
     """Write the pictures of all exercises that have one below `folder`, as ``TASK/targets/NAME.png``."""
     import importlib
 
+    from common.device import prepare
     from common.exercises.reference import TASKS
 
+    prepare()
     for name in TASKS:
         for item in importlib.import_module(f"{name}.exercises").EXERCISES:
             if item.picture is not None:

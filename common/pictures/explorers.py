@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from common.boxes import as_boxes, iou_score
+from common.console import counted
 from common.graph import BLUE, FALSE_ALARM, GREEN, HIT, MISS, ORANGE, VERMILION, draw_boxes, draw_equal_f1, draw_missed, picture
 from common.pictures.controls import Explorer, fitting_step, slider
 from common.pictures.sheet import Sheet
@@ -191,8 +192,8 @@ class _Threshold(Sheet):
         for boxes, (color, style) in ((invented, FALSE_ALARM), (hits, HIT)):
             texts = [f"{value:.1f}" if value >= least else "" for value in d.decision[boxes]]
             self.put(self.photo, *draw_boxes(self.photo, d.pred[boxes, 1:], color, style, texts))
-        here = f"Photo {photo} shows {len(hits)} hits, {len(invented)} false alarms and {len(missed)} missed faces."
-        hits, invented, missed = counts = [len(which) for which in d.at(threshold)]
+        here = f"Photo {photo} shows {_in_words(len(hits), len(invented), len(missed))}."
+        counts = [len(which) for which in d.at(threshold)]
         at = min(int(np.searchsorted(d.thresholds, threshold)), len(d.recall) - 1)
         self.title(self.curve, f"threshold {threshold:.2f}: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}")
         self.put(self.curve, *self.curve.plot(d.recall[at], d.precision[at], "o", ms=10, mfc="none", mec=VERMILION, mew=2.2))
@@ -201,8 +202,12 @@ class _Threshold(Sheet):
             text = f"{count:,}" if long == count else f"{count:,} (bar cut off)"
             self.put(self.bars, Rectangle((0, row - 0.4), long, 0.8, fc=color, alpha=0.75, hatch=hatch, ec="white", lw=0),
                      self.bars.text(long + 0.01 * len(d.true), row, text, va="center", fontsize=10, color="black"))  # fmt: skip
-        return (f"At threshold {threshold:.2f} there are {hits:,} hits, {invented:,} false alarms and {missed:,} missed faces on "
-                f"{len(d.images):,} photos: recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}. {here}")
+        return (f"At threshold {threshold:.2f} there are {_in_words(*counts)} on {counted(len(d.images), 'photo')}: "
+                f"recall {d.recall[at]:.3f}, precision {d.precision[at]:.3f}. {here}")
+
+
+def _in_words(hits, invented, missed):
+    return f"{counted(hits, 'hit')}, {counted(invented, 'false alarm')} and {counted(missed, 'missed face')}"
 
 
 def draw_threshold(detections, threshold, photo):

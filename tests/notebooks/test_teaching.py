@@ -79,7 +79,7 @@ def test_every_section_says_its_time_and_the_way_back(name):
         said = cells[0].source
         assert re.search(r"\*\*Time:\*\* \d+ minutes of yours, .*(second|minute)s? of the machine's\.", said), heading
         if place:
-            assert "**Restarted?** Run these three cells: [the ones at the top](#start)" in said, heading
+            assert "**Restarted?** Run [the three cells at the top](#start)" in said, heading
             assert cells[1].source == f'catch_up("{cells[0].id}")', heading
 
 
