@@ -81,7 +81,7 @@ def typed(program, system=os.name):
 
 
 def on_one_line(text):
-    """A text with what would begin a new line, steer the console or turn the order of letters written as ``\\n``: a file may be called so.
+    """A text with line ends, control characters and marks of direction escaped (``\\n``): a file's name may hold them.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def on_one_line(text):
 
 
 def say(text, to=None):
-    """Print one line, to ``sys.stdout`` unless told otherwise: a name in it begins no other; a progress bar goes on below it.
+    """Print one line, to ``sys.stdout`` unless told otherwise. A line end in a file's name is escaped, so one call prints one line; a progress bar is drawn anew below it.
 
     Raises
     ------

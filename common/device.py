@@ -70,7 +70,7 @@ def gpus():
 
 @contextmanager
 def _quiet():
-    """Nothing from compiled code reaches standard error: TensorFlow greets with ten lines that mean nothing here."""
+    """Keep compiled code from writing to standard error: TensorFlow prints ten lines at its start that mean nothing here."""
     sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -95,7 +95,7 @@ def not_found(names):
 
 
 def _leaves_quietly():
-    """Whether Python may take its modules apart in another order: of the TensorFlow that Intel Macs have, 2.16, functions complain at the end then."""
+    """Whether this TensorFlow ends without complaints when modules were loaded in another order than usual: 2.16, which Intel Macs have, does not."""
     try:
         return tuple(map(int, version("tensorflow").split(".")[:2])) >= (2, 21)
     except PackageNotFoundError:
@@ -137,7 +137,7 @@ def prepare(alone=False):
 
 @lru_cache(maxsize=1)
 def _leave_what_is_there():
-    """What was imported stays; Python need not look through TensorFlow's half a million objects each time that it looks for garbage, a seventh of a notebook's time."""
+    """Exempt what was imported from garbage collection: to look through TensorFlow's half a million objects each time takes a seventh of a notebook's time."""
     gc.collect()
     gc.freeze()
 
@@ -153,7 +153,7 @@ def give_back_memory():
 
 @contextmanager
 def memory_given_back():
-    """What is done inside, or by a function that has this as its decorator, leaves no memory behind that nobody uses: after many photos are read that is a fifth of a gigabyte."""
+    """Give unused memory back at the end, of a block or of a decorated function: after many photos were read that is a fifth of a gigabyte."""
     try:
         yield
     finally:

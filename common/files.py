@@ -228,7 +228,7 @@ def _aside(path, mode, encoding):
 
 
 def as_open_as(path, new):
-    """Let those read a new file, by its name or number, who may read the one that it replaces or lies beside, if there is one; Windows asks the folder.
+    """Give a new file, by its name or descriptor, the permissions of the one that it replaces or lies beside, if there is one; on Windows the folder decides.
 
     Where its group cannot be given, a group may do no more than everybody.
     """
@@ -242,7 +242,7 @@ def as_open_as(path, new):
 
 
 def with_ending(path, ending):
-    """A path with something behind its whole name; a name for which disks have no room then loses its last letters, and has a mark that tells it from others.
+    """A path with something appended to its whole name; a name that becomes too long for disks is cut, and gets a mark that tells it from others.
 
     Parameters
     ----------
@@ -266,12 +266,12 @@ def with_ending(path, ending):
 
 
 def _aside_of(path, number):
-    """What a file is called while a process writes it."""
+    """The temporary name of a file while a process writes it."""
     return with_ending(path.with_name("." + path.name), f".{number}.part")
 
 
 def remove_halves(path):
-    """Remove what writers of a file have left that were killed in the middle: it holds what was to be in the file."""
+    """Remove the temporary files of writers that were killed in the middle: they hold parts of what the file should have had."""
     path = Path(os.path.realpath(path))
     numbered = [(each, re.search(r"\.(\d+)\.part$", each.name)) for each in path.parent.iterdir()]
     for half in [each for each, number in numbered if number and each.name == _aside_of(path, number[1]).name]:

@@ -111,12 +111,12 @@ def run_notebook(path, out, parameters=None, cell_seconds=1800, on_heading=None)
 
 
 def _not_left_by_nbclient(record):
-    """At Ctrl+C nbclient ends its kernel and forgets a task that looks whether it lives, which finds none; asyncio would print that."""
+    """A filter of asyncio's log: at Ctrl+C nbclient ends its kernel but not its task that asks whether the kernel lives, whose failure would be printed."""
     return "NotebookClient" not in record.getMessage()
 
 
 def sources():
-    """A name for what a run depends on in this folder; other code, notebooks, weights, packages or another Python give another one."""
+    """A digest of all that a run depends on: code, notebooks, weights, packages and Python; it changes when one of them does."""
     rooms = (ROOT / room for room in ("common", "RegionDetector", "TrackDetector"))
     files = [ROOT / "requirements.lock", *(path for room in rooms for path in room.rglob("*") if path.suffix in (".py", ".ipynb", ".npz", ".json"))]
     digest = hashlib.sha256(sys.version.encode())
@@ -168,7 +168,7 @@ def flat(card, prefix=""):
 
 
 def told(page, home, pause=60):
-    """What tells of every heading, and writes the page as far as it is: somebody who waits sees its first pictures, and then more.
+    """A callback for `run_notebook` that prints every heading and writes the page as far as it has come, so that somebody who waits sees the first pictures.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def read_photo(path):
 
 
 def _upright(image, path):
-    """A photo that Pillow has opened, as 8-bit RGB the right way up. TIFFs are turned by who decodes them."""
+    """A photo that Pillow has opened, as 8-bit RGB the right way up; TIFFs are turned by their decoders."""
     page = _whole_page(image)
     said = image.tile[0][3] if image.tile else ""
     many = image.mode in ("RGB", "RGBA") and ";16" in str(said[0] if isinstance(said, tuple) and said else said)  # Pillow would keep the upper eight bits
@@ -241,7 +241,7 @@ def _orientation(image):
 
 @cache
 def _formats():
-    """The formats that Pillow and its plugin for HEIF know by `PHOTO_SUFFIXES`. Others go to programs outside, PostScript for one."""
+    """The formats behind `PHOTO_SUFFIXES`, of Pillow and of its plugin for HEIF. Pillow is allowed no others: for some, PostScript for one, it starts other programs."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -291,7 +291,7 @@ def _unsigned(image):
 
 
 def _greatest(image):
-    """White, as a grey TIFF may say (MaxSampleValue); else None."""
+    """The value of white in a grey TIFF that says so (MaxSampleValue); else None."""
     return _note(image, 281)
 
 

@@ -84,7 +84,7 @@ def _other_hits(pred, true, decision):
 
 
 def _unclamped(a, b):
-    """IoU of who forgets that boxes may lie apart."""
+    """The IoU of somebody who forgets that boxes may lie apart: negative sides are multiplied to a positive area."""
     (down, right), (sides, others) = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), (a[2:] - a[:2], b[2:] - b[:2])
     return down * right / (np.prod(sides) + np.prod(others) - down * right)
 
@@ -105,7 +105,7 @@ def _matched(pred, true, order):
 
 
 def _photo_by_photo(pred, true, decision, thresholds):
-    """Precision and recall of who takes them for every photo with a face, and then the mean."""
+    """Precision and recall of somebody who takes them for each photo with a face, and then the mean."""
     points = []
     for least in thresholds:
         kept = decision >= least
@@ -116,7 +116,7 @@ def _photo_by_photo(pred, true, decision, thresholds):
 
 
 def _weakest_first(decision, hit, faces):
-    """The curve of who sorts the wrong way round: the first point keeps the least sure box alone."""
+    """The curve of somebody who sorts the wrong way round: its first point keeps the least sure box alone."""
     found = np.cumsum(hit[np.argsort(decision, kind="stable")])
     return found / np.arange(1, len(hit) + 1), found / faces
 

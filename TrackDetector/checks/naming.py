@@ -286,7 +286,7 @@ def _check_by_looks(classifier, asked, names, learned):
 
 
 def _check_votes(f, kit, images, labels, asked, truth):
-    """One photo of each person, and three neighbours: who lets the farther ones count more never names the nearest."""
+    """One photo of each person and three neighbours: a vote in which the farther ones count more never gives the nearest one's name."""
     one = {labels[n]: n for n in images}
     more = [n for n in images if n not in one.values()][:6]
     classifier = _made(f, kit, "descriptor", 3)

@@ -1,1 +1,1 @@
-"""The neighbour explorer."""
+"""Explorers of recognition: a face with its nearest neighbours, and the front desk."""

@@ -129,7 +129,7 @@ def _as_they_come(client, work, gift, todo, stops):
         return future
 
     def more():
-        """The next file; when there is none, those at which workers may have died, each when nothing else is in hand."""
+        """The next file. Files at which a worker died come last, one at a time, so that it is known which of them does it."""
         nonlocal alone
         one = next(left, None)
         if one is None and suspects and not pending:
@@ -169,7 +169,7 @@ def _as_they_come(client, work, gift, todo, stops):
 
 
 def _given(client, gift):
-    """What every worker gets once; tried again where one that gets it dies at that moment."""
+    """Hand something to every worker once; repeated if a worker dies while it is handed over."""
     for left in reversed(range(TRIES if gift is not None else 0)):
         try:
             client.wait_for_workers(1, timeout=PATIENCE)  # those that died are started anew

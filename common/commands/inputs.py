@@ -85,7 +85,7 @@ def _below(folder):
 
 
 def _waits(path):
-    """Whether it is a pipe or a socket: who opens it waits for somebody at its other end."""
+    """Whether it is a pipe or a socket: opening one waits until another program opens its other end."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

@@ -161,11 +161,11 @@ class Journal:
         return known is not None and known[0] == stamp(file) and all(map(_is_there, self._made.get(name, ())))
 
     def kept(self, what="the answers are"):
-        """What to say where the work ends early: where the answers are; nothing if there is none, or they go with this program."""
+        """The sentence for an early end: where the answers lie. Empty if there are none, or if they do not outlive this program."""
         return f"; {what} in {self.path}, and the same command goes on from there" if self.stays and self.end else ""
 
     def add(self, file, answer):
-        """Keep one answer; one that is as before has its line already.
+        """Keep one answer; nothing is written if the last one about this file was the same.
 
         Parameters
         ----------

@@ -57,7 +57,7 @@ class Answers:
 
 
 class _AsTyped(argparse.Action):
-    """Keeps by which of its names the option was called, for messages."""
+    """Remembers under which of an option's names it was typed, for messages."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         namespace.out, namespace.out_option = values, option_string
@@ -146,7 +146,7 @@ def attempt(ask, file, name, check=lambda: None):
 
 @contextmanager
 def notes_said():
-    """Warnings of what is done while it is open are said in a line each on standard error: to people a place in the program says nothing."""
+    """While it is open, each warning is printed as one line on standard error, without the place in the code, which says nothing to a user."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         yield
@@ -174,7 +174,7 @@ def drawing(file, answer):
 
 
 def one_by_one(make):
-    """A way to ask: here, in order. What is in hand is finished before a stop, a film up to its next frame.
+    """A way to ask: about one file after the other, in this process. Before a stop the current photo is finished, a film up to its next frame.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def answer_all(found, ask, answers, options, settings, stops):
 
 
 def say_notes(file, answer):
-    """Tell on standard error what was amiss with a file and did not matter."""
+    """Print the notes about a file, which has an answer all the same, on standard error."""
     for note in answer.get("notes", ()):
         say(f"note: {note}" if str(file) in note else f"note: {file}: {note}", sys.stderr)
 
@@ -275,7 +275,7 @@ def _say(file, answer, answers):
 
 
 def say_kept(done, total, one, journal, many=None, kept="the answers are", how="stopped"):
-    """Tell on standard error how far work came that ended early, and what of it lies in its journal, if there is one and anything in it."""
+    """After an early end, print on standard error how many files were answered, and where the journal with the answers lies, if it holds any."""
     try:
         say(f"{how} after {done:,} of {counted(total, one, many)}{journal.kept(kept) if journal is not None else ''}", sys.stderr)
     except OSError:  # nobody reads along

@@ -52,7 +52,7 @@ class Stops:
 
     @contextmanager
     def noted(self):
-        """What is inside looks at `signal` itself, and ends in its own way: a first signal does not stop it."""
+        """Inside the block a first signal stops nothing: the code there looks at `signal` itself and ends in its own way."""
         self._held += 1
         try:
             yield
@@ -61,7 +61,7 @@ class Stops:
 
     @contextmanager
     def held(self):
-        """What is inside is finished first."""
+        """A signal that comes inside the block takes effect at its end."""
         self._held += 1
         try:
             yield
@@ -112,7 +112,7 @@ def _all_said(code):
 
 
 def let_go(stream):
-    """Nobody reads it: what Python still has to write at its end goes nowhere, without a complaint."""
+    """Nobody reads standard output any more: send what Python still writes at its end to nowhere, so that it does not complain."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""Decoders in C write what they think of a file to standard error, without its name and as often as they like; here it is heard and kept."""
+"""Decoders in C write complaints about a file to standard error, without its name and many times over; here they are caught."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ MOST = 300  # letters of what was heard that are said
 
 @contextmanager
 def opencv_silent():
-    """While it is open, OpenCV's own log, which names no file, says nothing: what is wrong with a file is said in a line of ours."""
+    """While it is open, OpenCV's own log, which names no file, is off: the kit's own line says what is wrong with a file."""
     import cv2
 
     log = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # OpenCV 4 and 5
@@ -25,7 +25,7 @@ def opencv_silent():
 
 @contextmanager
 def decoder_heard(path):
-    """While it is open, what libtiff and libpng write to standard error is kept from it; if the file is read all the same, one warning has the first line.
+    """While it is open, what libtiff and libpng write to standard error is caught; if the file can be read all the same, one warning carries the first line of it.
 
     Parameters
     ----------

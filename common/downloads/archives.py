@@ -101,7 +101,7 @@ def check(archive):
 
 @contextmanager
 def opened(archive, max_bytes, max_files):
-    """The entries of a zip or a tar, a list of `_Entry`; the first bytes decide which, for names lie. All damage becomes an `ArchiveError`."""
+    """The entries of a zip or a tar, a list of `_Entry`. The first bytes decide which it is, as an ending may be wrong. All damage becomes an `ArchiveError`."""
     with open(archive, "rb") as file:
         start = file.read(512)
     try:

@@ -183,7 +183,7 @@ def _folder(folder):
 
 
 def _there(target, job, say):
-    """Whether the file lies there, whole; what is not the file is moved aside, for it may be someone's work."""
+    """Whether the file is there and has its SHA-256; another file of this name is moved aside and not deleted, for it may be somebody's work."""
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder, where the file {job.name} belongs: move it away and run this again")
     if target.exists() and wrong(target, job):

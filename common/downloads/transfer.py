@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class _Fault(Refused):
-    """It did not work this time; it may the next."""
+    """A fault that may pass: the same address is tried again."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Job:
         return self.version[1] if self.version[0] == shown(url) else ""
 
     def begin(self, url, mark):
-        """What comes now is of this version, and nothing else is there."""
+        """Begin with an empty part file, and note the version that comes now."""
         self.forget()
         self.version = shown(url), mark
         if mark and not self.sha256:

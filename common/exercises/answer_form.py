@@ -19,14 +19,14 @@ def require(condition, message, expected=""):
 
 
 def count_call():
-    """A number for a call that the sandbox was asked for, so that a fault can say which calls came before it; None for one made `aside`."""
+    """The number of a call into the sandbox, so that a fault can say which calls came before it; None for calls made inside `aside`."""
     _passed.calls = getattr(_passed, "calls", 0) + 1
     return None if getattr(_passed, "aside", False) else _passed.calls
 
 
 @contextlib.contextmanager
 def aside():
-    """For calls that only look for the reason of a fault: what came of them is not what the fault is about. Also a decorator."""
+    """Block or decorator for calls that only look for the reason of a fault: the message about the fault leaves them out."""
     before, _passed.aside = getattr(_passed, "aside", False), True
     try:
         yield

@@ -114,7 +114,7 @@ def in_form(f, form):
 
 
 def fingerprint(value):
-    """What tells a value from what was made of it in place: of arrays the numbers, of lists and dictionaries what is in them."""
+    """Something that differs once a value was changed in place: the numbers of arrays, the contents of lists and dictionaries."""
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.shape, value.dtype.str, blake2b(np.ascontiguousarray(value)).digest()
     if isinstance(value, dict):

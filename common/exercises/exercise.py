@@ -157,7 +157,7 @@ class Local:
         return self.task.current(name)
 
     def stands_in(self, name):
-        """Does something else answer in the place of this function, as the student's is broken? In a notebook each is what stands there."""
+        """Whether the reference answers in the place of this function because the student's is broken; never so in a notebook."""
         return False
 
     def model(self, model):
@@ -169,7 +169,7 @@ class Local:
         return load(path)(*args)
 
     def trap(self, f, names):
-        """Lay out false answers under global names that an honest function has no business with; a function that takes them away."""
+        """Put false answers under global names that only a cheating function would read; returns a function that removes them."""
         methods = [m for c in f.__mro__ for m in vars(c).values() if isinstance(m, types.FunctionType)] if inspect.isclass(f) else [f]
         spaces = [m.__globals__ for m in methods[:1] if hasattr(m, "__globals__")]
         before = [(space, {n: space[n] for n in names if n in space}) for space in spaces]

@@ -5,7 +5,7 @@ import symtable
 
 
 class _Apart(ast.NodeTransformer):
-    """Comprehensions as generator expressions: from Python 3.12 on the others' variables stand in the table of what is around them."""
+    """Turns comprehensions into generator expressions: from Python 3.12 on the variables of the others are listed in the table of the code around them."""
 
     def _apart(self, node):
         self.generic_visit(node)

@@ -1,4 +1,4 @@
-"""What a line of a notebook has switched for all of Keras, so that nothing here works any longer."""
+"""Global settings of Keras that a line of a notebook may have changed, and with which the kit does not work."""
 
 import sys
 

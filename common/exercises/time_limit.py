@@ -47,7 +47,7 @@ def time_limit(seconds):
 
 
 class _Bell:
-    """Raises `TooLong`, and again where it was caught: then not only there, but also some lines later.
+    """Raises `TooLong`, and raises it again some lines later if the student's code has caught it.
 
     A loop that catches everything spends nearly all of its time inside of what catches, so it would get away for long. A trace
     function raises between two lines, in one function after the other and some lines later each time: sooner or later outside.
@@ -126,7 +126,7 @@ def _by_thread(seconds, over, bell):
 
 
 def _until_done(step):
-    """Do it, although the time may ring in between."""
+    """Run a step to its end, although `TooLong` may be raised in the middle of it."""
     done = False
     while not done:
         with suppress(TooLong):

@@ -82,7 +82,7 @@ def tokens(text):
 
 
 def _blocks(texts):
-    """The code by top-level function, each with the hashes of its runs: what follows what in a notebook says nothing.
+    """The hashes of the code, by top-level function: the order of functions in a notebook says nothing about copying.
 
     Yields
     ------

@@ -112,7 +112,7 @@ class Desk:
         return result
 
     def _room(self, place, seconds=120):
-        """Whether there is room, now or when others' exercises, which are ended by then, have been removed."""
+        """Whether the disk has room, at once or after exercises of other submissions have ended and their files are removed."""
         until = time.monotonic() + seconds
         while (little := shutil.disk_usage(place).free < LITTLE) and time.monotonic() < until and not self._closed:
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What an instructor may get wrong: a table, a rule, a name."""
+"""The error for what an instructor got wrong in a table, a rule or a name."""
 
 
 class Refused(ValueError):

@@ -176,7 +176,7 @@ class _Finish:
         self.rule = read_rule(late, submissions) if term.late or late.is_file() else None
 
     def without_time(self, submissions):
-        """How many submissions the rule on lateness cannot be applied to."""
+        """How many submissions have no time of handing in, so that the rule on lateness cannot be applied."""
         return sum(s.time is None and s.name not in self.rule.handed_in for s in submissions) if self.rule is not None else 0
 
     def __call__(self, submission, result):

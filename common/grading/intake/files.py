@@ -256,7 +256,7 @@ def _refused(entry, pieces, kind, depth):
 
 
 def _letters(name, plain):
-    """The name as it was meant: many programs write UTF-8 into a zip and do not say so, which Python then reads as letters of DOS."""
+    """A name in a zip decoded as it was meant: many programs write UTF-8 without marking it, and Python then reads code page 437."""
     if not plain:
         try:
             name = name.encode("cp437").decode("utf-8")

@@ -133,7 +133,7 @@ def _matches(files, depth):
 
 
 def _class_below(files, depth):
-    """Whether at this depth, or within more folders that stand alone, there are several students: who unpacks the zip of a folder gets a folder in a folder."""
+    """Whether several students are found at this depth, or below folders that hold one folder only: unpacking a zip of a folder makes a folder in a folder."""
     while True:
         below = [f for f in files if len(f.parts) > depth + 1]
         inside = {f.parts[depth] for f in below}

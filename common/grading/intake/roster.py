@@ -95,7 +95,7 @@ def _letters(name):
 
 
 def _text(data):
-    """What was saved by a spreadsheet may have Windows' letters, or two bytes for each, and ends its lines as the system does."""
+    """The text of a table: UTF-8, or the code page of Windows or UTF-16 where a spreadsheet has saved it, with the line ends of any system."""
     try:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
