@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.grading import desk, session
+from common.grading import desk, sandbox, session
 from common.grading.desk import Desk, Way
 from common.grading.session import Ended, Raised
 
@@ -72,6 +72,17 @@ def test_who_was_in_hand_is_graded_from_the_beginning(light_desk, monkeypatch, h
     monkeypatch.setattr(Asks, "happens", [*happens, *[nothing] * (8 - len(happens))])
     assert light_desk.grade(None)["answers"] == [3, 3]
     assert len(Asks.happens) < 4  # it was begun twice
+
+
+def test_a_sandbox_that_a_busy_machine_starts_too_late_is_started_anew_for_the_next_submission(light_desk, monkeypatch):
+    monkeypatch.setattr(Asks, "happens", [nothing] * 4)
+    monkeypatch.setattr(light_desk, "_free", [])
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox, "PATIENCE", 0.001)
+        with pytest.raises(TimeoutError, match="too much to do.*--jobs 1"):
+            light_desk.grade(None)
+    monkeypatch.setattr(Asks, "happens", [nothing] * 4)
+    assert light_desk.grade(None)["answers"] == [3, 3]
 
 
 def test_a_submission_that_ends_its_sandbox_whenever_it_is_graded_is_judged_so(light_desk, monkeypatch):

@@ -18,6 +18,8 @@ from pathlib import Path
 from common.files import remove_folder, temporary_folder
 from common.grading.session import MEMORY, Ended, Session, kill_tree, remove
 
+PATIENCE = 300  # seconds for the large packages to be loaded, however busy the machine is
+
 
 class Sandbox:
     """A process that has the large packages loaded and forks one child for each exercise.
@@ -47,7 +49,15 @@ class Sandbox:
 
     def _line(self):
         while b"\n" not in self._buffer:
-            part = self.control.recv(4096)
+            try:
+                part = self.control.recv(4096)
+            except TimeoutError:  # its late answer would be taken for that to the next question
+                kill_tree(self.process.pid)
+                self.process.wait()
+                self.control.close()
+                self.process = self.control = None
+                raise TimeoutError(f"the sandbox did not start within {PATIENCE} seconds: this machine has too much to do. End other work, or grade fewer at a time (--jobs 1), "
+                                   "and start again") from None
             if not part:
                 raise Ended("the sandbox does not start; run it by hand: python -m common.grading.sandbox_worker")
             self._buffer += part
@@ -74,7 +84,7 @@ class Sandbox:
                 self.process.wait()
         self.starts += 1
         ours, theirs = socket.socketpair()
-        ours.settimeout(300)
+        ours.settimeout(PATIENCE)
         boot = f"import sys; sys.path.insert(0, {str(self.kit)!r}); from common.grading.sandbox_worker import main; main({theirs.fileno()}, {self.modules!r})"
         self.process = subprocess.Popen([sys.executable, "-I", "-c", boot], pass_fds=[theirs.fileno()], env=self._environment(), cwd=self.places,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -137,7 +147,7 @@ class Sandbox:
         boot = f"import sys; sys.path.insert(0, {str(self.kit)!r}); import json; from common.grading.sandbox_worker import serve_alone; serve_alone(json.loads(sys.argv[1]))"
         process = subprocess.Popen([sys.executable, "-I", "-c", boot, json.dumps(options)], env=self._environment(), cwd=self.places,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        listener.settimeout(300)
+        listener.settimeout(PATIENCE)
         with listener:
             connection, _ = listener.accept()
             if connection.recv(32) != token:
