@@ -20,7 +20,7 @@ AGREE = 0.3  # logits that a face gains when e times as many answers agree on it
 DOUBT = 1.0  # an answer that is fainter than wanted by this much may be a face at a second look
 MOST = 1000  # answers of one photo that are looked at more closely, the surest
 
-# How to look: smallest face at the finest level, ratio of the scales, faces a level answers for (all in pixels)
+# How to look: pixels that the smallest face has on the finest level, ratio of the scales, smallest and largest faces that count on a level, in its pixels
 Search = namedtuple("Search", "face step least_size greatest_size", defaults=(28.0, 2**0.5, 20.0, 76.0))
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# TensorFlow reads it when it is loaded, and complains else of GPUs that are not there; who wants to hear that sets 0
+# TensorFlow reads it when it is loaded; without it, it complains of GPUs that are not there. Set 0 to see that
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 BESIDE = ("matplotlib", "pandas", "sklearn", "IPython")

@@ -358,7 +358,7 @@ def _probe_tensorflow():
         return json.loads(run.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
         lines = run.stderr.strip().splitlines() or [f"it ended with {run.returncode}"]
-        # below the line that names the fault, TensorFlow puts advice in which nothing of this computer stands
+        # below the line that names the fault TensorFlow prints general advice, nothing about this computer
         named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line) and "Traceback (most" not in line]
         return {"error": (named or lines)[-1].strip()[:300]}
 

@@ -343,7 +343,7 @@ def plot_found_by_size(pred_bboxes, true_bboxes, decision_function, bins=12, iou
     sizes = (true[:, 3:] - true[:, 1:3]).mean(axis=1)
     missed = np.zeros(len(true), bool)
     missed[best_match(pred_bboxes, true, decision_function, iou_threshold)[1]] = True
-    # each bar is as much larger than the last in proportion as in a pyramid: few faces are very large
+    # sizes grow by a constant factor from bar to bar, as in a pyramid: few faces are very large
     edges = np.geomspace(max(sizes.min(), 1) - 1e-6, sizes.max() + 1e-6, bins + 1)
     found, lost = (np.histogram(sizes[which], edges)[0] for which in (~missed, missed))
     figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")

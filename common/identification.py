@@ -10,8 +10,8 @@ from unicodedata import normalize
 
 import numpy as np
 
-# What nobody sees and copying from a page, a table or Windows' own windows brings along: soft hyphens, marks of direction, widths of zero; spaces
-# that look like the usual one. What joins or parts the letters of some scripts stays, and so does their own wide space.
+# Invisible characters that come along when a name is copied from a page, a table or Windows' dialogs (soft hyphens, marks of direction, zero widths),
+# and spaces that look like the usual one. Joiners, which some scripts need between letters, stay, and so does the wide space of East Asian scripts.
 _UNSEEN, _SPACES = "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]", "[\u00a0\u2000-\u200a\u202f\u205f]"
 
 

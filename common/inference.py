@@ -70,7 +70,7 @@ def compiled(model):
     if name == "tensorflow":
         import tensorflow as tf
 
-        # compiled once, for any number of images, and for any size where the network takes any; a class of somebody's own does not say what it takes
+        # compiled once for any number of images, and for any size if the network takes any; a subclassed model does not say what it takes
         takes = [tf.TensorSpec([None, *each.shape[1:]], each.dtype) for each in getattr(model, "inputs", None) or []]
         call = tf.function(lambda x: model(x, training=False), input_signature=takes or None, reduce_retracing=not takes, autograph=False)
 

@@ -169,7 +169,7 @@ def _jpeg(data):
 def _cut_short(data, path):
     """A JPEG that lacks its end, from its bytes without it; None where more than half of the rows are missing."""
     try:
-        # with the mark of its end, the decoder fills up with grey; without it, what is missing stays at zero: a foot of one colour in the photo is not both
+        # decoded with an end mark, missing rows become grey; without one, zero. A photo's own rows are never both, whatever their colour
         with _jpeg(data + b"\xff\xd9") as image, _jpeg(data) as partly:
             with suppress(OSError):
                 partly.load()

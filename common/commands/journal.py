@@ -104,7 +104,7 @@ class Journal:
         with ExitStack() as opened:
             try:
                 lock = self.path.with_name(f".{self.path.name}.lock")
-                if os.name == "nt":  # which removes nothing that somebody has open; elsewhere it goes before it is let go, or a third run would be alone with a second one
+                if os.name == "nt":  # Windows removes no open file; elsewhere the lock's file is removed while it is still locked, or a third run could lock a new one beside the second
                     opened.callback(_remove, lock)
                 opened.enter_context(only_one(lock, f"waiting for another run, which writes {self.path}", tidy=True))
                 new = not os.path.lexists(self.path)
@@ -155,7 +155,7 @@ class Journal:
         raise JournalError(f"{self.path}: holds something else than answers of this command; name another file, or delete it")
 
     def has(self, file):
-        """Whether a file, as it is now, has its answer, and the copies that were made with it are there. An error is none, nor an answer without its copy: their cause may have passed."""
+        """Whether a file has an answer as it is now, and the copies made with it are there. An error does not count, nor an answer without its copy: their cause may have passed."""
         name = printable(file)
         known = self.answered.get(name)
         return known is not None and known[0] == stamp(file) and all(map(_is_there, self._made.get(name, ())))

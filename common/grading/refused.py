@@ -2,4 +2,4 @@
 
 
 class Refused(ValueError):
-    """What was asked for cannot be meant; the message says what was expected. Nothing was graded."""
+    """What was asked for makes no sense; the message says what was expected. Nothing was graded."""

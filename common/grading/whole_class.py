@@ -93,7 +93,7 @@ def grade_class(task_name, submissions, out, jobs=None, seed=2026, train=0, data
     FileNotFoundError
         If there is no submission.
     common.grading.refused.Refused
-        If a table of the instructor's cannot be meant; nothing was graded then.
+        If a table of the instructor's makes no sense; nothing was graded then.
     GradingFailed, common.grading.machines.cluster.ClusterError
         If the grader itself, or the cluster, failed on some; the marks of the others are kept.
     """

@@ -9,7 +9,7 @@ COLUMNS = ("student", "exercise", "marks", "reason")
 
 
 class OverrideError(Refused):
-    """Lines of the table that cannot be meant; the message names each."""
+    """Lines of the table that make no sense, such as an unknown student; the message names each."""
 
 
 @dataclass(frozen=True)
