@@ -26,7 +26,7 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 MAC = 14  # the first macOS for which dlib-bin, faiss-cpu and av have packages
 DEEPEST = 205  # letters of the longest name in the environment, below the kit's folder, with a little to spare
 GIGABYTES = 4
-# settings of pip's that uv knows by other names and does not read, and what stands between several values
+# pip's settings, which uv does not read: uv's names for them, and what separates several values
 SETTINGS = {"index-url": ("UV_DEFAULT_INDEX", ""), "extra-index-url": ("UV_INDEX", " "), "find-links": ("UV_FIND_LINKS", ","),
             "trusted-host": ("UV_INSECURE_HOST", " "), "cert": ("SSL_CERT_FILE", ""), "proxy": ("ALL_PROXY", "")}  # fmt: skip
 COMMANDS = {

@@ -24,7 +24,7 @@ def _shape_predictor():
     import dlib
 
     # the five-point model: the one with 68 points learned from data for non-commercial use only
-    # its state is what is in the file; by a name it opens none on Windows whose folders have letters of another language
+    # its state is the content of its file: by name it could not open one on Windows in a folder with letters of another language
     kind = inspect.unwrap(dlib.shape_predictor)  # in grading it is a function that finds the course's files, too
     predictor = kind.__new__(kind)
     predictor.__setstate__((dlib_file(LANDMARKS_FILE).read_bytes(),))

@@ -307,7 +307,7 @@ class Classifier(Describer):
         for i in range(len(clips)):
             span = slice(first[i], first[i + 1])
             for thorough in (False, True) if sizes[i] and self.preprocess is preprocess_imgs else ():
-                # frames of a clip show one face over and over: who looks hard at each that hides it learns little, and takes most of the time
+                # the frames of a clip show one face over and over: to search longer in those that hide it takes most of the time and adds little
                 if found[span].sum() < (1 if thorough else ENOUGH * sizes[i]):
                     crops[span], found[span] = self.crop(frames[span], thorough, where[span])
             use[span] = found[span] if found[span].any() else True

@@ -73,7 +73,7 @@ def cnn_detector(upsample=0):
     detector = _for_each_thread(lambda: dlib.cnn_face_detection_model_v1(name_for_dlib(CNN_DETECTOR_FILE)))
 
     def detect(image):
-        # on pictures smaller than its filters dlib writes where it must not; 80 pixels are a face anyway
+        # on pictures smaller than its filters dlib writes beyond its memory; below 80 pixels it finds no face anyway
         lack = [max(0, 80 - side) for side in image.shape[:2]]
         if any(lack):
             image = np.pad(image, ((0, lack[0]), (0, lack[1]), (0, 0)), mode="edge")

@@ -62,7 +62,7 @@ def _crops(value, count, lenient=True):
         require(False, f"the crops have different shapes, {', '.join(map(str, shapes[:3]))}: expected ({SIDE}, {SIDE}, 3) for each, also where no face was found")
     require(array.shape == (count, SIDE, SIDE, 3), f"expected crops of shape ({count}, {SIDE}, {SIDE}, 3), got {array.shape}")
     require(np.isfinite(array).all() and array.min() >= -0.01, "the crops hold numbers below 0: expected RGB from 0 to 255")
-    small, lit = array.max(axis=(1, 2, 3)) <= 1.001, array.any(axis=(1, 2, 3))  # each by itself: what scikit-image has turned goes from 0 to 1, what was left as it was does not
+    small, lit = array.max(axis=(1, 2, 3)) <= 1.001, array.any(axis=(1, 2, 3))  # each picture by itself: those that scikit-image has rotated go from 0 to 1, the others from 0 to 255
     require(lenient or small[lit].all() or not small[lit].any(), f"the crop of photo {int(np.argmax(small & lit)) + 1} of {count} goes from 0 to 1, those of others to {array.max():g}: bring all to "
             "0 to 255 (rotate, warp and resize of scikit-image give 0 to 1, unless preserve_range=True)")
     return np.clip(array * np.where(small, 255, 1)[:, None, None, None], 0, 255).astype(np.uint8)

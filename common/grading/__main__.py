@@ -75,7 +75,7 @@ def main(arguments=None):
             say(str(line), sys.stderr)
 
     try:
-        # of two at once, each would give the class numbers of its own, and the pages of one would bear those of the other
+        # two runs at once would each number the class, and the pages of one would bear the numbers of the other
         with only_one(out / ".grading.lock", f"Waiting for another run, which grades into {out}.", tidy=True):
             results = grade_class(given.task, given.submissions, out, given.jobs, given.seed, given.train, given.data, only=given.only,
                                   cluster=given.cluster, term=term, say=complain)

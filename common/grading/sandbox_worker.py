@@ -321,7 +321,7 @@ def main(control_number, modules=()):
     control.sendall(json.dumps({"user": user, "tree": tree}).encode() + b"\n")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
-    gc.freeze()  # a child that looks for garbage would write to, and so copy, every page of what it shares with this process
+    gc.freeze()  # garbage collection in a child would write to, and so copy, every page of memory that it shares with this process
     while True:
         message, numbers, _, _ = socket.recv_fds(control, 1 << 16, 2)
         if not message:

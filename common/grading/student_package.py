@@ -24,7 +24,7 @@ _LEFT_OUT = {
     "RegionDetector": {"__main__", "commands.finding", "hard_negatives", "multiscale", "networks.conversion", "checks.measured", "pyramid.samples", "pyramid.training",
                        "one_pass.__main__", "one_pass.refining", "one_pass.samples", "one_pass.training",
                        "fddb.__main__", "fddb.evaluation", "fddb.folds", "fddb.plots", "fddb.report"},
-    # the commands stand on the kit's own Classifier; the notebook asks one of their rooms, which says so
+    # the commands need the kit's own Classifier; the notebook imports one of them, `opening`, which says so
     "TrackDetector": {"__main__", "checks.measured", *(f"commands.{room}" for room in ("answering", "camera", "finding", "galleries", "naming", "strangers"))},
     "common": {"notebooks", "grading", "pages"},
 }

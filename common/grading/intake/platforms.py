@@ -182,7 +182,7 @@ def outer_folders(files, wanted=None, repositories=(), packed=False):
             return depth + 1, found  # several downloads of one platform: of its groups, or of one week and the next
         single = len(tops) == 1 and all(len(f.parts) > depth + 1 for f in files)
         archive = single and kind_of(tops[0]) is ARCHIVES
-        # who packs a folder of notebooks packs the folder itself: it is no student with several notebooks
+        # a zip of a folder of notebooks holds the folder itself: that is not one student with several notebooks
         flat = packed and sum(len(f.parts) == depth + 2 and kind_of(f.name) is NOTEBOOKS for f in files) > 1
         if not single or not (archive or flat or _class_below(files, depth + 1)):
             break
