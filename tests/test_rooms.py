@@ -1,6 +1,7 @@
 """The floor plan: arrows run one way, a floor shows its rooms at a glance, a room can be read in one sitting."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def test_a_circle_and_an_arrow_up_would_be_seen():
         test_arrows_between_houses_run_one_way(graph, "common", "RegionDetector")
     with pytest.raises(ValueError, match="cycle"):
         test_no_circle_of_imports_not_even_inside_functions(graph)
+
+
+@pytest.mark.parametrize("house", MOST_FILES)
+def test_the_engineers_map_has_every_room_of_the_floor(house):
+    plan = (ROOT / "docs" / "engineer.md").read_text(encoding="utf-8").split("```")[1]
+    drawn = set(re.findall(r"\w+", re.search(rf"^{house}/.*\n(?: .*\n)+", plan, re.M)[0]))
+    rooms = {path.relative_to(ROOT / house).parts[0].removesuffix(".py") for path in committed(f"{house}/*.py")}
+    assert rooms - {"__init__", "__main__"} <= drawn, sorted(rooms - drawn)
 
 
 @pytest.mark.parametrize("house, most", MOST_FILES.items())
