@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -59,12 +60,19 @@ def light_desk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(desk, "measured_by", lambda task: SimpleNamespace(fresh_data=lambda *way: None))
         patch.setattr(desk, "modules_of", lambda task: ())
+        patch.setattr(desk, "prepare", lambda: None)
         made = Desk(Way("RegionDetector"))
     with made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(desk, "Grader", Asks)
         worker = made.kit / "common" / "grading" / "sandbox_worker.py"
         worker.write_text(re.sub(r"PRELOAD = \(.*?\)", 'PRELOAD = ("numpy",)', worker.read_text(), flags=re.S))
         yield made
+
+
+def test_what_the_checks_compute_with_is_loaded_quietly_before_the_first_of_them(monkeypatch):
+    monkeypatch.setattr(desk, "prepare", lambda: sys.exit("prepared"))
+    with pytest.raises(SystemExit, match="prepared"):
+        Desk(Way("RegionDetector"))
 
 
 @pytest.mark.parametrize("happens", [[nothing, killed], [nothing, nothing, killed], [nothing, nothing, nothing, killed_and_seen]])

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from common.device import prepare
 from common.files import FULL, remove_folder, temporary_folder
 from common.grading.judging import Grader
 from common.grading.sandbox import Sandbox
@@ -49,6 +50,7 @@ class Desk:
     def __init__(self, way, first_slot=0):
         from common.grading.student_package import write_tree
 
+        prepare()  # quietly: else a check loads TensorFlow, which writes into the progress bar
         self.way, self.task, self.prelude, self._modules = way, task_of(way.task), prelude_of(way.task), modules_of(way.task)
         self.fresh = measured_by(way.task).fresh_data(way.data, way.seed, way.train > 0)
         self._free, self._all, self._lock, self._closed, self._first = [], [], threading.Lock(), False, first_slot
