@@ -87,7 +87,7 @@ EXERCISES = (
     Exercise(
         "get_threshold", "6 threshold", 0.5, on_thresholds.check_get_threshold,
         ("Of all thresholds with a recall of at least 0.85, which one lets the fewest false boxes through?",
-         "An array can be asked for those of its places where another array fulfils a condition, and has a greatest element."),
+         "Index one array by a condition on another, as in a[b > 0], and take the greatest element."),
         f"{DETECTOR}:get_threshold", ("common.scores:threshold_at_recall",), takes=("thresholds", "recall"), form=on_thresholds.one_number,
     ),
     Exercise(

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import html
 import importlib
 import importlib.util
 import json
@@ -104,6 +105,14 @@ def test_common_mistakes_are_in_the_words_of_the_checks(name):
                 quoted += 1
                 assert any(words in text for text in said), f"no check says: {words}"
     assert quoted >= 12
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_the_hints_folded_into_the_notebook_are_those_that_hint_gives(name):
+    cells = [html.unescape(cell.source) for cell in book(name).cells]
+    for item in importlib.import_module(f"{name.partition('/')[0]}.exercises").EXERCISES:
+        said = next(source for source in cells if source.startswith(f"### Exercise: `{item.name}`"))
+        assert said.endswith("\n\n" + "\n".join(f"{place}. {hint}" for place, hint in enumerate(item.hints, 1)) + "\n\n</details>"), item.name
 
 
 @pytest.mark.parametrize("name", MAIN)
