@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from common.exercises.exercise import RIGHT, WRONG, Verdict
 from common.grading.judging import Grader
 from common.grading.notebook_source import collect
 from common.grading.submissions import Submission
-from common.grading.tasks import prelude_of, task_of
+from common.grading.tasks import cells_of, prelude_of, task_of
 from common.grading.weights import load_weights
 from RegionDetector.checks import measured
 
@@ -79,6 +80,14 @@ def test_whole_models_under_any_name(saved, name, tmp_path):
     file, new = shutil.move(tmp_path / saved, str(tmp_path / name)), make()
     assert load_weights(new, file) == ""
     np.testing.assert_equal(new.get_weights(), network.get_weights())
+
+
+def test_who_has_handed_in_no_weights_is_told_the_file_that_the_notebook_has_written():
+    grader = SimpleNamespace(task=task_of("RegionDetector"), verdicts={"generate_model": SimpleNamespace(status=RIGHT)}, train=0, head=[])
+    values = measured.measure(grader, None, SimpleNamespace(name="Ana", weights=()), None)
+    assert all(value is None for value, _ in values.values()) and len(values) == 3
+    assert "hand in build/weights/classifier.weights.h5" in grader.head[0] and "3 marks" in grader.head[0] and "Ana.weights.h5" in grader.head[0]
+    assert any('BUILD / "weights" / "classifier.weights.h5"' in source for source in cells_of("RegionDetector"))
 
 
 def test_weights_that_are_none(tmp_path):

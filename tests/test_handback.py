@@ -357,6 +357,13 @@ def test_a_screen_reader_can_say_what_a_cell_is_about(graded_by, tmp_path, name)
     assert all("aria-hidden='true'" in bar for bar in re.findall(r"<span[^>]*bar[^>]*>", text))
 
 
+def test_a_students_page_goes_by_the_parts_of_the_course(tmp_path):
+    rows = [{"name": name, "section": section, "of": 1, "marks": 0, "status": "wrong", "message": ""} for name, section in (("late", "3 c"), ("extra", "optional"), ("early", "1 a"))]
+    write_report(tmp_path, type(TASK)("T", (), ()), [{"student": "anna", "rows": rows, "total": 0, "notes": ["One.", "Two"]}])
+    assert re.findall(r"<code>(\w+)</code>", (tmp_path / "anna.html").read_text()) == ["early", "late", "extra"]
+    assert "One; Two" in (tmp_path / "index.html").read_text()
+
+
 def test_no_name_pushes_a_table_out_of_sight_and_no_message_breaks_short_words():
     """A long name in one piece was as wide as it is, and beside a long message "classifier" stood in three lines."""
     rules = dict(re.findall(r"([^{}]+){([^{}]*)}", re.sub(r"@media[^{]*{(?:[^{}]*{[^{}]*})*[^{}]*}", "", _STYLE).replace("\n", "")))

@@ -14,9 +14,9 @@ PATCH, CANVAS = (32, 32, 3), (176, 176, 3)
 TEST_PHOTOS = 120
 FIT_PATCHES = 3000
 BATCH = 40
-WITHOUT_WEIGHTS = ("No weights lie beside the notebook, so nothing is known of the trained network and {marks:g} marks wait: hand in {name}.weights.h5, which "
-                   "classifier.save_weights(\"{name}.weights.h5\") writes in the notebook. Or your instructor lets the grader fit the network, with --train: that takes up to "
-                   "five minutes (--train SECONDS: as long as is given).")
+WITHOUT_WEIGHTS = ("No weights were handed in, so nothing is known of the trained network and {marks:g} marks wait: hand in build/weights/classifier.weights.h5, too, which the fitting "
+                   "cell has written (in an older notebook classifier.save_weights writes such a file; where a class's notebooks lie side by side, call it {name}.weights.h5). "
+                   "Or your instructor lets the grader fit the network, with --train: that takes up to five minutes (--train SECONDS: as long as is given).")
 
 
 @dataclass(frozen=True)

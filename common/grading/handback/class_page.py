@@ -13,7 +13,7 @@ def _students(results, files):
         missing = ", ".join(markup(x["name"]) for x in r["rows"] if x["of"] and x["marks"] < x["of"])
         hints = [f"{sum('automatic' in x for x in r['rows'])} by hand"] if any("automatic" in x for x in r["rows"]) else []
         hints += [markup(r["late"]["text"])] if r.get("late") else []
-        hints += [markup(note) for note in (*r.get("head", ()), *r.get("notes", ()))]
+        hints += [markup(note.removesuffix(".")) for note in (*r.get("head", ()), *r.get("notes", ()))]
         rows.append((f"<a href='{quote(files[r['student']])}'>{markup(r['student'])}</a>", f"{r['total']:g}", missing, "; ".join(hints)))
     return table(("Student", "Marks", "Not (fully) earned", "To note"), rows, numbers=(1,))
 

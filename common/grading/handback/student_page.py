@@ -42,5 +42,5 @@ def student_page(task, result, link=True):
     if notes:
         said += "<ul>" + "".join(f"<li>{markup(note)}</li>" for note in notes) + "</ul>"
     rows = [(markup(r["section"]), f"<code>{markup(r['name'])}</code>", f"{r['marks']:g} of {r['of']:g}",
-             f"<span class='{_CLASSES.get(r['status'], 'open')}'>{markup(r['status'])}</span>", _why(r)) for r in result["rows"]]
+             f"<span class='{_CLASSES.get(r['status'], 'open')}'>{markup(r['status'])}</span>", _why(r)) for r in sorted(result["rows"], key=lambda r: r["section"])]
     return page(f"{task.name}: {result['student']}", said + table(("Part", "Exercise", "Marks", "Status", "What and why"), rows, numbers=(2,), named=1))
