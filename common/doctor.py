@@ -23,7 +23,7 @@ from pathlib import Path
 
 from common.console import print_any_name, typed
 from common.files import from_root
-from common.pins import canonical, installed_packages, requirements
+from common.pins import ALSO, canonical, installed_packages, requirements, version_of
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -31,9 +31,6 @@ RANGES = ROOT / "requirements.in"
 ROOM = 2_000_000_000
 DLIB_MODELS = ("shape_predictor_68_face_landmarks.dat", "shape_predictor_5_face_landmarks.dat", "mmod_human_face_detector.dat",
                "dlib_face_recognition_resnet_model_v1.dat")
-# the same thing under another name: conda's packages, and the variants that pip has
-ALSO = {"dlib-bin": ("dlib",), "opencv-python-headless": ("opencv-python", "opencv-contrib-python", "opencv"),
-        "tensorflow": ("tensorflow-cpu", "tensorflow-macos", "tensorflow-intel", "tf-nightly")}
 LIBRARIES = ("install Microsoft's Visual C++ Redistributable for x64 (learn.microsoft.com has it: \"latest supported Visual C++ Redistributable\"), which "
              "Windows comes without, and start this again")
 MARKS = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
@@ -124,7 +121,7 @@ def check_backend(environ=None, home=None, found=None):
         extra = "pip install --require-hashes -r requirements-jax.lock" if name == "jax" else f"pip install {name}"
         yield Finding("Keras", "problem", f"backend {name} (by {by}) is not installed", f"{extra}, or set KERAS_BACKEND=tensorflow")
     else:
-        yield Finding("Keras", "ok", f"{_version('keras')} on {name} (by {by})")
+        yield Finding("Keras", "ok", f"{version_of('keras') or 'not installed'} on {name} (by {by})")
 
 
 PROBE = """
@@ -324,13 +321,6 @@ def main(arguments=None):
     print(f"{platform.platform()}, {os.cpu_count()} cores", *findings, sep="\n")
     print("Nothing stands in the way." if all(finding.level != "problem" for finding in findings) else "Mend the problems first.")
     return int(any(finding.level == "problem" for finding in findings))
-
-
-def _version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _in_conda():

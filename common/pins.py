@@ -2,7 +2,12 @@
 
 import importlib.metadata
 import re
+from contextlib import suppress
 from pathlib import Path
+
+# the same thing under another name: conda's packages, and the variants that pip has
+ALSO = {"dlib-bin": ("dlib",), "opencv-python-headless": ("opencv-python", "opencv-contrib-python", "opencv"),
+        "tensorflow": ("tensorflow-cpu", "tensorflow-macos", "tensorflow-intel", "tf-nightly")}
 
 
 def requirements(path):
@@ -27,6 +32,14 @@ def requirements(path):
             continue  # hashes, comments, empty lines
         if requirement.marker is None or requirement.marker.evaluate():
             yield requirement
+
+
+def version_of(name):
+    """Version of a package, or of what is the same thing under another name (`ALSO`); None if neither is installed."""
+    for each in (name, *ALSO.get(name, ())):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(each)
+    return None
 
 
 def installed_packages():

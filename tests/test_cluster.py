@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from coursework import answer, code_notebook, hand_in
 
-from common.commands.cluster import ClusterError, connected
+from common.commands.cluster import ClusterError, _answer, connected, same_versions, shared_out
+from common.commands.versions import versions
 from common.grading.desk import Way
 from common.grading.machines import cluster
 from common.grading.submissions import take_in
@@ -147,13 +148,21 @@ def test_no_workers_or_those_of_another_kit(tmp_path, running, monkeypatch):
     address = f"tcp://127.0.0.1:{free_port()}"
     running.append(start("scheduler", "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--no-dashboard"))
     with connected(address) as client:
-        with pytest.raises(ClusterError, match="has no workers"):
-            cluster.same_kit(client, address, seconds=1)
+        with pytest.raises(ClusterError, match=f"{address} has no workers"):
+            same_versions(client, patience=1)
         running.append(start("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path)))
-        cluster.same_kit(client, address)
-        monkeypatch.setattr(cluster, "kit_version", lambda: "another")
-        with pytest.raises(ClusterError, match="do not have this version"):
-            cluster.same_kit(client, address)
+        same_versions(client)
+        monkeypatch.setattr("common.commands.versions.version_of", lambda name: "0.1")
+        versions.cache_clear()
+        try:
+            with pytest.raises(ClusterError, match=r"1 of 1 workers may give other answers: tcp://.* has .*keras \S+ \(here 0.1\)"):
+                same_versions(client)
+            with pytest.raises(ClusterError, match="1 of 1 workers may give other answers"):  # of photos as of marks
+                list(shared_out(address, "RegionDetector.commands.finding")([(tmp_path / "a.jpg", "a.jpg")], None))
+            with pytest.raises(ClusterError, match="of another version than the machine that asks, which has .*keras 0.1"):  # one that came later
+                client.submit(_answer, [], "work", dict(versions()), "json", {}, None, "a.jpg", "a.jpg").result()
+        finally:
+            versions.cache_clear()
 
 
 @pytest.mark.parametrize("cores, gigabytes, workers", [(2, 8, 2), (64, 40, 10), (1, 1, 1), (16, 128, 16)])
@@ -162,8 +171,8 @@ def test_as_many_workers_as_there_are_cores_and_memory_for(cores, gigabytes, wor
 
 
 def test_a_worker_with_another_kit_refuses():
-    with pytest.raises(ClusterError, match="another version"):
-        cluster.grade_there("of yesterday", {"task": "RegionDetector"}, "anna", [])
+    with pytest.raises(ClusterError, match="which has the kit of yesterday"):
+        cluster.grade_there({**versions(), "the kit": "of yesterday"}, {"task": "RegionDetector"}, "anna", [])
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from common.commands import journal as journals
 from common.commands.journal import Journal, JournalError, for_any_reader, stamp
 from common.commands.run import Answers, _say
+from common.commands.versions import kit_version, unlike, versions
 from common.console import printable, say
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -276,6 +277,36 @@ def test_lines_that_somebody_changed_are_refused_in_words(tmp_path, more):
     with pytest.raises(JournalError, match="out.jsonl: holds something else"):
         Journal(tmp_path / "out.jsonl", "image", "m")
     assert (tmp_path / "out.jsonl").read_text() == line
+
+
+def test_answers_of_another_version_are_counted_in_a_line(tmp_path, monkeypatch, capsys):
+    """A run that was stopped goes on after the kit, its weights or a package changed: what of its answers is of before is said."""
+    out = tmp_path / "out.jsonl"
+
+    def again(*files):
+        journal = Journal(out, "image", "m")
+        for name in files:
+            journal.add(tmp_path / name, {"stamp": None})
+        journal.close()
+        return capsys.readouterr().err
+
+    assert again("a.jpg", "b.jpg") == again() == ""
+    monkeypatch.setattr(journals, "versions", lambda: {**versions(), "keras": "0.1"})
+    said = again("c.jpg")
+    assert "out.jsonl: another version of the kit, or of its packages, made 2 of the 2 answers in it; delete it" in said and len(said.splitlines()) == 1
+    assert "made 2 of the 3 answers" in again("a.jpg") and "made 1 of the 3 answers" in again("b.jpg") and again() == ""
+
+
+def test_versions_differ_by_code_weights_and_packages_and_not_by_the_ends_of_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.commands.versions.ROOT", tmp_path)
+    code, weights = tmp_path / "common" / "a.py", tmp_path / "common" / "detection" / "weights" / "faces.npz"
+    weights.parent.mkdir(parents=True)
+    seen = []
+    for lines, numbers in ((b"x = 1\n", b"1\r\n"), (b"x = 1\r\n", b"1\r\n"), (b"x = 2\n", b"1\r\n"), (b"x = 1\n", b"1\n")):
+        code.write_bytes(lines), weights.write_bytes(numbers)
+        seen.append(kit_version.__wrapped__())
+    assert seen[0] == seen[1] and len(set(seen)) == 3
+    assert unlike(versions()) == "" and unlike({**versions(), "keras": "0.1"}).startswith("keras 0.1 (here ") and "the kit another or none" in unlike(ImportError("none"))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="the output has no name here")

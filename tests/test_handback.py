@@ -286,7 +286,7 @@ def test_one_exercise_again(graded_by, tmp_path, monkeypatch):
     place, out = plain_class(tmp_path / "in"), tmp_path / "out"
     run("--submissions", place, "--out", out)
     before = marks(out)
-    monkeypatch.setattr("common.grading.kept.kit_version", lambda: "mended")
+    monkeypatch.setattr("common.grading.kept.versions", lambda: "mended")
     monkeypatch.setattr("standing_in.result_for", lambda task, s: {**result_for(task, s), "rows": [{**r, "marks": r["of"] / 2} for r in result_for(task, s)["rows"]]})
     hand_in(place, "dora", code_notebook(["x = 1"]))
     graded_by.clear()

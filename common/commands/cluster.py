@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from common.commands.journal import stamp
 from common.commands.run import attempt
+from common.commands.versions import unlike, versions
 
 TRIES, PATIENCE = 10, 60  # to hand workers what they need, while some of them die; seconds to wait for one
 AHEAD = 4  # files that wait at each worker's door, so that none is idle; the others wait here
@@ -68,12 +69,45 @@ def connected(address="local", workers=None, patience=20):
                     each.close(timeout=10)
 
 
+def same_versions(client, patience=PATIENCE):
+    """Wait for a worker, and refuse workers with another kit or other packages: they may give other answers and other marks.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    patience : float
+        Seconds to wait for the first worker.
+
+    Raises
+    ------
+    ClusterError
+    """
+    address = client.scheduler.address
+    try:
+        client.wait_for_workers(1, timeout=patience)
+    except TimeoutError:
+        raise ClusterError(f"the scheduler at {address} has no workers; start some in the kit's folder: PYTHONPATH=. .venv/bin/dask worker {address}") from None
+    found = client.run(versions, on_error="return")
+    other = {worker: differs for worker, theirs in found.items() if not isinstance(theirs, OSError) and (differs := unlike(theirs))}  # OSError: it has gone meanwhile
+    if other:
+        worker, differs = min(other.items())
+        raise ClusterError(f"{len(other)} of {len(found)} workers may give other answers: {worker} has {differs}; start them in a copy of this folder "
+                           "(git rev-parse HEAD tells its version) with the packages of this machine (requirements.lock)")
+
+
+def expect_versions(theirs):
+    """In a worker: refuse work for a machine with another kit or other packages, as of a worker that came later than `same_versions`."""
+    if differs := unlike(theirs):
+        raise ClusterError(f"this worker would give answers of another version than the machine that asks, which has {differs}; start it anew in a copy of that kit")
+
+
 _made = {}  # in a worker: the function that answers, which has loaded a network; the last one only
 
 
-def _answer(path, work, module, settings, gift, file, name):
+def _answer(path, work, theirs, module, settings, gift, file, name):
     """One answer, made in a worker."""
     if work not in _made:
+        expect_versions(theirs)
         for place in reversed(path):
             if place not in sys.path:
                 sys.path.insert(0, place)
@@ -109,7 +143,8 @@ def shared_out(address, module, gift=None, **settings):
         if not todo:
             return
         with connected(address) as client:
-            yield from _as_they_come(client, (uuid4().hex, module, settings), None if gift is None else gift(), todo, stops)
+            same_versions(client)
+            yield from _as_they_come(client, (uuid4().hex, versions(), module, settings), None if gift is None else gift(), todo, stops)
 
     return ask
 

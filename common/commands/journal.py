@@ -4,11 +4,13 @@ import hashlib
 import json
 import math
 import os
+import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from common.console import printable
+from common.commands.versions import versions
+from common.console import printable, say
 from common.files import as_open_as, is_stream, only_one, temporary_folder, whole_file
 
 LINES = (".jsonl", ".ndjson")  # endings of a file that grows by lines
@@ -81,6 +83,8 @@ class Journal:
         Of the journal itself.
     answered : dict of str to (str or None, int, int)
         File to its stamp (`ERROR`, which no file has, where it could not be read or its copy not be written), and where its line begins and ends.
+    elsewhere : set of str
+        Files whose answer another version of the kit made, or other packages.
     failed : set of str
         Files whose answer is that they could not be read, or their copies not be written.
     stays : bool
@@ -93,7 +97,8 @@ class Journal:
     """
 
     def __init__(self, path, key, mark, beside=None):
-        self.out, self.key, self.mark, self.answered, self.failed, self._made = Path(path), key, mark, {}, set(), {}
+        self.out, self.key, self.mark, self.answered, self.elsewhere, self.failed, self._made = Path(path), key, mark, {}, set(), set(), {}
+        self._by = settings_mark(versions())
         self.stays = not is_stream(self.out)
         if not self.stays:
             self.path = temporary_folder() / "answers.jsonl"
@@ -117,6 +122,9 @@ class Journal:
             self.end, self._kept = self._read(), time.monotonic()
             os.ftruncate(self._file, self.end)
             self._opened = opened.pop_all()
+        if self.elsewhere:
+            say(f"note: {self.path}: another version of the kit, or of its packages, made {len(self.elsewhere):,} of the {len(self.answered):,} answers in it; "
+                "delete it to have all of them made by this one", sys.stderr)
 
     def _read(self):
         """Take in what is there; returns where the last whole line ends."""
@@ -130,10 +138,10 @@ class Journal:
                     break  # the run before was ended while it wrote this; the file is asked about again
                 try:
                     answer = json.loads(line)
-                    mark = answer["settings"]
+                    mark = answer["settings"].partition("-")[0]
                     if not all(isinstance(text, str) for text in (answer[self.key], *_copies(answer))):
                         self._strange()
-                except (ValueError, TypeError, KeyError, RecursionError):
+                except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     self._strange()
                 if mark != self.mark:
                     raise JournalError(f"{self.path}: holds answers that were made with other settings or another gallery; "
@@ -147,6 +155,7 @@ class Journal:
         failed = "error" in answer or "not_drawn" in answer
         self.answered[file] = ERROR if failed else answer.get("stamp"), start, end
         (self.failed.add if failed else self.failed.discard)(file)
+        (self.elsewhere.discard if answer["settings"].endswith(f"-{self._by}") else self.elsewhere.add)(file)
         self._made.pop(file, None)
         if made := _copies(answer):
             self._made[file] = made
@@ -178,7 +187,7 @@ class Journal:
         JournalError
             If the disk is full, for example: what was kept before is whole.
         """
-        whole = for_any_reader({self.key: os.fspath(file), **answer, "settings": self.mark})
+        whole = for_any_reader({self.key: os.fspath(file), **answer, "settings": f"{self.mark}-{self._by}"})
         line = (json.dumps(whole) + "\n").encode("ascii")
         if whole[self.key] in self.answered and self._line(whole[self.key]) == line:
             return

@@ -3,14 +3,13 @@
 import contextlib
 import hashlib
 import json
-import sys
 from dataclasses import asdict
 
+from common.commands.versions import versions
 from common.files import whole_file
 from common.grading.handback.anonymity import is_number
 from common.grading.names import safe_name
 from common.grading.refused import Refused
-from common.grading.tasks import kit_version
 
 
 def fits(out, task_name, by_number):
@@ -51,7 +50,7 @@ class Kept:
 
     def __init__(self, folder, way):
         self.folder = folder
-        self.key = json.dumps([kit_version(), sys.version_info[:2], asdict(way)])  # another Python may read a notebook that this one does not
+        self.key = json.dumps([versions(), asdict(way)])  # another Python may read a notebook that this one does not
         self.way = json.dumps(asdict(way))
         folder.mkdir(parents=True, exist_ok=True)
 

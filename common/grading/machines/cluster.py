@@ -1,6 +1,6 @@
 """Submissions graded on Dask's workers: sent out a few at a time, marks taken in as they come; a worker that dies costs its submission's time.
 
-A worker needs the kit in the same version on its Python path, and nothing of this machine's disk: notebook and weights travel with the
+A worker needs the kit on its Python path, in the same version and with the same packages, and nothing of this machine's disk: notebook and weights travel with the
 task. Whoever reaches a Dask scheduler can run anything on its workers: keep it in a network of your own, or speak ``tls://`` to it.
 """
 
@@ -15,11 +15,11 @@ import threading
 import time
 from dataclasses import asdict
 
-from common.commands.cluster import ClusterError, connected
+from common.commands.cluster import ClusterError, connected, expect_versions, same_versions
+from common.commands.versions import versions
 from common.files import remove_folder, temporary_folder
 from common.grading.desk import Desk, Way
 from common.grading.submissions import Submission
-from common.grading.tasks import kit_version
 
 GIGABYTES = 4          # of memory for a worker: the reference's TensorFlow, and that of the sandbox
 AHEAD = 2              # tasks sent to each thread of a worker: the next one waits there already when one is done
@@ -50,13 +50,13 @@ def worker_count(cores=None, memory=None):
     return max(min(cores, memory // (GIGABYTES << 30)), 1)
 
 
-def grade_there(version, way, name, files, only=None, old=None):
+def grade_there(theirs, way, name, files, only=None, old=None):
     """One submission, on a worker: as `common.grading.desk.Desk.grade`, from bytes to JSON.
 
     Parameters
     ----------
-    version : str
-        Of the kit that the marks are asked of.
+    theirs : dict
+        `common.commands.versions.versions` of the machine that asks.
     way : dict
         Fields of `common.grading.desk.Way`.
     name : str
@@ -70,8 +70,7 @@ def grade_there(version, way, name, files, only=None, old=None):
     str
         JSON.
     """
-    if version != kit_version():
-        raise ClusterError("this worker has another version of the kit, and may give other marks; start it anew in a copy of the instructor's")
+    expect_versions(theirs)
     key = json.dumps(way, sort_keys=True)
     with _LOCK:
         if key not in _DESKS:  # the fresh data and the kit's copy serve for all submissions
@@ -88,42 +87,6 @@ def grade_there(version, way, name, files, only=None, old=None):
         return json.dumps(desk.grade(Submission(name, paths[0], tuple(paths[1:])), only, old))
     finally:
         remove_folder(folder)
-
-
-def _version():
-    return kit_version()
-
-
-def same_kit(client, address, seconds=60):
-    """Wait for a worker, and refuse workers with another kit.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    address : str
-        For the messages.
-    seconds : float
-        To wait for the first worker.
-
-    Raises
-    ------
-    ClusterError
-    """
-    try:
-        client.wait_for_workers(1, timeout=seconds)
-    except TimeoutError:
-        raise ClusterError(f"the scheduler at {address} has no workers; start some in the kit's folder: PYTHONPATH=. .venv/bin/dask worker {address}") from None
-    found = _versions(client)
-    other = sorted(worker for worker, version in found.items() if version != kit_version())
-    if other:
-        raise ClusterError(f"{len(other)} of {len(found)} workers do not have this version of the kit ({', '.join(other)[:200]}); start them in a "
-                           "copy of this folder (git rev-parse HEAD tells its version), so that all get the same marks")
-
-
-def _versions(client):
-    """The version of the kit by worker; None where it cannot be imported."""
-    found = client.run(_version, on_error="return")
-    return {worker: version if isinstance(version, str) else None for worker, version in found.items()}
 
 
 def run_on(client, items, send, patience=30):
@@ -248,12 +211,12 @@ def grade_on_cluster(way, waiting, address="local", workers=None):
     def send(item):
         submission, only, old = item
         files = [(path.name, path.read_bytes()) for path in (submission.notebook, *submission.weights)]
-        return grade_there, (kit_version(), asdict(way), submission.name, files, only, old), sum(len(data) for _, data in files)
+        return grade_there, (versions(), asdict(way), submission.name, files, only, old), sum(len(data) for _, data in files)
 
     with connected(address, workers or worker_count()) as client:
         import dask
 
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "2GB"})  # weights are what travels here
-        same_kit(client, address)
+        same_versions(client)
         for (submission, _, _), answer, error in run_on(client, waiting, send):
             yield submission, None if answer is None else json.loads(answer), error
