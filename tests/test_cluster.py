@@ -144,12 +144,14 @@ def test_the_scheduler_is_lost_and_the_next_run_goes_on(tmp_path, running):
     assert kept == {k: k for k in range(30)} and {k: (tmp_path / "starts" / str(k)).read_text() for k in before} == before
 
 
-def test_no_workers_or_those_of_another_kit(tmp_path, running, monkeypatch):
+def test_no_workers_or_those_of_another_kit(tmp_path, running, monkeypatch, capsys):
+    monkeypatch.setattr("common.commands.cluster.LOOKING", 0.1)
     address = f"tcp://127.0.0.1:{free_port()}"
     running.append(start("scheduler", "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--no-dashboard"))
     with connected(address) as client:
         with pytest.raises(ClusterError, match=f"{address} has no workers"):
-            same_versions(client, patience=1)
+            same_versions(client, patience=2)
+        assert capsys.readouterr().err.count(f"the scheduler at {address} has no worker; going on") == 1  # where the last one dies as well
         running.append(start("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path)))
         same_versions(client)
         monkeypatch.setattr("common.commands.versions.version_of", lambda name: "0.1")

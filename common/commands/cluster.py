@@ -1,17 +1,21 @@
 """Work shared out by Dask: over the cores of this machine, or over many machines. Dask is an extra (requirements-cluster.lock)."""
 
 import importlib
+import logging
 import os
 import sys
 from contextlib import contextmanager, suppress
 from itertools import islice
+from threading import Event, Thread
 from uuid import uuid4
 
 from common.commands.journal import stamp
 from common.commands.run import attempt
 from common.commands.versions import unlike, versions
+from common.console import say
 
 TRIES, PATIENCE = 10, 60  # to hand workers what they need, while some of them die; seconds to wait for one
+LOOKING = 10  # seconds between looks whether there are workers
 AHEAD = 4  # files that wait at each worker's door, so that none is idle; the others wait here
 
 
@@ -60,13 +64,27 @@ def connected(address="local", workers=None, patience=20):
             client = Client(address, timeout=patience)
     except (OSError, ValueError, TimeoutError) as error:
         raise ClusterError(f"--cluster {address}: no scheduler answers ({error}); expected tcp://HOST:PORT, as `dask scheduler` prints it") from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # of a lost scheduler it writes a page, and the command a line
+    ended = Event()
+    Thread(target=_watched, args=(client, ended), daemon=True).start()
     try:
         yield client
     finally:
+        ended.set()
         for each in (client, local):
             with suppress(TimeoutError, KeyError):  # what does not end by itself is ended with this program; Dask looks for a worker that has just died
                 if each is not None:
                     each.close(timeout=10)
+
+
+def _watched(client, ended):
+    """Say it when no worker is left: Dask waits for one, for ever and without a word."""
+    there = True
+    while not ended.wait(LOOKING):
+        with suppress(OSError, TimeoutError, ValueError, RuntimeError):  # the scheduler has gone: who waits for answers hears of that
+            before, there = there, bool(client.nthreads())
+            if before and not there and client.status == "running":
+                say(f"note: --cluster: the scheduler at {client.scheduler.address} has no worker; going on as soon as there is one. Ctrl-C ends the work", sys.stderr)
 
 
 def same_versions(client, patience=PATIENCE):
@@ -200,7 +218,7 @@ def _as_they_come(client, work, gift, todo, stops):
     except (*lost, TimeoutError, OSError) as error:
         if isinstance(error, ClusterError):
             raise
-        raise ClusterError(f"--cluster: the scheduler was lost ({type(error).__name__}: {error})") from None
+        raise ClusterError(f"--cluster: the scheduler was lost ({' '.join(str(error).split()) or type(error).__name__})") from None
 
 
 def _given(client, gift):
