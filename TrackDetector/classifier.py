@@ -126,7 +126,7 @@ class Classifier(Describer):
         ----------
         seen : iterable of Seen
         known : Gallery, optional
-            Who is known already.
+            Who is known already: the gallery of this classifier, or a part of it.
         aside : Gallery, optional
             Photos of them that were set aside.
 
@@ -135,7 +135,7 @@ class Classifier(Describer):
         ValueError
             If nobody is left to be known.
         """
-        chosen = choose(seen, known, self.dlibs)
+        chosen = choose(seen, known, self.dlibs, getattr(self, "alike_", ()))
         self.know(chosen.gallery, together(aside, chosen.aside), chosen.alike)
         self.skipped_, self.doubts_ = chosen.faceless, chosen.doubts
         say(chosen, stacklevel=3)
@@ -199,7 +199,7 @@ class Classifier(Describer):
             raise GalleryError(f"{path}: has settings that no gallery has: {', '.join(sorted(strange))}")
         try:
             self = cls(model, **{**saved, **settings})
-            self.know(gallery, aside, [(str(one), str(other)) for one, other in alike])
+            self.know(gallery, aside, alike)
             probe = self.describe(np.zeros((1, *(side or 64 for side in input_size(model)), 3), np.uint8))
         except (TypeError, ValueError) as error:
             raise GalleryError(f"{path}: its settings cannot be used ({error})") from None

@@ -15,6 +15,7 @@ from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.search import Nearest
 from TrackDetector.neighbors.second_thoughts import second_thoughts
+from TrackDetector.neighbors.strangers import nearest_of_others
 from TrackDetector.validation import usual_threshold
 
 WIDTH = 128
@@ -264,10 +265,10 @@ def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
     draw = People()
     chosen = choose([*draw.album("ann", "Robert'); DROP"), *draw.album("cleo"), draw.seen("cleo/nobody", "cleo", (draw.middle + 0.3 * draw.direction()).astype(np.float32)),
                      *(draw.seen(f"Cleopatra/{k}", "Cleopatra", "cleo") for k in range(3))])
-    whole = Saved(chosen.gallery, SETTINGS, chosen.aside)
+    whole, _ = Saved(chosen.gallery, SETTINGS, chosen.aside).compared()
     whole.write(tmp_path / "g.npz")
     again = Saved.read(tmp_path / "g.npz")
-    assert again.settings["alike"] == [["Cleopatra", "cleo"]] and again.aside.photos.tolist() == ["cleo/nobody"]
+    assert again.settings["alike"] == [("Cleopatra", "cleo")] and again.aside.photos.tolist() == ["cleo/nobody"]
     left = remove(again, ["cleo"])
     left.write(tmp_path / "g.npz")
     data = (tmp_path / "g.npz").read_bytes()
@@ -278,6 +279,25 @@ def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
     for people, message in ((["cleo"], "nobody in the gallery is called 'cleo'; perhaps Cleopatra"), (after.gallery.people.tolist(), "nobody would be left")):
         with pytest.raises(ValueError, match=message):
             remove(after, people)
+
+
+def test_who_is_removed_or_added_is_not_waited_for_by_all_others(monkeypatch):
+    """All photos against all are hours in a gallery of a million: only new ones are compared, and those of people who were known to look alike."""
+    asked, draw = [], People()
+    photo, again = draw.face("ann"), draw.face("dora")
+    album = [*draw.album("bob", "cleo"), draw.seen("ann/x", "ann", photo), draw.seen("anna/y", "anna", photo), draw.seen("eve/z", "eve", again)]
+
+    def noted(descriptors, codes, k, rows=None):
+        asked.append(len(codes) if rows is None else len(rows))
+        return nearest_of_others(descriptors, codes, k, rows)
+
+    monkeypatch.setattr("TrackDetector.neighbors.strangers.nearest_of_others", noted)
+    first = choose(album)
+    assert {frozenset(pair) for pair in first.alike} == {frozenset(("ann", "anna"))} and asked == [13]
+    more = choose([draw.seen("dora/1", "dora", again), *draw.album("finn")], first.gallery, alike=first.alike)
+    assert asked == [13, 8] and {tuple(sorted(doubt.people)) for doubt in more.doubts if doubt.kind == "shared photo"} == {("ann", "anna"), ("dora", "eve")}
+    kept = remove(Saved(more.gallery, SETTINGS | {"alike": more.alike}), ["anna"])
+    assert asked == [13, 8] and {frozenset(pair) for pair in kept.settings["alike"]} == {frozenset(("dora", "eve"))}
 
 
 def test_the_usual_threshold_follows_the_number_of_people_and_a_chosen_one_stays():

@@ -179,11 +179,11 @@ def _write(path, answer):
 
 
 def _merge(options, stops):
-    made = merge([(str(path), Saved.read(path)) for path in options.parts])
+    made, doubts = merge([(str(path), Saved.read(path)) for path in options.parts]).compared()
     with stops.held():
         made.write(options.gallery)
     say(f"{options.gallery}: {_size(made.gallery)}")
-    for doubt in made.doubts(("twins", "shared photo")):
+    for doubt in doubts:
         say(f"note: {doubt.text}", sys.stderr)
     return 0
 

@@ -63,7 +63,7 @@ class _Photo:
         return self.seen.descriptors[self.taken]
 
 
-def choose(seen, known=None, dlibs=True):
+def choose(seen, known=None, dlibs=True, alike=()):
     """Make a gallery of photos that were looked at.
 
     Parameters
@@ -73,6 +73,8 @@ def choose(seen, known=None, dlibs=True):
         Who is known already; their photos stay, and help to tell who is who.
     dlibs : bool
         Whether dlib's network described the faces, so that what was measured of its distances holds.
+    alike : sequence of (str, str)
+        Who of them was known to look like whom.
 
     Returns
     -------
@@ -102,12 +104,18 @@ def choose(seen, known=None, dlibs=True):
     if not taken and known is None:
         raise ValueError("no photo of the gallery is left: " + "; ".join(doubt.text for doubt in doubts[:5]))
     gallery = _gallery(taken, known)
-    doubts += shared(gallery)
+    doubts += shared(gallery, None if known is None else _to_compare(gallery, len(known), alike))
     more, out, others = _unlike(gallery, 0 if known is None else len(known), dlibs)
     doubts += more
     aside = gallery.only(out & ~others) if (out & ~others).any() else None
     gallery = gallery.only(~out) if out.any() else gallery
     return Chosen(gallery, aside, faceless, sorted(wanted - set(gallery.people.tolist())), doubts + twins(gallery, dlibs), len(order))
+
+
+def _to_compare(gallery, old, alike):
+    """Photos that may lie under two names, where the first `old` were compared with one another before: the new ones, and those of people who were `alike`."""
+    codes = [gallery.code_of(name) for pair in alike for name in pair]
+    return np.flatnonzero((np.arange(len(gallery)) >= old) | np.isin(gallery.codes, codes))
 
 
 def _rows(known, person):

@@ -87,10 +87,10 @@ def usual_apart(values, dlibs):
     return max(USUAL, measured or 0) if dlibs else measured
 
 
-def shared(gallery):
-    """One photo under two names: list of Doubt."""
+def shared(gallery, rows=None):
+    """One photo under two names, as `neighbors.strangers.shared_photos` finds it: list of Doubt."""
     doubts = []
-    for i, j in shared_photos(gallery):
+    for i, j in shared_photos(gallery, rows):
         (one, other), (first, second) = (gallery.people[gallery.codes[[i, j]]].tolist(), gallery.photos[[i, j]].tolist())
         doubts.append(Doubt("shared photo", (one, other), (first, second),
                             f"{first} ({one}) and {second} ({other}) are one photo under two names: take it away from one of them"))

@@ -1,6 +1,6 @@
 """A saved gallery changed without looking at a photo: people taken out, two galleries made one, and what is doubtful in one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,10 +34,13 @@ class Saved:
         return cls(*load_gallery(path, mapped=False))
 
     def write(self, path):
-        """Into a file, with the people who look alike named anew."""
-        alike = [doubt.people for doubt in self.doubts(ALIKE)]
-        settings = {name: value for name, value in self.settings.items() if name != "alike"}
-        save_gallery(path, self.gallery, settings | ({"alike": alike} if alike else {}), self.aside)
+        """Into a file, as it is."""
+        save_gallery(path, self.gallery, self.settings, self.aside)
+
+    def compared(self):
+        """With the people who look alike named anew, and what is to be said of them: list of `doubts.Doubt`. All photos are compared with all."""
+        doubts = self.doubts(ALIKE)
+        return replace(self, settings=_with_alike(self.settings, [doubt.people for doubt in doubts])), doubts
 
     @property
     def people(self):
@@ -63,6 +66,11 @@ class Saved:
                 for person, photo in zip(self.aside.labels, self.aside.photos)]
 
 
+def _with_alike(settings, pairs):
+    """Settings that name these pairs of people as alike."""
+    return {name: value for name, value in settings.items() if name != "alike"} | ({"alike": pairs} if pairs else {})
+
+
 def remove(saved, people):
     """Take people out, with their photos that were set aside; nothing of them stays.
 
@@ -85,7 +93,7 @@ def remove(saved, people):
     left = without(saved.gallery, "labels", people)
     if left is None:
         raise ValueError("nobody would be left: delete the file instead")
-    settings = {name: value for name, value in saved.settings.items() if name != "alike"}
+    settings = _with_alike(saved.settings, [pair for pair in saved.settings.get("alike", ()) if not set(pair) & set(people)])
     settings["threshold"] = threshold_of(settings.get("threshold"), len(saved.gallery.people), len(left.people))
     if isinstance(settings.get("n_neighbors"), int):  # more photos cannot vote than are left
         settings["n_neighbors"] = min(settings["n_neighbors"], len(left))

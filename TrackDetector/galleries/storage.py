@@ -138,6 +138,8 @@ def _settings(part):
     settings = json.loads(str(part))
     if not isinstance(settings, dict) or settings.get("format") not in (FORMAT, FIRST_FORMAT):
         raise GalleryError(f"expected {FORMAT!r}; it was written by another version")
+    if "alike" in settings:
+        settings["alike"] = [(str(one), str(other)) for one, other in settings["alike"]]
     return settings
 
 

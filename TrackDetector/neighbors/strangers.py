@@ -93,12 +93,14 @@ def _evened(near, probes, photos, usual):
     return (np.sqrt(np.maximum(0, near**2 - own + wanted)) + np.sqrt(np.maximum(0, away) + wanted)) / 2
 
 
-def shared_photos(gallery, most=0.05):
+def shared_photos(gallery, rows=None, most=0.05):
     """Photos that lie under two names: one of the two names is wrong.
 
     Parameters
     ----------
     gallery : Gallery
+    rows : ndarray of int, optional
+        The photos that are compared with all; by default all.
     most : float
         Distance between descriptors of length 1 up to which two photos are taken for one, saved anew perhaps.
 
@@ -110,7 +112,7 @@ def shared_photos(gallery, most=0.05):
     if len(gallery.people) < 2:
         return []
     pairs = set()
-    for rows, distances, found in nearest_of_others(unit(gallery.descriptors), gallery.codes, _NAMES):
+    for rows, distances, found in nearest_of_others(unit(gallery.descriptors), gallery.codes, _NAMES, rows):
         for at in np.flatnonzero(distances[:, 0] <= most):
             row, near = int(rows[at]), found[at][distances[at] <= most]
             nearest = near[np.unique(gallery.codes[near], return_index=True)[1]]
