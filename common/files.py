@@ -271,21 +271,24 @@ def _aside_of(path, number):
 
 
 def remove_halves(path):
-    """Remove the temporary files of writers that were killed in the middle: they hold parts of what the file should have had."""
+    """Remove the temporary files of writers that were killed in the middle: they hold parts of what the file should have had. Returns those whose writer seems to be at work still."""
     path = Path(os.path.realpath(path))
-    numbered = [(each, re.search(r"\.(\d+)\.part$", each.name)) for each in path.parent.iterdir()]
+    left, numbered = [], [(each, re.search(r"\.(\d+)\.part$", each.name)) for each in path.parent.iterdir()]
     for half in [each for each, number in numbered if number and each.name == _aside_of(path, number[1]).name]:
         try:
             writer = int(half.name.split(".")[-2])
             if os.name != "nt" and writer != os.getpid():  # Windows removes nothing that is open; in a container every program has the same number
                 os.kill(writer, 0)
-                continue  # its writer is still at it
+                left.append(half)
+                continue
         except ProcessLookupError:
             pass
         except (PermissionError, OverflowError):  # somebody else's; no number of a process
+            left.append(half)
             continue
         with suppress(OSError):
             half.unlink()
+    return left
 
 
 def has_room(folder, size, name, doing="needs"):
@@ -312,6 +315,11 @@ def rename(source, target, tries=6):
                     raise PermissionError(error.errno, "another program, such as a spreadsheet, has it open: close it there", os.fspath(target)) from None
                 raise
             time.sleep(0.1 * 2**attempt)
+
+
+@cache
+def _say_that_there_are_no_locks(folder):
+    print(f"note: the disk of {folder} knows no locks: start nothing else that writes there until this has ended", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -347,6 +355,7 @@ def only_one(path, waiting, tidy=False):
     except (NotImplementedError, OSError) as error:  # some network disks know no locks, and work goes on without
         if isinstance(error, OSError) and error.errno not in NO_LOCKS:
             raise
+        _say_that_there_are_no_locks(Path(path).parent)
     try:
         yield
     finally:

@@ -149,8 +149,8 @@ def test_of_a_full_disk_it_is_said_for_which_file(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_on_a_disk_that_knows_no_locks_work_goes_on_without(tmp_path, monkeypatch, recwarn, number):
-    """As in many a home on a network. What stood for a lock instead would stay where its process was killed."""
+def test_on_a_disk_that_knows_no_locks_work_goes_on_without(tmp_path, monkeypatch, recwarn, capsys, number):
+    """As in many a home on a network; a line says it once. What stood for a lock instead would stay where its process was killed."""
     fcntl = pytest.importorskip("fcntl")
 
     def flock(*_):
@@ -161,6 +161,7 @@ def test_on_a_disk_that_knows_no_locks_work_goes_on_without(tmp_path, monkeypatc
         with only_one(tmp_path / "x.lock", "waiting"), only_one(tmp_path / "x.lock", "waiting", tidy=True):
             pass
     assert not list(recwarn) and not (tmp_path / "x.lock").exists()
+    assert capsys.readouterr().err == f"note: the disk of {tmp_path} knows no locks: start nothing else that writes there until this has ended\n"
 
 
 def test_whoever_has_waited_for_a_lock_that_was_tidied_away_is_alone_as_well(tmp_path):

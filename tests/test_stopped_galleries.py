@@ -32,7 +32,7 @@ def one_by_one(monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="whether a process is there is asked in another way")
-def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery, tmp_path):
+def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery, tmp_path, capsys):
     program = f"import os, signal, sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r}); from common.files import whole_file\n" \
               f"with whole_file({str(gallery)!r}) as file: file.write('ann'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     subprocess.run([sys.executable, "-c", program])
@@ -40,6 +40,7 @@ def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery
     at_it.touch()
     assert len(list(tmp_path.glob(".g.npz.*.part"))) == 2
     assert main(["gallery", "remove", str(gallery), "ann"]) == 0
+    assert f"note: {at_it}: seems to be written just now, and may hold what was removed" in capsys.readouterr().err
     assert list(tmp_path.glob(".g.npz.*")) == [at_it] and Saved.read(gallery).people == ["bob", "cleo"]
 
 

@@ -142,14 +142,15 @@ def _remove(options, stops):
     there = [] if saved is None else saved.people
     people = whom(options.people, [*there, *looked_at])
     with stops.held():
-        for file in (options.gallery, journal):
-            remove_halves(file)
+        halves = [half for file in (options.gallery, journal) for half in remove_halves(file)]
         kept = forget(journal, people)  # first: where nobody would be left in the gallery, nothing of them is left beside it
         if saved is not None and (here := [name for name in people if name in there]):
             saved = remove(saved, here)
             saved.write(options.gallery)
     place, left = (journal, counted(kept, "photo")) if saved is None else (options.gallery, _size(saved.gallery))
     say(f"{place}: without {', '.join(people)}; {left} left")
+    for half in halves:  # a number tells nothing of a process on another machine, or of one that had it before
+        say(f"note: {half}: seems to be written just now, and may hold what was removed; delete it if no run is at work", sys.stderr)
     return 0
 
 
