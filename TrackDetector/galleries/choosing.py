@@ -104,16 +104,17 @@ def choose(seen, known=None, dlibs=True, alike=()):
     if not taken and known is None:
         raise ValueError("no photo of the gallery is left: " + "; ".join(doubt.text for doubt in doubts[:5]))
     gallery = _gallery(taken, known)
-    doubts += shared(gallery, None if known is None else _to_compare(gallery, len(known), alike))
-    more, out, others = _unlike(gallery, 0 if known is None else len(known), dlibs)
+    old = 0 if known is None else len(known)
+    doubts += shared(gallery, _to_compare(gallery, old, alike))
+    more, out, others = _unlike(gallery, old, dlibs)
     doubts += more
     aside = gallery.only(out & ~others) if (out & ~others).any() else None
     gallery = gallery.only(~out) if out.any() else gallery
-    return Chosen(gallery, aside, faceless, sorted(wanted - set(gallery.people.tolist())), doubts + twins(gallery, dlibs), len(order))
+    return Chosen(gallery, aside, faceless, sorted(wanted - set(gallery.people.tolist())), doubts + twins(gallery, dlibs, _to_compare(gallery, old, alike)), len(order))
 
 
 def _to_compare(gallery, old, alike):
-    """Photos that may lie under two names, where the first `old` were compared with one another before: the new ones, and those of people who were `alike`."""
+    """Photos that may lie under two names, or whose people may have two, where the first `old` were compared with one another before: the new ones, and those of people who were `alike`."""
     codes = [gallery.code_of(name) for pair in alike for name in pair]
     return np.flatnonzero((np.arange(len(gallery)) >= old) | np.isin(gallery.codes, codes))
 

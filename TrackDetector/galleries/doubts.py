@@ -97,8 +97,8 @@ def shared(gallery, rows=None):
     return doubts
 
 
-def twins(gallery, dlibs):
-    """Two names whose photos lie as near to each other as photos of one person do: list of Doubt, the nearest first."""
+def twins(gallery, dlibs, photos=None):
+    """Two names whose photos lie as near to each other as photos of one person do, one of them with some of the `photos`, numbers (by default any): list of Doubt, the nearest first."""
     if len(gallery.people) < 2:
         return []
     rows = [gallery.rows_of(person) for person in range(len(gallery.people))]
@@ -107,8 +107,9 @@ def twins(gallery, dlibs):
     within = np.array([apart(gallery.descriptors[own]).mean() for own in rows])
     usual = usual_apart(np.concatenate([np.full(len(own), w) for own, w in zip(rows, within)]), dlibs)
     middles = np.array([unit(gallery.descriptors[own]).mean(axis=0) for own in rows], np.float32)
-    found = Nearest(middles).search(middles, min(len(middles), 6))[1]
-    pairs = {(min(i, j), max(i, j)) for i, near in enumerate(found.tolist()) for j in near if i != j}
+    asking = np.arange(len(rows)) if photos is None else np.unique(gallery.codes[photos])
+    found = Nearest(middles).search(middles[asking], min(len(middles), 6))[1]
+    pairs = {(min(i, j), max(i, j)) for i, near in zip(asking.tolist(), found.tolist()) for j in near if i != j}
     doubts = []
     for i, j in pairs:
         own = [w for w in (within[i], within[j], usual) if w is not None and np.isfinite(w)]
