@@ -143,6 +143,20 @@ def test_the_one_pass_network_does_the_folds_too(tmp_path, simple_steps):
         folds_run.run_folds(folder, out, [10], SMALL)
 
 
+def test_folds_of_another_version_are_said(tmp_path, capsys, monkeypatch):
+    """Weights and detections that another kit has left are kept, for they took hours; that the table has both is said."""
+    file = tmp_path / "plan.json"
+    for _ in range(2):
+        folds_run._same_plan(file, SMALL)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(folds_run, "versions", lambda: {"keras": "0.1"})
+    folds_run._same_plan(file, SMALL)
+    assert capsys.readouterr().err.startswith(f"note: {tmp_path}: another version of the kit, or of its packages, has begun what is there")
+    file.write_text("[]")
+    with pytest.raises(ValueError, match="another plan"):
+        folds_run._same_plan(file, SMALL)
+
+
 def test_folds_side_by_side(small_fddb, tmp_path, capsys, monkeypatch):
     """Two folds in two processes: every epoch moves the bar, and what goes wrong over there is told here."""
     monkeypatch.setattr(folds_run, "_in_process", elsewhere.without_training)

@@ -20,7 +20,9 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
+from common.commands.journal import settings_mark
 from common.commands.stops import Stop, until_stopped
+from common.commands.versions import versions
 from common.console import say
 from common.detection import network, search
 from common.device import prepare
@@ -35,6 +37,7 @@ from RegionDetector.pyramid.model import load_pretrained
 from RegionDetector.pyramid.training import Plan, fit_pyramid_model
 
 PLANS = {"pyramid": Plan, "one-pass": one_pass.Plan}
+BY = "made by"  # beside the plan: a mark of the kit and its packages
 LEAST = -5.0  # logit; fainter answers would only lengthen the tail of the curve
 MIN_FACE = 13.0  # pixels; FDDB marks faces from 20 pixels on, and some that are smaller
 
@@ -242,20 +245,25 @@ def save_whole(model, file):
 
 def _read_plan(file):
     try:
-        return json.loads(file.read_text())
-    except ValueError:
+        return dict(json.loads(file.read_text()))
+    except (ValueError, TypeError):
         raise ValueError(f"{file} is damaged, so that nobody knows how the detections beside it were made: remove the folder, or name another one with --out.") from None
 
 
 def _same_plan(file, plan):
-    """Write the plan down, or compare it with the one that was."""
-    text = json.dumps(asdict(plan), indent=1)
+    """Write the plan down, with a mark of who follows it, or compare it with the one that was; what another version has made is said."""
+    text = json.dumps({**asdict(plan), BY: settings_mark(versions())}, indent=1)
     if not file.exists():
         with whole_file(file) as out:
             out.write(text)
-    elif _read_plan(file) != json.loads(text):
+        return
+    before, now = _read_plan(file), json.loads(text)
+    another = before.pop(BY, None) != now.pop(BY)
+    if before != now:
         raise ValueError(f"{file} says that the detections beside it were made with another plan:\n{file.read_text()}\n"
                          "Remove the folder, or name another one with --out.")
+    if another:
+        say(f"note: {file.parent}: another version of the kit, or of its packages, has begun what is there; remove the folder to have all folds by this one", sys.stderr)
 
 
 def main(arguments=None):
