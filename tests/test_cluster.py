@@ -162,7 +162,7 @@ def test_no_workers_or_those_of_another_kit(tmp_path, running, monkeypatch, caps
             with pytest.raises(ClusterError, match="1 of 1 workers may give other answers"):  # of photos as of marks
                 list(shared_out(address, "RegionDetector.commands.finding")([(tmp_path / "a.jpg", "a.jpg")], None))
             with pytest.raises(ClusterError, match="of another version than the machine that asks, which has .*keras 0.1"):  # one that came later
-                client.submit(_answer, [], "work", dict(versions()), "json", {}, None, "a.jpg", "a.jpg").result()
+                client.submit(_answer, [], "work", dict(versions()), None, "json", {}, None, "a.jpg", "a.jpg").result()
         finally:
             versions.cache_clear()
 

@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 distributed = pytest.importorskip("distributed", reason="Dask is an extra: requirements-cluster.lock")
 
-from common.commands.cluster import ClusterError, connected, shared_out
+from common.commands.cluster import ClusterError, _go_to, connected, shared_out
 from common.commands.inputs import find_inputs
 from common.commands.run import Answers, answer_all, one_by_one
 from common.commands.stops import Stops
@@ -18,14 +20,14 @@ from common.commands.stops import Stops
 STAND_IN = """
 import os, time
 
-def asker(gift=b"", slow=0.0):
+def asker(gift=b"", slow=0.0, stands=False):
     def ask(file, name, check):
         time.sleep(slow)
         if "poison" in file.stem:
             os.abort()
         if file.stem == "7":
             raise OSError(f"{file}: damaged")
-        return {"name": name, "length": len(gift), "square": int(file.stem) ** 2, **({"pid": os.getpid()} if slow else {})}
+        return {"name": name, "length": len(gift), "square": int(file.stem) ** 2, **({"pid": os.getpid()} if slow else {}), **({"there": file.exists()} if stands else {})}
     return ask
 """
 ANSWERS = Answers("file", "photos", lambda answer: f"{answer['file']}: {answer['square']}", ("file",), lambda answer: [answer])
@@ -69,6 +71,17 @@ def test_the_same_answers_as_here_though_a_worker_is_killed(archive):
     assert killed and code == 1 and len(lines(archive / "there.jsonl")) == 24
     _, here = run(archive, one_by_one(lambda: stand_in_for_workers.asker(b"gallery")), "here.jsonl")
     assert there == here and "damaged" in there[str(archive / "photos" / "7.jpg")]["error"]
+
+
+def test_names_mean_what_they_mean_here(archive, monkeypatch):
+    """Workers were started elsewhere, perhaps where a photo of the same name lies."""
+    monkeypatch.chdir(archive)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None) as cluster:
+        monkeypatch.chdir(archive / "photos")
+        ask = shared_out(cluster.scheduler_address, "stand_in_for_workers", stands=True)
+        assert [answer.get("there") for _, answer in ask([(Path("3.jpg"), "3")], SimpleNamespace(held=nullcontext))] == [True]
+    with pytest.raises(ClusterError, match="it does not see .*name photos and folders by whole paths"):
+        _go_to(archive / "nowhere")
 
 
 def test_a_file_that_kills_its_workers_costs_one_answer(archive):

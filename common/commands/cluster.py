@@ -122,16 +122,26 @@ def expect_versions(theirs):
 _made = {}  # in a worker: the function that answers, which has loaded a network; the last one only
 
 
-def _answer(path, work, theirs, module, settings, gift, file, name):
+def _answer(path, work, theirs, place, module, settings, gift, file, name):
     """One answer, made in a worker."""
     if work not in _made:
         expect_versions(theirs)
-        for place in reversed(path):
-            if place not in sys.path:
-                sys.path.insert(0, place)
+        _go_to(place)
+        for each in reversed(path):
+            if each not in sys.path:
+                sys.path.insert(0, each)
         _made.clear()
         _made[work] = importlib.import_module(module).asker(*([] if gift is None else [gift]), **settings)
     return attempt(_made[work], file, name)
+
+
+def _go_to(place):
+    """In a worker: names that do not begin at the root mean there what they mean on the machine that asks, from whose folder they begin."""
+    try:
+        if place is not None:
+            os.chdir(place)
+    except OSError as error:
+        raise ClusterError(f"it does not see {place} ({error.strerror}), where the photos' names begin; name photos and folders by whole paths that all workers see") from None
 
 
 def shared_out(address, module, gift=None, **settings):
@@ -160,9 +170,11 @@ def shared_out(address, module, gift=None, **settings):
         todo = list(todo)
         if not todo:
             return
+        paths = [*(file for file, _ in todo), *(value for value in settings.values() if isinstance(value, os.PathLike))]
+        place = None if all(map(os.path.isabs, paths)) else os.getcwd()
         with connected(address) as client:
             same_versions(client)
-            yield from _as_they_come(client, (uuid4().hex, versions(), module, settings), None if gift is None else gift(), todo, stops)
+            yield from _as_they_come(client, (uuid4().hex, versions(), place, module, settings), None if gift is None else gift(), todo, stops)
 
     return ask
 
@@ -207,7 +219,7 @@ def _as_they_come(client, work, gift, todo, stops):
                 waiting.add(submit(file, name))
                 continue
             if error is not None and not isinstance(error, KilledWorker):
-                raise ClusterError(f"--cluster: a worker cannot do the work ({type(error).__name__}: {error})")
+                raise ClusterError(f"--cluster: a worker cannot do the work ({'' if isinstance(error, ClusterError) else f'{type(error).__name__}: '}{error})")
             future.release()
             if error is not None and not alone:
                 suspects.append((file, name))  # Dask suspects all that the worker had in hand
