@@ -44,6 +44,16 @@ def test_of_who_is_taken_out_nothing_is_left_by_a_writer_that_was_killed(gallery
     assert list(tmp_path.glob(".g.npz.*")) == [at_it] and Saved.read(gallery).people == ["bob", "cleo"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="what is open cannot be removed there")
+def test_with_a_worker_no_gallery_stays(home, gallery, tmp_path, monkeypatch):
+    """It may live for months after somebody was taken out; a large gallery is read where it lay."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("TrackDetector.galleries.storage._MAPPED_FROM", 0)
+    ask = naming.asker(gallery.read_bytes())
+    assert list(tmp_path.rglob("*.npz")) == [gallery]
+    assert ask(home / "people" / "ann" / "0.png", "0.png", lambda: None)["faces"][0]["looks_most_like"] == "ann"
+
+
 def test_two_that_change_one_gallery_undo_nothing(home, gallery, tmp_path):
     """While one looks at Dora's photos another takes Ann out, who does not want to be in it any more: neither loses Dora, nor is Ann back."""
     for k in range(3):

@@ -17,7 +17,7 @@ from common.commands.inputs import find_inputs
 from common.commands.run import Answers, add_options, answer_all, check_outputs, one_by_one
 from common.commands.stops import until_stopped
 from common.console import a_path, prepare_outputs, print_any_name, say, words_beside
-from common.files import temporary_folder
+from common.files import remove_folder, temporary_folder
 from common.photos import PHOTO_SUFFIXES
 from TrackDetector import detectors
 from TrackDetector.commands import answering
@@ -71,9 +71,10 @@ def asker(gallery, of_file=None, **settings):
         prepare(alone=True)
         from TrackDetector.classifier import Classifier
 
-        path = temporary_folder() / "gallery.npz"
-        path.write_bytes(gallery)
-        gallery = Classifier.load(path, **detectors.asked_for(*of_file or ()))
+        folder = temporary_folder()
+        (folder / "gallery.npz").write_bytes(gallery)
+        gallery = Classifier.load(folder / "gallery.npz", **detectors.asked_for(*of_file or ()))
+        remove_folder(folder)  # a worker may live for months, and who is taken out of the gallery is not to stay with it; what is mapped can still be read
     return lambda file, name, check: answering.name_faces(file, gallery, name=name, check=check, **settings)
 
 
