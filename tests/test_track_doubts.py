@@ -281,7 +281,7 @@ def test_who_is_removed_is_nowhere_in_the_file(tmp_path):
             remove(after, people)
 
 
-def test_who_is_removed_or_added_is_not_waited_for_by_all_others(monkeypatch):
+def test_who_is_removed_or_added_is_not_waited_for_by_all_others(monkeypatch, capsys):
     """All photos against all are hours in a gallery of a million: only new ones are compared, and those of people who were known to look alike."""
     asked, draw = [], People()
     photo, again = draw.face("ann"), draw.face("dora")
@@ -292,7 +292,9 @@ def test_who_is_removed_or_added_is_not_waited_for_by_all_others(monkeypatch):
         return nearest_of_others(descriptors, codes, k, rows)
 
     monkeypatch.setattr("TrackDetector.neighbors.strangers.nearest_of_others", noted)
+    monkeypatch.setattr("TrackDetector.neighbors.strangers._BAR", 13)  # instead of 20,000
     first = choose(album)
+    assert "photos under two names: 100%" in capsys.readouterr().err
     assert {frozenset(pair) for pair in first.alike} == {frozenset(("ann", "anna"))} and asked == [13]
     more = choose([draw.seen("dora/1", "dora", again), *(draw.seen(f"Bobby/{k}", "Bobby", "bob") for k in range(5))], first.gallery, alike=first.alike)
     assert asked == [13, 8] and frozenset(("Bobby", "bob")) in {frozenset(doubt.people) for doubt in more.doubts if doubt.kind == "twins"} and {tuple(sorted(doubt.people)) for doubt in more.doubts if doubt.kind == "shared photo"} == {("ann", "anna"), ("dora", "eve")}

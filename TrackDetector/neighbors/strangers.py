@@ -7,6 +7,8 @@ from TrackDetector.neighbors.search import Nearest, vote
 
 _NAMES = 5  # under so many names besides its own a photo is looked for
 _BLOCK = 2**22  # neighbours that are looked at at once
+_AT_ONCE = 2**13  # photos that ask at once: of a million, a minute's work of two cores
+_BAR = 20_000  # from so many photos on that ask, a bar shows how far it is
 SPREAD = 1.15  # a bad photo may spread its person's others: so many times the usual distance it counts
 MOST = 20_000  # photos that ask, of a gallery with more: they say as much as all
 
@@ -41,7 +43,7 @@ def nearest_of_others(descriptors, codes, k, rows=None):
         count = own[codes[rows[0]]]
         if count * 2 + k <= len(codes):  # people with nearly as many photos ask together
             count *= 2
-        some = rows[own[codes[rows]] <= count][: max(1, _BLOCK // (count + k))]
+        some = rows[own[codes[rows]] <= count][: max(1, min(_AT_ONCE, _BLOCK // (count + k)))]
         rows = rows[len(some) :]
         wanted = min(k, len(codes) - count)
         # whatever comes of one's own photos, so many of the others' are among the nearest
@@ -111,12 +113,16 @@ def shared_photos(gallery, rows=None, most=0.05):
     """
     if len(gallery.people) < 2:
         return []
-    pairs = set()
-    for rows, distances, found in nearest_of_others(unit(gallery.descriptors), gallery.codes, _NAMES, rows):
-        for at in np.flatnonzero(distances[:, 0] <= most):
-            row, near = int(rows[at]), found[at][distances[at] <= most]
-            nearest = near[np.unique(gallery.codes[near], return_index=True)[1]]
-            pairs |= {(min(row, other), max(row, other)) for other in nearest.tolist()}
+    from tqdm.auto import tqdm
+
+    pairs, total = set(), len(gallery) if rows is None else len(rows)
+    with tqdm(total=total, desc="photos under two names", disable=total < _BAR) as bar:
+        for asking, distances, found in nearest_of_others(unit(gallery.descriptors), gallery.codes, _NAMES, rows):
+            for at in np.flatnonzero(distances[:, 0] <= most):
+                row, near = int(asking[at]), found[at][distances[at] <= most]
+                nearest = near[np.unique(gallery.codes[near], return_index=True)[1]]
+                pairs |= {(min(row, other), max(row, other)) for other in nearest.tolist()}
+            bar.update(len(asking))
     return sorted(pairs)
 
 
