@@ -22,6 +22,7 @@ from TrackDetector.__main__ import main
 from TrackDetector.commands import answering
 from TrackDetector.commands.answering import name_faces
 from TrackDetector.commands.opening import open_gallery
+from TrackDetector.commands.strangers import GroupedAnswers, described
 from TrackDetector.films.tracks import Track, follow, link, parted
 from TrackDetector.galleries.building import people_in
 from TrackDetector.photos import read_video
@@ -97,6 +98,14 @@ def test_a_stranger_has_one_number_in_all_files(files, tmp_path, capsys):
     assert main(arguments) == 0 and capsys.readouterr().out.splitlines()[-2:] == printed
     with pytest.raises(SystemExit):
         main([*arguments, "--out", str(tmp_path / "out.jsonl")])
+
+
+def test_strangers_are_numbered_in_the_order_of_the_files_in_whatever_order_they_come(capsys):
+    answers = GroupedAnswers.remembering("file", "files", lambda answer: [], (), None, {})
+    for name, number in (("b", 1), ("a", 0)):  # as from a cluster
+        answers.lines({"file": name, "faces": [described({"name": "unknown"}, np.eye(128, dtype=np.float32)[[number]])]})
+    answers.say([Path("a"), Path("b")])
+    assert capsys.readouterr().out.splitlines() == ["unknown 1: in 1 file: a", "unknown 2: in 1 file: b"]
 
 
 def test_faces_of_a_video_keep_one_name(files, gallery):

@@ -158,5 +158,5 @@ def _work(options, stops):
         ask = shared_out(options.cluster, "TrackDetector.commands.naming", partial(_packed, classifier), **of_file, **settings)
     code = answer_all(found, ask, answers, options, {**_mark_of(classifier), **settings}, stops)
     if options.group_unknown and code < 2:
-        answers.say()
+        answers.say([file for file, _ in found.files])
     return code

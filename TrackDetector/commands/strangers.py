@@ -84,9 +84,10 @@ class GroupedAnswers(Answers):
 
         return write_grouped
 
-    def say(self):
-        """Print who was seen where."""
-        groups = self.told[0] if self.told else grouped(self.answered)[1]
+    def say(self, files):
+        """Print who was seen where; `files` in the order in which they were named, for on a cluster answers come in any."""
+        place = {str(file): number for number, file in enumerate(files)}
+        groups = self.told[0] if self.told else grouped(sorted(self.answered, key=lambda answer: place[answer["file"]]))[1]
         for number, files in enumerate(groups, 1):
             more = f" and {len(files) - 5:,} more" if len(files) > 5 else ""
             say(f"{UNKNOWN} {number}: in {len(files):,} file{'s' if len(files) > 1 else ''}: {', '.join(files[:5])}{more}")
