@@ -12,6 +12,7 @@ import pytest
 from coursework import ROOT, code_notebook, hand_in
 from standing_in import grades
 
+from common.commands.versions import versions
 from common.grading import autograder, student_package, whole_class
 from common.grading.__main__ import main
 from common.grading.notebook_source import read_notebook
@@ -55,11 +56,12 @@ def test_who_wrote_for_a_newer_python_is_told_of_to_who_grades(place, capsys, mo
     assert f"grade with Python {newer}\n" in said
 
 
-def test_another_python_grades_anew(place, monkeypatch):
+@pytest.mark.parametrize("other", ["Python", "keras", "the kit"])
+def test_another_python_or_package_grades_anew(place, monkeypatch, other):
     log = []
     monkeypatch.setattr(whole_class, "grade_here", grades(TASK, log))
     assert run(place) == run(place) == 0 and len(log) == 2
-    monkeypatch.setattr(sys, "version_info", (sys.version_info[0], sys.version_info[1] + 1, 0))
+    monkeypatch.setattr("common.grading.kept.versions", lambda: {**versions(), other: "another"})
     assert run(place) == 0 and len(log) == 4
 
 
