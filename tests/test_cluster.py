@@ -165,6 +165,8 @@ def test_no_workers_or_those_of_another_kit(tmp_path, running, monkeypatch, caps
                 client.submit(_answer, [], "work", dict(versions()), None, "json", {}, None, "a.jpg", "a.jpg").result()
         finally:
             versions.cache_clear()
+        running[-1].send_signal(signal.SIGSTOP)
+        same_versions(client, patience=1)  # who hangs holds nobody up
 
 
 @pytest.mark.parametrize("cores, gigabytes, workers", [(2, 8, 2), (64, 40, 10), (1, 1, 1), (16, 128, 16)])

@@ -94,7 +94,7 @@ def same_versions(client, patience=PATIENCE):
     ----------
     client : distributed.Client
     patience : float
-        Seconds to wait for the first worker.
+        Seconds to wait for the first worker, and for all to say what they have.
 
     Raises
     ------
@@ -105,7 +105,14 @@ def same_versions(client, patience=PATIENCE):
         client.wait_for_workers(1, timeout=patience)
     except TimeoutError:
         raise ClusterError(f"the scheduler at {address} has no workers; start some in the kit's folder: PYTHONPATH=. .venv/bin/dask worker {address}") from None
-    found = client.run(versions, on_error="return")
+
+    async def asked():
+        return await client.run(versions, on_error="return")
+
+    try:
+        found = client.sync(asked, callback_timeout=patience)
+    except TimeoutError:  # one of them hangs; each looks for itself before it answers
+        return
     other = {worker: differs for worker, theirs in found.items() if not isinstance(theirs, OSError) and (differs := unlike(theirs))}  # OSError: it has gone meanwhile
     if other:
         worker, differs = min(other.items())
