@@ -75,8 +75,9 @@ def _upright(image, path):
     """A photo that Pillow has opened, as 8-bit RGB the right way up; TIFFs are turned by their decoders."""
     page = _whole_page(image)
     said = image.tile[0][3] if image.tile else ""
+    signed = image.mode == "L" and _note(image, 339) == 2  # Pillow would take -1 for 255
     many = image.mode in ("RGB", "RGBA") and ";16" in str(said[0] if isinstance(said, tuple) and said else said)  # Pillow would keep the upper eight bits
-    if image.format == "TIFF" and (deep.in_deep_planes(image.tag_v2) or many and page):
+    if image.format == "TIFF" and (deep.in_deep_planes(image.tag_v2) or signed or many and page):
         turn, image = None, Image.fromarray(deep.by_tifffile(path, page))
     elif many:
         turn = None if image.format == "TIFF" else TURNS.get(_orientation(image))

@@ -198,6 +198,15 @@ def test_whole_numbers_of_32_bits(tmp_path, truth):
         assert far(tmp_path / f"{name}.tif", truth) < 0.6, name
 
 
+@pytest.mark.parametrize("name, photo", [
+    ("all of eight bits", GREY.astype(int) - 128), ("half of eight bits", GREY // 2), ("all of sixteen", GREY.astype(int) * 257 - 32768), ("colours", PHOTO.astype(int) - 128),
+    ("half of eight bits of colours", PHOTO // 2), ("half of sixteen of colours", PHOTO.astype(int) * 128)])  # fmt: skip
+def test_whole_numbers_with_a_sign(tmp_path, name, photo):
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "a.tif", photo.astype(np.int16 if "sixteen" in name else np.int8), photometric="rgb" if photo.ndim == 3 else "minisblack")
+    assert far(tmp_path / "a.tif", PHOTO if photo.ndim == 3 else GREY) < 1
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
 def test_more_pictures_than_the_first_are_said(tmp_path, name, recwarn):
     first, second = Image.fromarray(PHOTO), Image.fromarray(255 - PHOTO)

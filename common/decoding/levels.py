@@ -8,8 +8,8 @@ STRIP = 512  # rows that are converted at a time: as floats a large scan would n
 def eight_bits(values, greatest=None):
     """Grey levels or colours of any type as uint8.
 
-    Whole numbers use 8, 10, 12, 14, 16 or 32 bits: the fewest that hold the greatest of them, since scanners and cameras
-    put 12 bits into 16. Floats from 0 to 1 are shares of white, from -1 to 1 as well, from black; others are taken as
+    Whole numbers use 8, 10, 12, 14, 16 or 32 bits, or all of their type that have a sign: the fewest that hold the greatest of them, since scanners and
+    cameras put 12 bits into 16. Floats from 0 to 1 are shares of white, from -1 to 1 as well, from black; others are taken as
     whole numbers. What is not finite is black, or white where it is infinite.
 
     Parameters
@@ -43,7 +43,8 @@ def eight_bits(values, greatest=None):
     elif floats and top <= 2:  # a little more than 1 where a photo was sharpened or made larger
         low, top = 0.0, 1.0
     else:
-        low, top = 0.0, next((white for white in (255, 1023, 4095, 16383, 65535) if top <= white), top)
+        own = [np.iinfo(values.dtype).max] if values.dtype.kind == "i" and values.dtype.itemsize < 4 else []
+        low, top = 0.0, next((white for white in sorted([255, 1023, 4095, 16383, 65535, *own]) if top <= white), top)
     if greatest and low == 0 and brightest <= greatest < 65535:  # what says 65535 may not have meant it
         top = greatest
     out = np.empty(values.shape, np.uint8)
