@@ -1,12 +1,14 @@
 """Who is in a film: tracks of one person joined, and when that person is seen."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from TrackDetector.films.tracks import ANOTHER, Track
 from TrackDetector.neighbors.predictions import UNKNOWN, Answer, unit
 
+_ROWS = 256  # whose distances to all others are in memory at once
 PAUSE = 1.0  # seconds: who is away for less has not been away
 
 
@@ -46,30 +48,57 @@ def _together(tracks, classifier):
     return Person(answer, frames, boxes, tracks, float(np.mean([name == answer.label for name in alone])) if alone else 1.0)
 
 
-def _groups(tracks, like):
-    """Tracks put together, the likest pair first, so long as no two of a group are seen at once."""
-    groups = [[track] for track in tracks]
-    means = [unit(np.mean(unit(np.array(track.descriptors)), axis=0)[None])[0] for track in tracks]
-    pairs = sorted((float(np.linalg.norm(means[i] - means[j])), i, j) for i in range(len(tracks)) for j in range(i) if like(tracks[i], tracks[j]))
-    where = list(range(len(tracks)))
-    for distance, i, j in pairs:
+def _strangers(tracks):
+    """Tracks of strangers put together, the likest pair first, so long as no two of a group are seen at once and every two are alike: a chain of strangers is no person.
+
+    A long film has thousands of tracks: whom a group cannot be joined with is remembered, and never asked again, for groups only grow.
+    """
+    means = np.array([unit(np.mean(unit(np.array(track.descriptors)), axis=0)[None])[0] for track in tracks])
+    groups, where = [[number] for number in range(len(tracks))], list(range(len(tracks)))
+    seen, apart = [set(track.frames) for track in tracks], [set() for _ in tracks]
+    for i, j in _likest(means):
         a, b = where[i], where[j]
-        known = tracks[i].answer.label != UNKNOWN
-        if a == b or not (known or distance < ANOTHER) or set().union(*(t.frames for t in groups[a])) & set().union(*(t.frames for t in groups[b])):
+        if a == b or b in apart[a]:
             continue
-        if not known and max(np.linalg.norm(means[m] - means[n]) for m, at in enumerate(where) if at == a for n, too in enumerate(where) if too == b) >= ANOTHER:
-            continue  # every two of them must be alike: a chain of strangers is no person
+        if not seen[a].isdisjoint(seen[b]) or _apart(means[groups[a]], means[groups[b]]).max() >= ANOTHER:
+            apart[a].add(b)
+            apart[b].add(a)
+            continue
+        if len(groups[a]) < len(groups[b]):
+            a, b = b, a  # what is less is moved
+        for number in groups[b]:
+            where[number] = a
+        for other in apart[b]:
+            apart[other] = apart[other] - {b} | {a}
         groups[a] += groups[b]
-        groups[b] = []
-        where = [a if at == b else at for at in where]
-    return [group for group in groups if group]
+        seen[a] |= seen[b]
+        apart[a] |= apart[b]
+        groups[b], seen[b], apart[b] = [], None, None
+    return [[tracks[number] for number in group] for group in groups if group]
+
+
+def _apart(some, others):
+    """Distances of rows of length 1: (N, M)."""
+    return np.sqrt(np.maximum(2 - 2 * some @ others.T, 0))
+
+
+def _likest(means):
+    """Pairs of rows that lie less than `ANOTHER` apart, the nearest first."""
+    found = []
+    for begin in range(0, len(means), _ROWS):
+        table = _apart(means[begin : begin + _ROWS], means[: begin + _ROWS])
+        rows, others = np.nonzero((table < ANOTHER) & (np.arange(table.shape[1]) < begin + np.arange(len(table))[:, None]))
+        found.append((table[rows, others], rows + begin, others))
+    distances, rows, others = (np.concatenate(part) for part in zip(*found)) if found else (np.zeros(0),) * 3
+    order = np.lexsort((others, rows, distances))
+    return zip(rows[order].tolist(), others[order].tolist())
 
 
 def people(tracks, classifier):
     """Join the tracks of each person.
 
-    Tracks of one name are one person, if they are not seen at once; where they are, the nearer keeps the name, and the
-    other is unknown. Tracks of strangers are joined where each is as like to each as tracks of one person are (`tracks.ANOTHER`).
+    Tracks of one name are one person, if they are not seen at once; where they are, the nearer keeps the name, with a doubt, and
+    the other is unknown. Tracks of strangers are joined where each is as like to each as tracks of one person are (`tracks.ANOTHER`).
 
     Parameters
     ----------
@@ -84,17 +113,20 @@ def people(tracks, classifier):
     notes : list of str
         Names that two faces had at once.
     """
-    notes, named = {}, []
+    notes, named, taken = {}, defaultdict(list), defaultdict(set)
     for track in sorted(tracks, key=lambda each: each.answer.distance):
-        rivals = [other for other in named if other.answer.label == track.answer.label != UNKNOWN and set(other.frames) & set(track.frames)]
-        if rivals:
-            label, answer = track.answer.label, track.answer
+        label, answer = track.answer.label, track.answer
+        if label != UNKNOWN and not taken[label].isdisjoint(track.frames):
             notes[label] = f"two faces at once look like {label}: the nearer has the name, the other is unknown"
             track = Track(track.frames, track.boxes, track.descriptors,
                           Answer(UNKNOWN, answer.name, answer.distance, answer.found, answer.neighbors, answer.frames))
-        named.append(track)
-    named.sort(key=lambda track: track.frames[0])
-    joined = [_together(group, classifier) for group in _groups(named, lambda a, b: a.answer.label == b.answer.label)]
+        named[track.answer.label].append(track)
+        taken[track.answer.label].update(track.frames)
+    groups = [sorted(group, key=lambda track: track.frames[0]) for group in named.values()]
+    joined = [_together(one, classifier) for group in groups for one in (_strangers(group) if group[0].answer.label == UNKNOWN else [group])]
+    for person in joined:
+        if person.answer.label in notes and not person.answer.doubt:
+            person.answer = replace(person.answer, doubt=f"another face at the same time looks like {person.answer.label} too")
     return sorted(joined, key=lambda person: person.frames[0]), list(notes.values())
 
 
