@@ -134,3 +134,55 @@ def test_pictures_that_are_filled_up_are_counted(tmp_path):
     (tmp_path / "a.mp4").write_bytes(data)
     film = Film(tmp_path / "a.mp4")
     assert sum(1 for _ in film.frames()) > 6 and len(film.notes) == 1 and film.notes[0].startswith("the film is damaged: ")
+
+
+@pytest.mark.parametrize("starts", [(1000, 0, 500), (0, 80_000)])
+def test_a_stream_whose_clock_leaps_goes_on(tmp_path, starts):
+    """Pieces of a camera or a tuner that were joined: FFmpeg takes a clock that falls for one that has gone round, 26 hours later."""
+    (tmp_path / "all.ts").write_bytes(b"".join(write(tmp_path / "piece.ts", meeting(), [start + t for t in EVEN]).read_bytes() for start in starts))
+    film = Film(tmp_path / "all.ts")
+    steps = np.diff([second for _, second, _ in film.frames()])
+    assert len(steps) == len(EVEN) * len(starts) - 1 and 0 < steps.min() and steps.max() < 0.2
+    assert film.end == pytest.approx(1.2 * len(starts), abs=0.25) and film.notes == []
+    copy, _ = copied(film, tmp_path)
+    assert copy.length == pytest.approx(film.end, abs=0.1)
+
+
+def test_a_film_with_a_pause_is_not_shortened(tmp_path):
+    film = Film(write(tmp_path / "slides.mkv", meeting(), [60 * t for t in range(12)]))
+    assert [round(second) for _, second, _ in film.frames()] == [60 * t for t in range(12)]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
+def test_a_second_track_of_pictures_is_said(tmp_path, name):
+    """A camera that looks ahead and behind."""
+    with av.open(str(tmp_path / name), "w") as out:
+        for stream in [out.add_stream("mpeg4", rate=10) for _ in range(2)]:
+            stream.height, stream.width, stream.pix_fmt = 160, 400, "yuv420p"
+        for stream in out.streams.video:
+            for frame in meeting():
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            out.mux(stream.encode(None))
+    film = Film(tmp_path / name)
+    assert sum(1 for _ in film.frames()) == 12
+    assert film.notes == ["the film has 2 tracks of pictures; only that of 400 x 160 pixels was looked at"] and film.end == pytest.approx(1.2, abs=0.01)
+
+
+@pytest.mark.parametrize("name, codec, options", [("camera.mp4", "libx264", {"x264-params": "tff=1", "bf": "0"}), ("tv.mpg", "mpeg2video", {"flags": "+ildct+ilme"})])
+def test_of_two_fields_what_moves_has_no_teeth(tmp_path, name, codec, options):
+    """A camcorder's and television's pictures: faces that move had no names, nor copies that one can look at. What stands still keeps every row."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"this build of FFmpeg has no {codec}")
+    first, second = meeting()[0], meeting()[2]
+    still = np.zeros((64, 400, 3), np.uint8)
+    still[::4], still[1::4] = 255, 255  # a fence of two rows each
+    woven, truth = np.concatenate([first, still]), np.concatenate([first, still])
+    woven[1:160:2] = second[1::2]
+    with av.open(str(tmp_path / name), "w") as out:
+        stream = out.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *woven.shape[:2], "yuv420p", 20_000_000
+        for _ in range(3):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(woven, format="rgb24")))
+        out.mux(stream.encode(None))
+    apart = [np.abs(frame.astype(int) - truth) for _, _, frame in Film(tmp_path / name).frames()]
+    assert np.abs(woven.astype(int) - truth)[:160].mean() > 4 and max(each[:160].mean() for each in apart) < 3.5 and max(each[164:].mean() for each in apart) < 6

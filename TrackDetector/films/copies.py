@@ -143,9 +143,7 @@ def _encode(film, out, sound, change, check):
             put(waiting, frame.pts - waiting.pts)
         waiting, last = frame, frame.pts
         sound.up_to(seconds)
-    usual = round(1 / film.rate / _CLOCK)
-    left = round(film.length / _CLOCK) - last if film.length and film.length > film.until and not film.notes else usual
-    put(waiting, min(max(left, 1), 4 * usual))
+    put(waiting, min(max(round(film.end / _CLOCK) - last, 1), 4 * round(1 / film.rate / _CLOCK)))
     put(None)
     sound.up_to(float("inf"))
 
@@ -161,7 +159,7 @@ class _Sound:
         if self.film.has_sound:
             self.container = container_of(self.film.path)
             self.source = self.container.streams.audio[0]
-            self.start, self.clock, self.last = (self.container.start_time or 0) / 1e6, Clock(), None
+            self.start, self.clock, self.last = (self.container.start_time or 0) / 1e6, Clock(self.container), None
             self.as_it_is = self.source.codec_context.name in _SOUND
             if self.as_it_is:
                 add = getattr(self.out, "add_stream_from_template", None)

@@ -13,20 +13,35 @@ from common.photos import PhotoError
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,obu,h264,hevc,m4v,mjpeg,dv,mxf,yuv4mpegpipe,rm,nut,gif"
 _USUAL_RATE = 25.0
 _STARTS_AGAIN = 1.0  # seconds: a clock that falls by more has started again, as in pieces of a recording that were joined
+_LEAPS = 10.0  # seconds: in a stream, where FFmpeg takes a clock that falls for one that has gone round, one that leaps by more has started again, too
+_STREAMS = ("mpegts", "mpeg")
+_TOOTH = 10  # grey levels by which a row stands out from those beside it
 _ENDS_EARLY = 0.5, 0.02  # seconds, share of its length: a film that ends so much too early was cut short
 
 
 class Clock:
-    """Seconds that go on where the clock of a film starts again."""
+    """Seconds that go on where the clock of a film starts again.
 
-    def __init__(self):
-        self._late, self._last, self._end = 0.0, None, 0.0
+    Parameters
+    ----------
+    container : av.container.InputContainer, optional
+        The film: that of a stream starts again where it leaps ahead as well.
+
+    Attributes
+    ----------
+    again : bool
+        Whether it has started again.
+    """
+
+    def __init__(self, container=None):
+        self._late, self._last, self._end, self.again = 0.0, None, 0.0, False
+        self._leaps = _LEAPS if container is not None and container.format.name in _STREAMS else float("inf")
 
     def __call__(self, seconds, length):
         """The second since the beginning at which something is shown or heard, for how long it is, both in seconds."""
-        if self._last is not None and seconds < self._last - _STARTS_AGAIN:
+        if self._last is not None and (seconds < self._last - _STARTS_AGAIN or seconds > self._end + self._leaps):
             self._late += self._end - seconds
-            self._end = seconds
+            self._end, self.again = seconds, True
         self._last, self._end = seconds, max(self._end, seconds + length)
         return seconds + self._late
 
@@ -65,7 +80,9 @@ class Film:
     """
 
     def __init__(self, path):
-        self.path, self.read, self.until, self.notes = Path(path), 0, 0.0, []
+        import av
+
+        self.path, self.read, self.until, self.notes, self._whole = Path(path), 0, 0.0, [], True
         with self._opened() as (container, stream):
             self._start = (container.start_time or 0) / 1e6
             self.length = container.duration / 1e6 if container.duration and container.duration > 0 else None
@@ -78,6 +95,7 @@ class Film:
             self.expected = stream.frames or (round(self.length * self.rate) if self.length else None)
             self.has_sound = bool(container.streams.audio)
             self._torn = container.format.name == "mpegts" and _ends_in_a_packet(self.path)
+            self._tracks = sum(not each.disposition & av.stream.Disposition.attached_pic for each in container.streams.video)
         first = next(self._frames(1), None)
         if first is None:
             raise PhotoError(f"{self.path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
@@ -86,7 +104,7 @@ class Film:
     @property
     def end(self):
         """The second at which its pictures end, after going through: as the file says, or one frame after the last if it cannot be so."""
-        return self._shown if self._shown and self._shown > self.until and not self.notes else self.until + 1 / self.rate
+        return self._shown if self._shown and self._shown > self.until and self._whole else self.until + 1 / self.rate
 
     def _opened(self):
         """The container and its stream of pictures, the best of several, in a `with` that closes them."""
@@ -136,9 +154,9 @@ class Film:
     def _frames(self, every):
         import av
 
-        damaged, marred, end, ended, clock = 0, 0, 0.0, True, Clock()
+        damaged, marred, end, ended = 0, 0, 0.0, True
         with self._opened() as (container, stream):
-            stream.thread_type = "AUTO"
+            clock, stream.thread_type = Clock(container), "AUTO"
             for packet in _packets(container, stream):
                 if packet is None:
                     ended = False
@@ -167,6 +185,9 @@ class Film:
         if damaged + marred > short:  # the piece in which it was cut is not another damage
             lost = [f"{counted(damaged, 'piece')} of it could not be decoded"] * (damaged > 0) + [f"{counted(marred, 'picture')} could not be decoded whole"] * (marred > 0)
             self.notes.append(f"the film is damaged: {' and '.join(lost)}")
+        self._whole = not self.notes and not clock.again
+        if self._tracks > 1 and self.read:
+            self.notes.append(f"the film has {self._tracks} tracks of pictures; only that of {self.width} x {self.height} pixels was looked at")
 
 
 def container_of(path):
@@ -226,8 +247,21 @@ def _upright(frame, shape):
     """A decoded frame as an RGB array, turned and, if the shape of its pixels is known, stretched as it shall be shown."""
     width = round(frame.width * float(shape)) if shape and 0.2 < shape < 5 else frame.width
     image = frame.to_ndarray(format="rgb24", width=width, height=frame.height) if width != frame.width else frame.to_ndarray(format="rgb24")
+    image = _without_comb(image) if frame.interlaced_frame else image
     note = frame.side_data.get("DISPLAYMATRIX")
     return image if note is None else np.ascontiguousarray(_turned(image, np.frombuffer(note, np.int32)))
+
+
+def _without_comb(image):
+    """A picture of two fields, which a camera or television took one after the other: what has moved between them has teeth, and faces with teeth are nobody's.
+
+    A row of the second field that stands out from both rows beside it becomes their mean there; what stands still keeps all its rows.
+    """
+    row, above, below = (image[rows].astype(np.int16) for rows in (np.s_[1:-1:2], np.s_[:-2:2], np.s_[2::2]))
+    teeth = ((np.minimum(row - above, row - below) > _TOOTH) | (np.maximum(row - above, row - below) < -_TOOTH)).any(axis=2)
+    image = image.copy()
+    image[1:-1:2][teeth] = ((above + below) // 2)[teeth]
+    return image
 
 
 def _turned(image, matrix):
