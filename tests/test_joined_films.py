@@ -186,3 +186,17 @@ def test_of_two_fields_what_moves_has_no_teeth(tmp_path, name, codec, options):
         out.mux(stream.encode(None))
     apart = [np.abs(frame.astype(int) - truth) for _, _, frame in Film(tmp_path / name).frames()]
     assert np.abs(woven.astype(int) - truth)[:160].mean() > 4 and max(each[:160].mean() for each in apart) < 3.5 and max(each[164:].mean() for each in apart) < 6
+
+
+def test_a_film_that_is_seldom_looked_at_is_left_at_its_next_frame(tmp_path):
+    """With --every 1000 a stop was heard of at the thousandth."""
+    film, asked = Film(write(tmp_path / "a.mp4", meeting())), []
+
+    def check():
+        asked.append(film.read)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(film.frames(1000, check))
+    assert asked == [0, 1, 2]

@@ -127,8 +127,7 @@ def _film(file, classifier, every, blurred, check, detector, finish):
     def looks():
         total = -(-film.expected // every) if film.expected else None
         with tqdm(total=total, desc=on_one_line(printable(file.name)), unit=" frames", leave=False, mininterval=0.5) as bar:
-            for number, second, image in film.frames(every):
-                check()
+            for number, second, image in film.frames(every, check):
                 looked.append(number)
                 seconds.append(second)
                 yield image

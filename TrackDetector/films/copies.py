@@ -131,8 +131,7 @@ def _encode(film, out, sound, change, check):
             packet.duration = lengths.pop(packet.pts, packet.duration)
             out.mux(packet)
 
-    for number, seconds, image in film.frames():
-        check()
+    for number, seconds, image in film.frames(check=check):
         image = np.ascontiguousarray(change(number, image))
         if image.shape[:2] != (film.height, film.width):  # some films change their size on the way
             frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(width=stream.width, height=stream.height, format="yuv420p")

@@ -125,13 +125,15 @@ class Film:
 
         return opened()
 
-    def frames(self, every=1):
+    def frames(self, every=1, check=lambda: None):
         """Go through the film.
 
         Parameters
         ----------
         every : int
             Give every `every`-th frame.
+        check : callable
+            Called for every frame, also those that are not given.
 
         Yields
         ------
@@ -147,11 +149,11 @@ class Film:
             If not one frame can be decoded.
         """
         self.read, self.until, self.notes = 0, 0.0, []
-        yield from self._frames(every)
+        yield from self._frames(every, check)
         if not self.read:
             raise PhotoError(f"{self.path}: cannot be decoded as a video: not one frame. Try to convert it to MP4 (H.264)")
 
-    def _frames(self, every):
+    def _frames(self, every, check=lambda: None):
         import av
 
         damaged, marred, end, ended = 0, 0, 0.0, True
@@ -170,6 +172,7 @@ class Film:
                     damaged += 1
                     continue
                 for frame in shown:
+                    check()
                     marred += frame.is_corrupt  # a decoder fills up what it lacks with what it showed before
                     # frame.time of what a decoder held back is a division by nothing in older PyAV
                     at = None if frame.pts is None else float(frame.pts * (frame.time_base or stream.time_base))
