@@ -39,14 +39,14 @@ def of_lists(pred_bboxes, true_bboxes, decision_function):
     return tuple(map(list, zip(*points)))
 
 
-def own_match(photos=True, first=False, order=lambda d: np.argsort(-d), least=0.1):
+def own_match(photos=True, first=False, order=lambda d: np.argsort(-d), least=0.1, iou=iou_score, faces=lambda numbers: numbers):
     """Precision and recall with a matching of the student's own."""
     def f(pred, true, decision):
         pred, true, decision, hit, taken = np.asarray(pred), np.asarray(true), np.asarray(decision), [], set()
         order_of_match = order(decision)
         for k in order_of_match:
-            those = [j for j in range(len(true)) if not photos or true[j][0] == pred[k][0]][: 1 if first else None]
-            free = [j for j in those if j not in taken and iou_score(pred[k][1:], true[j][1:]) > least]
+            those = [j for j in faces(range(len(true))) if not photos or true[j][0] == pred[k][0]][: 1 if first else None]
+            free = [j for j in those if j not in taken and iou(pred[k][1:], true[j][1:]) > least]
             taken.update(free[:1])
             hit.append(bool(free))
         hits = np.empty(len(pred), bool)
@@ -171,6 +171,13 @@ CURVE_WRONG = {
     "the first face of a photo": (own_match(first=True), "first face of its photo"),
     "in the order given": (own_match(order=lambda d: np.arange(len(d))), "by falling decision"),
     "IoU 0.5": (own_match(least=0.5), "here more is asked for"),
+    "the end as if all were found": (slow_curve(change=lambda p, r, t: (np.append(p, 0), np.append(r, 1), np.append(t, np.inf))), "no box is kept, and so no face found"),
+    "a precision above 1": (slow_curve(change=lambda p, r, t: (np.append(p, 2), np.append(r, 0), np.append(t, np.inf))), "no box is kept, and so no face found"),
+    "IoU 0.2": (own_match(least=0.2), "or the IoU comes out too small"),
+    "what is shared counted twice": (own_match(iou=lambda a, b: 1 / (1 / iou_score(a, b) + 1) if iou_score(a, b) else 0), "or the IoU comes out too small"),
+    "IoU 0.07": (own_match(least=0.065), "or the IoU comes out too great"),
+    "the last face forgotten": (own_match(faces=lambda numbers: numbers[:-1]), "one of the 10 faces"),
+    "the first face forgotten": (own_match(faces=lambda numbers: numbers[1:]), "one of the 10 faces"),
     "a million points": (lambda p, t, d: (np.ones(10**6),) * 3, "one for every decision"),
 }
 
@@ -235,6 +242,7 @@ THRESHOLD_WRONG = {
     "nearest": (lambda t, r: t[np.argmin(np.abs(r - 0.85))], "the other side"),
     "> for >=": (lambda t, r: t[r > 0.85].max(), ">= instead of >"),
     "the lowest": (lambda t, r: t.min(), "A greater threshold"),
+    "never below 0": (lambda t, r: max([0.0, *t[r >= 0.85]]), "Thresholds may lie below 0"),
     "its place": (lambda t, r: int(np.sum(r >= 0.85)) - 1, "the place of the threshold"),
     "a recall": (lambda t, r: r[r >= 0.85].min(), "recall, not a threshold"),
     "several": (lambda t, r: t[r >= 0.85], "expected one number"),

@@ -18,16 +18,17 @@ def staged_detections():
     hit, alone : ndarray of bool
         Hits with every face found once; hits if every box is compared for itself, duplicates too.
     """
-    true = np.array([[i, 10 + 40 * j, 20, 42 + 40 * j, 52] for i in range(3) for j in range(3)] + [[4, 50, 50, 82, 82]], float)
-    plan = [  # face, shift in pixels, photo moved by, decision, hit, hit if compared alone
-        (0, 2, 0, 0.97, True, True), (1, 6, 0, 0.91, True, True), (0, 5, 0, 0.86, False, True), (2, 0, 3, 0.80, False, False),
-        (3, 3, 0, 0.74, True, True), (4, 60, 0, 0.69, False, False), (5, 8, 0, 0.62, True, True), (1, 9, 0, 0.55, False, True),
-        (6, 17, 0, 0.48, True, True), (7, 30, 0, 0.40, False, False), (8, 20, 0, 0.33, True, True), (3, 7, 0, 0.27, False, True),
+    faces = np.array([[i, 10 + 40 * j, 20, 42 + 40 * j, 52] for i in range(3) for j in range(3)], float)
+    true = np.insert(faces, 4, [4, 50, 50, 82, 82], axis=0)  # nothing lies on this one; the first and the last are found
+    plan = [  # face, shift in pixels, photo moved by, decision, hit, hit if compared alone; shifted by 26 the IoU is 0.103, by 28 it is 0.067
+        (0, 2, 0, 0.97, True, True), (1, -6, 0, 0.91, True, True), (0, 5, 0, 0.86, False, True), (2, 0, 3, 0.80, False, False),
+        (3, 3, 0, 0.74, True, True), (4, 60, 0, 0.69, False, False), (5, -8, 0, 0.62, True, True), (1, 9, 0, 0.55, False, True),
+        (6, 17, 0, 0.48, True, True), (7, 28, 0, 0.40, False, False), (8, 26, 0, 0.33, True, True), (3, 7, 0, 0.27, False, True),
         (2, 10, 0, 0.15, True, True), (4, 90, 0, 0.08, False, False),
     ]
     pred, decision = [], []
     for face, shift, photo, value, _, _ in plan:
-        box = true[face] + [photo, 0, shift, 0, shift]
+        box = faces[face] + [photo, 0, shift, 0, shift]
         pred.append(box)
         decision.append(value)
     order = np.random.default_rng(5).permutation(len(plan))
@@ -78,8 +79,10 @@ def _other_hits(pred, true, decision):
         "The least sure box takes the face: match the boxes by falling decision, as best_match does": greedy(surest[::-1]),
         "Boxes apart in rows and in columns overlap by two negative numbers, whose product is none: no side of what they share is below 0, max(0, ...)": greedy(surest, iou=_unclamped),
         "Who comes first takes the face: match the boxes by falling decision, as best_match does": greedy(range(len(pred))),
-        **{f"A hit has an IoU above 0.1, as in best_match; here more is asked for, such as {least:g}": greedy(surest, least) for least in (0.2, 0.3, 0.4, 0.5)},
-        "A hit has an IoU above 0.1, as in best_match; here touching is enough": greedy(surest, 0.0),
+        **{f"A hit has an IoU above 0.1, as in best_match; here more is asked for, such as {least:g}{', or the IoU comes out too small' * (least == 0.2)}": greedy(surest, least)
+           for least in (0.2, 0.3, 0.4, 0.5)},
+        "A hit has an IoU above 0.1, as in best_match; here less is enough, such as touching, or the IoU comes out too great: it is what both boxes share by what they cover together, "
+        "area + area - shared": greedy(surest, 0.0),
     }
 
 
@@ -306,7 +309,9 @@ def _check_curve(answer):
         precision, recall = (precision[1:], recall[1:]) if rising else (precision[:-1], recall[:-1])
     given, places = thresholds, len(thresholds) > 3 and np.isin(np.abs(np.diff(thresholds[np.isfinite(thresholds)])), 1).all()
     thresholds = _snapped(thresholds, decision)
-    inner = np.isfinite(thresholds) & (thresholds <= decision.max()) & (thresholds > -1e6)
+    above = thresholds > decision.max()
+    ends = np.column_stack([thresholds, recall, precision])[above]
+    inner = np.isfinite(thresholds) & ~above & (thresholds > -1e6)
     precision, recall, thresholds = precision[inner], recall[inner], thresholds[inner]
     if len(set(np.round(thresholds, 6)) & set(np.round(decision, 6))) < 3:
         reason = ("they are places in a list; take the decisions that stand there" if places else
@@ -328,3 +333,6 @@ def _check_curve(answer):
     lost = [float(d) for d in np.sort(decision) if int((decision >= d).sum()) not in kept]
     require(not lost, f"the curve has no point for the threshold {lost[0] if lost else 0:.3g}: every decision is a threshold, "
                       f"and the lowest of them keeps all {len(decision)} boxes")
+    for t, r, p in ends:
+        require(abs(r) < 1e-6 and -1e-6 < p < 1 + 1e-6, f"at the threshold {t:g} no box is kept, and so no face found: there the recall is 0 and the precision 1; got a recall of {r:g} and a "
+                                                       f"precision of {p:g}")

@@ -8,7 +8,7 @@ from RegionDetector.checks.curves import curve, staged_detections
 
 def _threshold_cases():
     yield np.array([0.05, 0.2, 0.3, 0.45, 0.6, 0.8, np.inf]), np.array([1.0, 0.95, 0.9, 0.85, 0.8, 0.5, 0.0]), 3
-    yield np.array([-3.0, -1.5, 0.1, 0.7, 2.4, np.inf]), np.array([1.0, 0.92, 0.88, 0.845, 0.3, 0.0]), 2
+    yield np.array([-3.0, -1.5, -0.4, 0.7, 2.4, np.inf]), np.array([1.0, 0.92, 0.88, 0.845, 0.3, 0.0]), 2  # of logits the right one may lie below 0
     yield np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.99, 0.97, 0.91, 0.88]), 3
 
 
@@ -55,6 +55,8 @@ def _check_threshold(f, way, kind):
             fault += f". There only {recall[[t == value or abs(t - value) < 1e-9 for t in thresholds].index(True)]:.0%} of the faces are found: the other side of 0.85"
         elif abs(value - right) < 1e-9 or abs(value - (len(thresholds) - 1 - right)) < 1e-9:
             fault += ". That is the place of the threshold, not the threshold"
+        elif value == 0 and thresholds[right] < 0:
+            fault += ". Thresholds may lie below 0: who looks for the greatest begins with minus infinity, not with 0"
         elif any(abs(value - r) < 1e-9 for r in recall):
             fault += ". That is a recall, not a threshold"
         elif value <= low:
