@@ -113,6 +113,8 @@ BOX_WRONG = {
     "the global seed": (lambda s, b, t, rng=None: samples.gen_negative_bbox(s, b, t, 7), "no new generator of a fixed seed"),
     "ends inside": (box_maker(finish=lambda r, c, b: [r, c, r + b[0] - 1, c + b[1] - 1]), "another size"),
     "the same every time": (lambda s, b, t, rng=None: samples.gen_negative_bbox(s, b, t, 0), "draw it at random"),
+    "rows by the other side of the box": (box_maker(height=lambda s, b: s[0] - b[1] + 1), "outside"),
+    "columns by the other side of the box": (box_maker(width=lambda s, b: max(s[1] - b[0] + 1, 1)), "never drawn"),
     "within the smaller side": (box_maker(height=lambda s, b: min(s[:2]) - b[0] + 1, width=lambda s, b: min(s[:2]) - b[1] + 1), "never drawn"),
 }
 
@@ -168,6 +170,14 @@ def not_filled(images, boxes):
     return [images[i][a:c, b:d] for i, a, b, c, d in corners]
 
 
+def clipped(kind, low=0):
+    """The upper and left edges are seen to, and the lower and right ones are not."""
+    def cut(images, boxes):
+        wide = np.pad(images, ((0, 0), (32, low), (32, low), (0, 0)))
+        return kind([wide[int(i), int((a + c) / 2) + 16 : int((a + c) / 2) + 48, int((b + d) / 2) + 16 : int((b + d) / 2) + 48] for i, a, b, c, d in boxes])
+    return cut
+
+
 def seed_for_each(images, true_bboxes, image_shapes, negative_bbox_count=None, rng=None):
     """Hands the seed itself on, from which every box is the same."""
     positive, count = samples.cut(images, true_bboxes), negative_bbox_count or len(true_bboxes)
@@ -210,12 +220,14 @@ PATCH_RIGHT = {
     "reference": samples.get_positive_negative,
     "lists": patches(answer=lambda p, n: (list(p), list(n))),
     "resized": patches(cut=resized),
+    "filled up on all sides": patches(cut=clipped(np.array, 32)),
     "by hand": by_hand,
     "floats": patches(answer=lambda p, n: (p.astype("float32"), n.astype("float32"))),
     "with shifted copies": lambda images, faces, shapes, count=None, rng=None: samples.get_positive_negative(images, faces, shapes, count, 1 if count else 3, rng=rng),
 }
 PATCH_OLD = {  # right in the published course, whose network took such pixels
     "no rng": lambda images, true_bboxes, image_shapes, negative_bbox_count=None: by_hand(images, true_bboxes, image_shapes, negative_bbox_count),
+    "not filled up below and right": patches(cut=clipped(list)),
     "from 0 to 1": patches(answer=lambda p, n: (p / 255, n / 255)),
     "from -1 to 1": patches(answer=lambda p, n: (p / 127.5 - 1, n / 127.5 - 1)),
 }
@@ -238,6 +250,9 @@ PATCH_WRONG = {
     "the seed is no generator": (no_generator, "default_rng(rng) makes a generator"),
     "the seed for every box": (seed_for_each, "make one generator"),
     "not filled up at the edge": (patches(cut=not_filled), "black fills it up"),
+    "not filled up below and right": (patches(cut=clipped(list)), "also the lower and the right one"),
+    "not filled up below and right, stacked": (patches(cut=clipped(np.stack)), "Patches differ in size"),
+    "negative ones from the top alone": (patches(boxes=lambda s, b, faces: samples.gen_negative_bbox((40, s[1]), b, faces)), "over the whole photo"),
     "no int of the boxes": (patches(cut=lambda images, b: [images[int(k[0])][k[1] : k[1] + 32, k[2] : k[2] + 32] for k in b]), "slice indices must be integers"),
     "around the corner of the box": (patches(cut=lambda images, b: samples.cut(images, [[k[0], k[1], k[2], k[1], k[2]] for k in b])), "around the middle of the face"),
     "every face once": (patches(cut=lambda images, b: samples.cut(images, np.unique(b, axis=0))), "one for each"),

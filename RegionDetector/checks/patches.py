@@ -82,7 +82,7 @@ def _check_drawn(f, kit, kind, wide, sown):
     rng = (kit.run("numpy.random:default_rng", 5),) * sown
     no_face = np.zeros((0, 4), kind)
     kit.doing = "on a photo without a face"  # whoever asks for any face that is far away, or for none that is not, waits for ever
-    for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (20, 40))):
+    for shape, size in (((60, 150, 3), (32, 32)), ((140, 50, 3), (40, 20))):
         shape = np.array(shape[:wide])
         boxes = np.array([_read_box(_drawing(f, shape, size, no_face, *more), shape, size, no_face) for more in [rng] * 50 + [()] * 10])
         _check_place(boxes, shape, np.array(size))
@@ -116,12 +116,14 @@ def _check_drawn(f, kit, kind, wide, sown):
 
 # --- get_positive_negative: photos in which every pixel says where it lies ---
 
-SHAPES = np.array([[120, 90, 3], [70, 160, 3], [150, 150, 3], [100, 130, 3]])
+SHAPES = np.array([[120, 90, 3], [70, 176, 3], [176, 150, 3], [100, 130, 3]])
 FACES = np.array([
     [0, 10.3, 8.2, 44.1, 40.6], [0, 70.2, 40.4, 104.3, 74.1], [1, 20.6, 100.4, 52.2, 130.3], [2, 30.3, 90.2, 68.4, 124.4], [2, 90.1, 20.3, 122.4, 54.2],
     [3, 50.4, 12.2, 84.1, 44.3], [2, 0, 60.2, 27.3, 86.4], [3, 20.4, 0.2, 51.3, 25.1],  # the windows of the last two reach over the edge
 ])
-AT_THE_EDGE = (6, 7)
+FAR_FACES = np.array([[2, 150.2, 60.3, 176, 90.4], [1, 12.3, 151.2, 44.4, 176]])  # and of these over the lower and the right one
+AT_THE_EDGE = (6, 7, 8, 9)
+AT_EDGES = "Where a face's window reaches over an edge of the canvas, also the lower and the right one, black fills it up"
 # as FDDB has some: nowhere room for a negative box
 FULL_SHAPE, FULL_FACE = np.array([[44, 44, 3]]), np.array([[4, 4.2, 6.1, 40.4, 36.3]])
 
@@ -149,8 +151,7 @@ def _patches(value, what, lenient):
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         sizes = sorted({np.shape(p) for p in value}, key=str)
-        require(False, f"the {what} patches have different sizes, for example {sizes[0]} and {sizes[-1]}: the network takes 32 x 32. "
-                       "Where a face's window reaches over the edge of the canvas, black fills it up")
+        require(False, f"the {what} patches have different sizes, for example {sizes[0]} and {sizes[-1]}: the network takes 32 x 32. {AT_EDGES}")
     if array.size == 0:
         return np.zeros((0, SIDE, SIDE, 3))
     require(array.shape[1:] == (SIDE, SIDE, 3), f"expected {what} patches of shape (N, 32, 32, 3), got {array.shape}")
@@ -195,14 +196,14 @@ def _on_face(middle, face, away=4.5):
     return middle[0] == face[0] and np.abs(middle[1:] - _center(face[None])[0]).max() <= away
 
 
-def _faces_among(middles):
+def _faces_among(middles, faces):
     """For every face, is there a patch with the face in its middle?"""
-    return [any(_on_face(m, face) for m in middles) for face in FACES]
+    return [any(_on_face(m, face) for m in middles) for face in faces]
 
 
-def _from_corners(middles):
+def _from_corners(middles, faces):
     """Do the windows of those faces that are larger or smaller than a window lie around no middle of a box, but begin at its corner?"""
-    for face in FACES[np.abs(np.ptp(FACES[:, 1:].reshape(-1, 2, 2), axis=1) - SIDE).max(axis=1) > 4]:
+    for face in faces[np.abs(np.ptp(faces[:, 1:].reshape(-1, 2, 2), axis=1) - SIDE).max(axis=1) > 4]:
         those = np.array([m[1:] for m in middles if _on_face(m, face)])
         from_middle, from_corner = (np.abs(those - place).max(axis=1).min(initial=np.inf) for place in (_center(face[None])[0], face[1:3] + SIDE / 2))
         if from_middle < 1.3 or from_corner > 1.01:
@@ -219,25 +220,25 @@ def _check_upright(patches, what):
     require((np.median(np.diff(inner[..., 1], axis=2), axis=(1, 2)) >= 0).all(), f"the {what} patches are mirrored: what is left in the photo is right in the patch")
 
 
-def _check_positive(positive, negative):
+def _check_positive(positive, negative, faces):
     middles = _middles(positive)
-    shown = _faces_among(middles)
+    shown = _faces_among(middles, faces)
     if not all(shown):
-        missing = FACES[shown.index(False)]
-        swapped = FACES[:, [0, 2, 1, 4, 3]]
-        if sum(_faces_among(_middles(negative))) >= len(FACES) - 3:
+        missing = faces[shown.index(False)]
+        swapped = faces[:, [0, 2, 1, 4, 3]]
+        if sum(_faces_among(_middles(negative), faces)) >= len(faces) - 3:
             require(False, "the positive patches show background and the negative ones faces: return positive, negative in this order")
-        recoloured = all(_faces_among(_middles(positive[..., ::-1])))
+        recoloured = all(_faces_among(_middles(positive[..., ::-1]), faces))
         turned = sum(any(_on_face(m, face) for m in middles) for face in swapped)
-        strays = [m for m in middles for f in FACES if m[0] != f[0] and np.abs(m[1:] - _center(f[None])[0]).max() <= 4.5]
-        edge = all(shown[k] for k in range(len(FACES)) if k not in AT_THE_EDGE)
-        corner = sum(any(m[0] == f[0] and np.abs(m[1:] - f[1:3]).max() <= 3 for m in middles) for f in FACES)
+        strays = [m for m in middles for f in faces if m[0] != f[0] and np.abs(m[1:] - _center(f[None])[0]).max() <= 4.5]
+        edge = all(shown[k] for k in range(len(faces)) if k not in AT_THE_EDGE)
+        corner = sum(any(m[0] == f[0] and np.abs(m[1:] - f[1:3]).max() <= 3 for m in middles) for f in faces)
         reason = (" The colours come in another order: leave them as they are in images" if recoloured else
                   " The window lies at the right rows and columns, in another photo: the first number of a box is the photo's index, and the first photo is 0"
                   if len(strays) > len(middles) / 2 else
                   " It shows what lies at its columns and rows instead: rows and columns are swapped" if turned > max(sum(shown), 2) else
                   " Its window reaches over the edge of the canvas: the face stays in the middle, and black fills up what lies outside" if edge else
-                  f" There are {len(positive)} positive patches for {len(FACES)} faces" if len(positive) < len(FACES) else
+                  f" There are {len(positive)} positive patches for {len(faces)} faces" if len(positive) < len(faces) else
                   " The corner of its box lies in the middle of a patch: the window goes around the middle of the face" if corner > 2 else
                   " Cut the window around the middle of the face, out of the photo that the box's first number names")
         require(False, f"no positive patch shows the face {box_text(missing[1:])} of photo {missing[0]:g} in its middle.{reason}")
@@ -245,7 +246,7 @@ def _check_positive(positive, negative):
     steps = np.median(np.diff(positive[:, 8:24, 8:24, 0], axis=1), axis=(1, 2))
     wide = (steps > 1.5) | (steps < 0.66)
     require(not wide.any(), f"a positive patch shows {32 * steps[np.argmax(wide)]:.0f} rows of the photo: cut a window of 32 x 32 pixels, do not resize" if wide.any() else "")
-    stray = [m for m in middles if not any(_on_face(m, f, 12) for f in FACES)]
+    stray = [m for m in middles if not any(_on_face(m, f, 12) for f in faces)]
     require(not stray, f"a positive patch shows no face: photo {stray[0][0]:g}, around row {stray[0][1]:.0f}, column {stray[0][2]:.0f}" if stray else "")
 
 
@@ -294,7 +295,8 @@ def check_get_positive_negative(f, kit):
 def _check_patches(f, kit, kind, wide):
     full = not kit.lenient and _full_photos()
     shapes = np.concatenate([SHAPES, FULL_SHAPE]) if full else SHAPES
-    faces = (np.concatenate([FACES, FULL_FACE]) if full else FACES).astype(kind)
+    shown = FACES if kit.lenient else np.concatenate([FACES, FAR_FACES])
+    faces = (np.concatenate([shown, FULL_FACE]) if full else shown).astype(kind)
     images, shapes = coded_photos(shapes), shapes[:, :wide]
     kit.doing = "with a photo full of faces among the others, where no negative box has room" if full else ""
     earlier = []
@@ -309,6 +311,7 @@ def _check_patches(f, kit, kind, wide):
             kind = getattr(error, "kind", type(error).__name__)
             require(not (full and kind in ("TypeError", "AttributeError") and "'NoneType'" in str(error)), f"raises {kind}: {error}, with a photo full of faces among the "
                     "others, as FDDB has some: there gen_negative_bbox answers None, so draw another photo")
+            require("inhomogeneous" not in str(error) and "must have the same shape" not in str(error), f"raises {kind}: {str(error).rstrip('.')}. Patches differ in size, and the network takes 32 x 32. {AT_EDGES}")
             raise
         positive, negative = parts(answer, 2, "positive, negative")
         positive, negative = _patches(positive, "positive", kit.lenient), _patches(negative, "negative", kit.lenient)
@@ -316,8 +319,8 @@ def _check_patches(f, kit, kind, wide):
         require(len(negative) == wanted or not any(len(negative) >= len(old) and np.array_equal(negative[: len(old)], old) for old in earlier),
                 f"asked for {wanted} negative patches, got {len(negative)}, and those of an earlier call among them: begin with new lists in every call, and keep nothing between calls")
         earlier[:] = [negative]
-        _check_positive(positive[[not _on_face(m, FULL_FACE[0], 12) for m in _middles(positive)]] if len(positive) else positive, negative)
-        require(kit.lenient or not _from_corners(_middles(positive)), "the windows begin at the corners of the boxes, and faces are not all 32 pixels high and wide: the middle of a "
+        _check_positive(positive[[not _on_face(m, FULL_FACE[0], 12) for m in _middles(positive)]] if len(positive) else positive, negative, shown)
+        require(kit.lenient or not _from_corners(_middles(positive), shown), "the windows begin at the corners of the boxes, and faces are not all 32 pixels high and wide: the middle of a "
                                                                       "window is the middle of the box, so it begins 16 pixels above and left of that")
         require(len(positive) >= len(boxes), f"{len(positive)} positive patches for {len(boxes)} boxes: one for each, also where two of them are the same "
                                              "(the notebook hands in every face three times)")
@@ -334,6 +337,11 @@ def _check_patches(f, kit, kind, wide):
     require(any(overlap(place[1:], face[1:]) >= TOUCH for place in where for face in faces if face[0] != place[0]),
             "none of 203 negative patches lies where another photo has a face: hand gen_negative_bbox the faces of that photo alone, true_bboxes[true_bboxes[:, 0] == n, 1:]. "
             "A thousand photos have faces everywhere, and the search would never end")
+    for index in range(len(SHAPES)):
+        corners, room = where[where[:, 0] == index, 1:3], SHAPES[index, :2] - SIDE
+        for line, reach, most in zip(("rows", "columns"), np.ptp(corners, axis=0) if len(corners) > 20 else room, room):
+            require(reach > most / 3, f"{len(corners)} negative patches come from photo {index}, and all begin within {reach + 1:g} {line} of it; there is room for {most + 1}: "
+                                      "draw row and column at random, over the whole photo")
     for index in range(len(SHAPES)):
         require((where[:, 0] == index).any(),
                 f"of 203 negative patches none comes from photo {index}"
