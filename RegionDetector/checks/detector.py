@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from common.exercises.answer_form import box_text, numbers, one_of, parts, require
+from common.exercises.answer_form import box_text, numbers, one_of, overlap, parts, require
 
 CANVAS = (176, 176, 3)
 SHAPES = np.array([[140, 170, 3], [165, 130, 3]])
@@ -15,6 +15,7 @@ MOST_BOXES = 900  # a third of all cells
 SPOTS = ((0, 52, 108, 1.0), (1, 44, 36, 0.8), (1, 116, 92, 0.6), (1, 52, 108, 0.7))
 CROSSING = ((1, 52, 36, 1.0), (1, 148, 108, 1.0))  # in the row and in the column of the last spot, far from it
 AWAY = 3.4  # pixels from the middle of a spot
+AS_THE_WINDOW = "where no box_shape is handed in, a box is the window, 32 x 32, half of it on each side of the middle"
 
 
 @lru_cache(maxsize=4)
@@ -122,6 +123,10 @@ def _diagnose_place(boxes, spots, more):
         return f"The first number of a box is the index of its photo, 0 to {len(SHAPES) - 1} here"
     if (boxes[:, 3:] <= boxes[:, 1:3]).any():
         return "A box is [image_index, min_row, min_col, max_row, max_col], not a corner with a height and a width"
+    sides = np.median(boxes[:, 3:] - boxes[:, 1:3], axis=0)
+    corners = (sum((np.abs((boxes - spot)[:, part] * [99, 1, 1]).max(axis=1) <= AWAY).any() for spot in spots) for part in ([0, 1, 2], [0, 3, 4]))
+    if np.abs(sides - 32).max() > AWAY and max(corners) >= len(spots) - 1:
+        return (f"They have {sides[0]:g} rows and {sides[1]:g} columns, and the window has 32 and 32: {AS_THE_WINDOW}")
     if (boxes[:, 1:3] <= 37).all():
         return "Map cells are not pixels: one step on the map is four pixels of the photo"
     wide = 176 / 37  # the map laid over the photo, with the cell as the corner of the window or as its middle; or enlarged to its size
@@ -136,8 +141,8 @@ def _diagnose_place(boxes, spots, more):
     moved = {
         "Rows and columns are swapped": spots[:, [0, 2, 1, 4, 3]],
         MIRRORED: mirrored,
-        f"It lies half a window too far up and left{half}": spots - [0, 16, 16, 16, 16],
-        f"It lies half a window too far down and right{half}": spots + [0, 16, 16, 16, 16],
+        **{f"It lies half a window too far {way}{half}": spots + 16 * np.array([0, down, right, down, right]) for way, down, right in (
+            ("up and left", -1, -1), ("down and right", 1, 1), ("up", -1, 0), ("down", 1, 0), ("left", 0, -1), ("right", 0, 1))},
     }
     for reason, places in moved.items():
         if (_spots_of(boxes, places, AWAY) >= 0).sum() >= 2:
@@ -201,6 +206,8 @@ def _check_by_itself(f, model):
     for index, row, col, _ in SPOTS[3:]:
         spot = np.array([index, row - 16, col - 16, row + 16, col + 16], float)
         was, now = (sure[_spots_of(found, where[None], AWAY) == 0].max(initial=-np.inf) for (found, sure), where in ((before, spot), ((boxes, decision), spot * [0, 1, 1, 1, 1])))
+        require(was == -np.inf or now > -np.inf, f"there is a box on the spot at {box_text(spot[1:])}, and none on the same photo when other spots lie in its row and in its column: a peak is greater "
+                                                 "than its neighbours, the cells around it, and not than its whole row or column")
         require(abs(was - now) < 2e-3 * max(abs(was), abs(now)) + 1e-6,
                 f"the spot at {box_text(spot[1:])} has the decision {was:.4g}, and on the same photo with other spots beside it, in its row and in its column, {now:.4g}: "
                 "how sure a box is depends on its own window alone. Do not divide by the greatest, and take no ranks and no softmax over cells, rows or columns "
@@ -225,6 +232,8 @@ def _check_boxes(f, model, kit=None, wide=3):
     require(crowd <= 4, f"{len(boxes)} boxes for {count} spots, {crowd} of them on the same one: keep only those cells that are greater than their neighbours")
     require(len(boxes) <= MOST_BOXES, f"{len(boxes)} boxes for {count} spots on {len(SHAPES)} photos: keep only those cells that are greater than "
                                                   "their neighbours, and leave out the black margin beyond image_shapes")
+    odd = next((b for k, b in zip(on, boxes) if k >= 0 and overlap(b[1:], spots[k][1:]) <= 0.1), None)
+    require(odd is None, "" if odd is None else f"the box on a spot, {box_text(odd[1:])}, has {odd[3] - odd[1]:g} rows and {odd[4] - odd[2]:g} columns: {AS_THE_WINDOW}")
     value = np.array([decision[on == k].max(initial=-np.inf) for k in range(count)])
     sure = np.sort(decision)[::-1][: 3 * count].min()
     missing = set(np.flatnonzero(value < sure))  # a weak box that happens to lie there is no answer to the spot
@@ -291,14 +300,18 @@ def _say_what_is_missing(f, kit, boxes, decision, spots, missing):
     dark = [np.mean(heat < h) for h in seen]
     reason = _diagnose_place(boxes[order], spots, boxes[np.argsort(-decision, kind="stable")[: 3 * len(SPOTS)]])
     steps = np.diff(decision)
+    if not reason and (_middles(boxes[order]) > SHAPES[boxes[order, 0].astype(int), :2]).any(axis=1).all():
+        reason = "They lie in the black margin: keep the boxes whose middle lies inside image_shapes, and not those outside"
+    if not reason and np.unique(boxes[:, 0]).size == 1:
+        reason = (f"All boxes carry the index of photo {boxes[0, 0]:g}: look at every photo, and give its boxes its own index (a `return` within the loop over the photos ends it at the first)")
+    if not reason and np.ptp(decision) < 1e-6:
+        reason = f"All decisions are {decision[0]:.3g}: is it the answer 'face' of the map, or that minus the answer 'not a face'?"
     if not reason and (np.diff(boxes[:, 0]) >= 0).all() and ((steps >= 0).all() or (steps <= 0).all()):
         reason = "The decisions are sorted, and the boxes are in the order of the photos: keep boxes and decisions in step"
     if not reason and len(np.unique(boxes[:, 1:], axis=0)) < 0.7 * len(boxes):
         reason = "All photos have the same boxes: look at the map of each photo"
     if not reason and len(set(_spots_of(boxes, spots[:, [0, 2, 1, 4, 3]], AWAY)) - {-1}) == len(spots):
         reason = "Rows and columns are swapped: a cell of the map is (row, column), as peak_local_max and np.argwhere give it, and its decision is map[row, column]"
-    if not reason and np.unique(boxes[:, 0]).size == 1:
-        reason = "All boxes carry the same photo's index"
     if not reason and dark and np.median(dark) < 0.1:
         reason = "There the network answers 'not a face': channel 1 of its map is the answer 'face', channel 0 'not a face', and an answer below 0 is less than any above (no abs)"
     if not reason and sum(_spots_of(boxes[order], spots, 13) >= 0) >= len(order) - 1 and not (_spots_of(boxes[order], spots, 1) >= 0).any():
