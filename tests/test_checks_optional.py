@@ -7,6 +7,7 @@ from coursework import judged, rejected
 
 from common.boxes import non_maximum_suppression
 from common.exercises.exercise import RIGHT
+from common.scores import iou_score
 from RegionDetector import detector, hard_negatives, model, multiscale, samples
 from RegionDetector.exercises import TASK
 
@@ -69,6 +70,12 @@ def as_it_was_compiled(train_images, image_shapes, train_bboxes, X_val, Y_val, b
     return mining(fit=on)(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, fcnn_model, X_train, Y_train, datagen, rounds, epochs)
 
 
+def whole_box(images, box):
+    """As high and wide as box_shape says."""
+    size = np.round(box[3:] - box[1:3]).astype(int)
+    return samples.cut(images, [box], (*size, 3))[0]
+
+
 def new_labels(positive, negative):
     X, Y = samples.labelled(positive, negative)
     return X[::-1], Y[::-1]
@@ -93,6 +100,7 @@ MINE_WRONG = {
     "nothing mined": (mining(fit=None, find=lambda faces, boxes, decision: []), "nothing was mined"),
     "no return": (mining(fit=None, answer=lambda mined: None), "returned None"),
     "one array": (mining(fit=None, answer=lambda mined: np.concatenate(mined)), "one for each round"),
+    "the box itself": (mining(fit=None, cut=lambda images, boxes: [whole_box(images, b) for b in boxes[:5]]), "has size 45"),
     "boxes for patches": (mining(fit=None, answer=lambda mined: [np.zeros((3, 5))] * 2), "mined patches of shape"),
     "a history": (mining(fit=None, answer=lambda mined: {"loss": [1.0]}), "expected a list"),
 }
@@ -163,6 +171,15 @@ def any_size(fcnn_model):
     return twin
 
 
+def worst_first(boxes, decision, least=0.3):
+    """Of boxes that overlap, those of many sizes on one photo, the least sure is kept."""
+    kept = []
+    for k in np.argsort(decision):
+        if all(boxes[k][0] != boxes[j][0] or iou_score(boxes[k][1:], boxes[j][1:]) <= least for j in kept):
+            kept.append(k)
+    return np.array(boxes)[kept], np.array(decision)[kept]
+
+
 def over_all(boxes, decision):
     """What is in the same place of another photo is dropped."""
     kept = non_maximum_suppression(np.array(boxes)[:, 1:], np.array(decision), 0.4)
@@ -189,6 +206,7 @@ SCALE_WRONG = {
                                      else (np.zeros((0, 5)), np.zeros(0))), "at its own size"),
     "no decision": (pyramid(finish=lambda b, d: b), "2 answers"),
     "the best of all photos together": (pyramid(step=2, finish=over_all), "for each photo by itself"),
+    "the least sure of each face": (pyramid(step=1.41, unite=None, finish=worst_first), "go through them by falling decision"),
     "corner and size": (pyramid(step=2, finish=lambda b, d: (np.array(b) - np.pad(np.array(b)[:, 1:3], ((0, 0), (3, 0))), d)), "not with height and width"),
     "height first for cv2": (pyramid(step=2, look=lambda image: cv2.resize(image, image.shape[:2])), "cv2.resize and Pillow take (width, height)"),
     "pixels from 0 to 1": (pyramid(step=2, look=lambda image: image / 255), "pixels go from 0 to 255"),

@@ -100,7 +100,8 @@ def _read_mined(value):
         except (TypeError, ValueError):
             require(False, f"the mined patches of a round are no array of patches, but {type(patches).__name__}")
         if array.size:
-            require(array.shape[1:] == PATCH, f"expected mined patches of shape (N, 32, 32, 3), got {array.shape}")
+            require(array.shape[1:] == PATCH, f"expected mined patches of shape (N, 32, 32, 3), got {array.shape}: a patch is the window of 32 x 32 around the middle of a box, "
+                                              "whatever size the box has (samples.cut)")
             array = array * 255 if array.max() <= 1.001 else array
         answer.append(array.reshape(-1, *PATCH))
     return answer
@@ -141,7 +142,7 @@ def check_hard_negative(f, kit):
     kit.other("copy_weights")(classifier, fcnn)  # mining needs it as well
     data = (images, shapes, faces, X_val, Y_val, classifier, fcnn, X, Y)
     if kit.lenient:  # a round takes three seconds for each of a class, and the second is as the first
-        answer = f(*data, rounds=1, epochs=4)
+        answer = f(*data, rounds=1, epochs=4, box_shape=BOX_SHAPE.copy())  # who has no box_shape is not handed it
     else:  # as in the notebook
         answer = f(*data, kit.run("RegionDetector.model:augmentation", 0), rounds=ROUNDS, epochs=4, box_shape=BOX_SHAPE.copy(), seed=0)
     mined = _read_mined(answer)
@@ -271,6 +272,19 @@ def check_multiscale_detector(f, kit):
     require(decision[beside].max(initial=-np.inf) < min(best),
             f"a box beside every spot has the decision {decision[beside].max(initial=-np.inf):.3g}, more than that on a spot, {min(best):.3g}: the decision must "
             "be greater for surer boxes, and stay in step with the boxes")
+    _check_the_best(boxes, decision, spots)
+
+
+def _check_the_best(boxes, decision, spots):
+    """Is the surest box on a spot of about the size that fits best, of the sizes that there are on its photo? A network is surest there, whatever the decisions are made of."""
+    sides = np.sqrt(np.prod(boxes[:, 3:] - boxes[:, 1:3], axis=1))
+    whole = (boxes[:, 1:3] > 0).all(axis=1) & (boxes[:, 3:] < PHOTO_SHAPES[boxes[:, 0].astype(int), :2]).all(axis=1)  # others may have been cut off at the edge
+    for spot in spots:
+        side, on = spot[3] - spot[1], np.array([_on(b, spot) for b in boxes])
+        away = np.abs(np.log(sides / side))
+        kept, fitting = max(np.flatnonzero(on), key=lambda k: decision[k]), min(np.flatnonzero(on | whole & (boxes[:, 0] == spot[0])), key=lambda k: away[k])
+        require(away[kept] < away[fitting] + 0.3, f"the box on the spot of {side:g} pixels at {box_text(spot[1:])} in photo {spot[0]:g} has {sides[kept]:.0f} pixels, and where no spot is there are boxes "
+                                                  f"of {sides[fitting]:.0f}: the surest fits best, and of boxes that overlap it is kept; go through them by falling decision")
 
 
 def _check_one_photo(f, kit, images):
