@@ -63,6 +63,8 @@ KERAS = (
         "keras.optimizers.Adam(lr=0.001)",
         "keras.optimizers.Adam(learning_rate=0.001)",
     ),
+    Old("", r"AveragePooling\dD.*'pool_size'", "AveragePooling2D has no size of its own today, as MaxPooling2D has: write AveragePooling2D(2)",
+        "keras.layers.AveragePooling2D()", "keras.layers.AveragePooling2D(2)"),
     Old("", r"'decay'", "Optimizers have no decay today: write keras.optimizers.schedules.ExponentialDecay(...) as learning_rate", "", ""),
     Old(
         "",
