@@ -70,10 +70,10 @@ def as_it_was_compiled(train_images, image_shapes, train_bboxes, X_val, Y_val, b
     return mining(fit=on)(train_images, image_shapes, train_bboxes, X_val, Y_val, base_model, fcnn_model, X_train, Y_train, datagen, rounds, epochs)
 
 
-def whole_box(images, box):
+def whole_boxes(images, boxes):
     """As high and wide as box_shape says."""
-    size = np.round(box[3:] - box[1:3]).astype(int)
-    return samples.cut(images, [box], (*size, 3))[0]
+    size = np.round((boxes[:, 3:] - boxes[:, 1:3]).max(axis=0)).astype(int)
+    return samples.cut(images, boxes, (*size, 3))
 
 
 def new_labels(positive, negative):
@@ -100,7 +100,9 @@ MINE_WRONG = {
     "nothing mined": (mining(fit=None, find=lambda faces, boxes, decision: []), "nothing was mined"),
     "no return": (mining(fit=None, answer=lambda mined: None), "returned None"),
     "one array": (mining(fit=None, answer=lambda mined: np.concatenate(mined)), "one for each round"),
-    "the box itself": (mining(fit=None, cut=lambda images, boxes: [whole_box(images, b) for b in boxes[:5]]), "has size 45"),
+    "the box itself": (mining(fit=None, cut=whole_boxes), "has size 45"),
+    "from the corner of the box": (mining(fit=None, cut=lambda images, boxes: samples.cut(images, np.hstack([boxes[:, :3], boxes[:, 1:3] + 32]))), "does not begin at its corner"),
+    "clear of every photo's faces": (mining(fit=None, find=lambda faces, boxes, decision: samples.false_alarms(boxes * [0, 1, 1, 1, 1], decision, faces * [0, 1, 1, 1, 1])), "its own photo's"),
     "boxes for patches": (mining(fit=None, answer=lambda mined: [np.zeros((3, 5))] * 2), "mined patches of shape"),
     "a history": (mining(fit=None, answer=lambda mined: {"loss": [1.0]}), "expected a list"),
 }
@@ -111,6 +113,15 @@ def test_hard_negative_right(name):
     assert str(judged(TASK, "hard_negative", MINE_RIGHT[name])) == "hard_negative: right"
 
 
+def copied_at_the_end(*args, **more):
+    """Both rounds search with the FCNN as it came."""
+    base_model, fcnn_model = args[5:7]
+    answer = mining(fit=quickly, copy=lambda a, b: None)(*args, **more)
+    model.copy_weights(base_model, fcnn_model)
+    return answer
+
+
+MINE_WRONG_TWICE = {"copied at the end": (copied_at_the_end, "both rounds have mined the same patches")}
 TWO_ROUNDS = ("labelled as faces", "labels the other way round", "faces forgotten", "weights not copied")
 
 
@@ -120,9 +131,9 @@ def test_hard_negative_wrong(name):
     rejected(TASK, "hard_negative", *MINE_WRONG[name], lenient=True)
 
 
-@pytest.mark.parametrize("name", TWO_ROUNDS)
+@pytest.mark.parametrize("name", [*TWO_ROUNDS, *MINE_WRONG_TWICE])
 def test_two_rounds_show_what_is_wrong(name):
-    rejected(TASK, "hard_negative", *MINE_WRONG[name])
+    rejected(TASK, "hard_negative", *(MINE_WRONG | MINE_WRONG_TWICE)[name])
 
 
 @pytest.mark.parametrize("name", ["step by step", "with Keras alone, patches from 0 to 1"])

@@ -35,7 +35,7 @@ def disc_photos():
     images, boxes = np.zeros((len(shapes), *CANVAS), np.uint8), ([], [])
     for index, (height, width, _) in enumerate(shapes):
         images[index, :height, :width] = rng.integers(20, 60, (height, width, 1))
-        for k, (row, col) in enumerate(((28, width - 34), (height - 30, 40), (height - 26, width - 26))):
+        for k, (row, col) in enumerate(((24, 104), (104, 37), (112, 99))):  # where one photo has a face, others have what looks like one
             fake = (k + index) % 3 != 0
             _draw(images[index], row, col, FAKE if fake else FACE)
             boxes[fake].append([index, row - 16, col - 16, row + 16, col + 16])
@@ -114,18 +114,23 @@ def _shows(patches, colour):
 
 
 def _check_mined(patches, images, faces, fakes):
-    shown = int(_shows(patches, FACE).sum())
-    require(not shown, f"{shown} of {len(patches)} mined patches show a face: leave out boxes that overlap a true one (samples.false_alarms)")
-    require(len(patches), f"nothing was mined, though the photos show {len(fakes)} blue discs that the network takes for faces")
-    hits = int(_shows(patches, FAKE).sum())
+    shown, hits = (int(_shows(patches, colour).sum()) for colour in (FACE, FAKE))
+    require(not shown, f"{shown} of {len(patches)} mined patches show a face: " + ("leave out boxes that overlap a true one (samples.false_alarms)" if hits >= len(fakes) else
+                       f"cut each out of the photo that its box names ({hits} of {len(fakes)} blue discs were mined), and leave out boxes that overlap a true one (samples.false_alarms)"))
+    own = "a box is no face where it overlaps none of its own photo's, train_bboxes[train_bboxes[:, 0] == n]; where other photos have theirs says nothing"
+    require(len(patches), f"nothing was mined, though the photos show {len(fakes)} blue discs that the network takes for faces: {own}")
     if not hits:
         there = [images[int(i), c : c + 32, r : r + 32] for i, r, c in fakes[:, :3].astype(int) if min(176 - r, 176 - c) >= 32]
         # where nothing but grain is, any two windows look alike
         swapped = [any(np.abs(p - window).mean() < 25 for p in patches) for window in there if window.std() > 20]
         require(False, f"none of {len(patches)} mined patches shows one of the {len(fakes)} blue discs that the network takes for faces. "
                        + ("They show what lies at their columns and rows: rows and columns are swapped" if sum(swapped) > len(swapped) / 2 else
-                          "Hard negatives are the detector's own false alarms, not random windows: cut each out of the photo that its box names"))
+                          f"Hard negatives are the detector's own false alarms, not random windows: cut each out of the photo that its box names; {own}"))
     require(hits >= len(fakes) / 2, f"{hits} of {len(fakes)} blue discs were mined: search all photos, and cut each window out of the photo that its box names")
+    blue = (np.abs(patches[_shows(patches, FAKE)] - FAKE) < 60).all(axis=-1)
+    down, right = np.median([np.argwhere(disc).mean(axis=0) - (SIDE - 1) / 2 for disc in blue], axis=0)
+    require(max(abs(down), abs(right)) < 5, f"the blue discs lie {abs(down):.0f} rows and {abs(right):.0f} columns off the middle of the mined patches: the window goes around the middle of the "
+                                            "box, and does not begin at its corner, whatever box_shape is (samples.cut)")
 
 
 def check_hard_negative(f, kit):
@@ -150,13 +155,15 @@ def check_hard_negative(f, kit):
     after = classifier.get_weights()
     require(any(not np.array_equal(a, b) for a, b in zip(_fooled(), after)), "base_model has the weights that it came with: fit it with the mined patches among the "
                                                                             "negative ones")
+    same = [np.allclose(a.ravel(), b.ravel(), atol=1e-6) for a, b in zip(after, fcnn.get_weights())]
+    require(all(same), "fcnn_model has not the weights of base_model: copy_weights once more when the fitting is done")
+    require(len(mined) < 2 or not len(mined[0]) or not np.array_equal(mined[0], mined[1]), "both rounds have mined the same patches: fcnn_model needs the new weights of base_model before "
+                                                                                        "the next search (copy_weights in every round), and every round a new list")
     small.set_weights(after)
     on_fakes, on_faces = (float(np.asarray(small(disc_patches(40, (c,), 7).astype(np.float32)))[:, 1].mean()) for c in (FAKE, FACE))
     require(on_faces > 0.5, f"after it, faces are given a probability of {on_faces:.2f} only: fit with the faces of X_train as well, and label them [0, 1]")
     require(on_fakes < 0.5, f"after it, the blue discs that were mined still count as faces, with a probability of {on_fakes:.2f} (faces: {on_faces:.2f}): "
                             "they join the negative patches of X_train, with the label [1, 0]")
-    same = [np.allclose(a.ravel(), b.ravel(), atol=1e-6) for a, b in zip(after, fcnn.get_weights())]
-    require(all(same), "fcnn_model has not the weights of base_model: copy_weights once more when the fitting is done")
 
 
 # --- multiscale_detector ---
