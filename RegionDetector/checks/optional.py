@@ -289,9 +289,11 @@ def _check_the_best(boxes, decision, spots):
     for spot in spots:
         side, on = spot[3] - spot[1], np.array([_on(b, spot) for b in boxes])
         away = np.abs(np.log(sides / side))
-        kept, fitting = max(np.flatnonzero(on), key=lambda k: decision[k]), min(np.flatnonzero(on | whole & (boxes[:, 0] == spot[0])), key=lambda k: away[k])
-        require(away[kept] < away[fitting] + 0.3, f"the box on the spot of {side:g} pixels at {box_text(spot[1:])} in photo {spot[0]:g} has {sides[kept]:.0f} pixels, and where no spot is there are boxes "
-                                                  f"of {sides[fitting]:.0f}: the surest fits best, and of boxes that overlap it is kept; go through them by falling decision")
+        kept = max(np.flatnonzero(on), key=lambda k: decision[k])
+        fitting = min(np.flatnonzero(on | whole & (boxes[:, 0] == spot[0])), key=lambda k: away[k])
+        require(away[kept] < away[fitting] + 0.3,
+                f"the box on the spot of {side:g} pixels at {box_text(spot[1:])} in photo {spot[0]:g} has {sides[kept]:.0f} pixels, and where no spot is there are boxes of {sides[fitting]:.0f}: "
+                "the surest fits best, and of boxes that overlap it is kept; go through them by falling decision")
 
 
 def _check_one_photo(f, kit, images):

@@ -311,7 +311,8 @@ def _check_patches(f, kit, kind, wide):
             kind = getattr(error, "kind", type(error).__name__)
             require(not (full and kind in ("TypeError", "AttributeError") and "'NoneType'" in str(error)), f"raises {kind}: {error}, with a photo full of faces among the "
                     "others, as FDDB has some: there gen_negative_bbox answers None, so draw another photo")
-            require("inhomogeneous" not in str(error) and "must have the same shape" not in str(error), f"raises {kind}: {str(error).rstrip('.')}. Patches differ in size, and the network takes 32 x 32. {AT_EDGES}")
+            require("inhomogeneous" not in str(error) and "must have the same shape" not in str(error),
+                    f"raises {kind}: {str(error).rstrip('.')}. Patches differ in size, and the network takes 32 x 32. {AT_EDGES}")
             raise
         positive, negative = parts(answer, 2, "positive, negative")
         positive, negative = _patches(positive, "positive", kit.lenient), _patches(negative, "negative", kit.lenient)
