@@ -80,7 +80,7 @@ def cut_faces(preprocess_imgs, photos):
     crops : ndarray of uint8, shape (N, 224, 224, 3)
     found : ndarray of bool, shape (N,)
     """
-    return on_faces.crops_and_found(on_faces.either_form(preprocess_imgs, photos), len(photos))
+    return on_faces.crops_and_found(on_faces.either_form(preprocess_imgs, photos), list(photos))
 
 
 def with_details(classifier, images, labels, *settings, **more):

@@ -98,6 +98,10 @@ LOAD_RIGHT = {"numpy": with_numpy, "numbers for names": loader(key=lambda n: int
 LOAD_OLD = {"lists": loader(pairs=as_lists), "only .jpg": of_suffix(".jpg"), "only .png": of_suffix(".png"), "scaled": loader(read=lambda p: cv2.resize(read_photo(p), (50, 50))),
             "header among the labels": HEADER, "text for the folder": lambda d: loader()(d + "/")}
 LOAD_WRONG = {
+    "nothing in them": (lambda d: ({}, {}, {}, {}), "training photos: 0 pictures, there are 4 in the folder"),
+    "no labels": (loader(pairs=lambda images, labels: (images, {})), "'10.png' has no label under the same name"),
+    "other colours": (loader(read=lambda p: cv2.cvtColor(read_photo(p), cv2.COLOR_RGB2HSV)), "HSV or LAB"),
+    "the file's name for the label": (loader(pairs=lambda i, t: (i, {n: n for n in t})), "stands in the column class_id"),
     "three colours of every colour": (loader(read=lambda p: np.repeat(read_photo(p)[..., None], 3, axis=3)), "call it for grey pictures alone"),
     "lists": (loader(pairs=as_lists), "expected a dictionary from name to picture"),
     "header among the labels": (HEADER, "it is the header, skip it"),
@@ -162,7 +166,7 @@ def by_paths(folder):
 
 
 VIDEO_RIGHT = {"numbers for names": clips(pairs=lambda v, t: ({int(n): f for n, f in v.items()}, {int(n): who for n, who in t.items()})), "reference": get_data.load_video_data, "arrays": clips(one=np.array), "sorted by int": clips(order=lambda ps: sorted(ps, key=lambda p: int(p.stem))),
-               "whole paths": by_paths, "tuples": clips(one=tuple), "by counting": clips(order=lambda ps: [ps[0].parent / f"{k}.jpg" for k in range(len(ps))])}
+               "an array of objects": clips(one=lambda frames: np.array([*frames, None], object)[:-1]), "whole paths": by_paths, "tuples": clips(one=tuple), "by counting": clips(order=lambda ps: [ps[0].parent / f"{k}.jpg" for k in range(len(ps))])}
 VIDEO_WRONG = {
     "lists": (clips(pairs=as_lists), "expected a dictionary from name to picture"),
     "labels before clips": (lambda d: [clips()(d)[k] for k in (0, 1, 3, 2)], "in this order; got pictures, labels, labels, clips"),

@@ -124,6 +124,8 @@ def test_these_packages_are_new_enough_for_most_rows(names, tmp_path, monkeypatc
     ("AttributeError", "'Sequential' object has no attribute 'predict_proba'", "write model.predict(x) today"),
     ("RuntimeError", "`tf.data.Dataset` only supports Python-style iteration in eager mode or within tf.function", "disable_v2_behavior"),
     ("TypeError", "'numpy.ndarray' object is not callable", "square brackets"),
+    ("TypeError", "'NoneType' object is not subscriptable", "no such file"),
+    ("AttributeError", "'NoneType' object has no attribute 'shape'", "without `return`"),
 ])
 def test_what_is_said_of_files_and_shapes(kind, text, said):
     assert said in old_keras.advice(kind, text)

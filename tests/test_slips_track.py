@@ -6,7 +6,7 @@ import pytest
 import test_checks_data as loading
 import test_checks_faces as cutting
 import test_checks_naming as people
-from coursework import rejected
+from coursework import judged, rejected
 
 from common.photos import read_photo
 from TrackDetector import faces
@@ -57,6 +57,7 @@ PHOTOS = {
     "grows from call to call": (growing, "begin with new dictionaries in every call"),
     "test photos first": (lambda dir_name: sum((loaded()(dir_name)[k : k + 2] for k in (2, 0)), ()), "training and test photos are swapped"),
     "paths": (loaded(read=str), "got labels, labels"),
+    "a file that is not there": (loaded(read=lambda path: cv2.cvtColor(cv2.imread(f"{path}.jpeg"), cv2.COLOR_BGR2RGB)), "cv2.imread gives None where there is no such file"),
 }
 CLIPS = {
     "clips first": (lambda dir_name: [loading.clips()(dir_name)[k] for k in (2, 3, 0, 1)], "got clips, labels, pictures, labels"),
@@ -114,6 +115,15 @@ CROPS = {
     "boxes beside them": (lambda imgs: (crops(lambda crop: crop)(imgs), np.array([face.box for face in found(imgs)])), "True or False for each photo"),
     "found first": (lambda imgs: (np.array([face.found for face in found(imgs)]), crops(lambda crop: crop)(imgs)), "return crops, found"),
     "kept by file name": (kept_by_name(), "it gives the earlier crops"),
+    "twice as bright": (crops(lambda crop: crop * 2), "In uint8, 200 + 100 is 44"),
+    "less the mean": (crops(lambda crop: crop - np.uint8(crop.mean())), "In uint8, 200 + 100 is 44"),
+    "sorted by name": (lambda imgs: np.array([cutting.aligned(imgs[name]) for name in sorted(imgs)]), "in the place of photo"),
+    "sorted by name, with found": (lambda imgs: tuple(f({name: imgs[name] for name in sorted(imgs)}) for f in (crops(lambda crop: crop), lambda imgs: [face.found for face in found(imgs)])),
+                                   "crops and found come in the order of imgs"),
+    "a crop for every face": (lambda imgs: np.array([align(image, face.landmarks, 224) for image in imgs.values() for face in faces.find_faces(image) or [faces.find_face(image, thorough=False)]]),
+                              "a photo that shows several faces gives one crop"),
+    "the last face": (cutting.each(lambda image: align(image, (faces.find_faces(image) or [faces.find_face(image, thorough=False)])[-1].landmarks, 224)), "photo e.png shows two faces"),
+    "return in the loop": (lambda imgs: [cutting.aligned(next(iter(imgs.values())))], "does `return` stand after the loop"),
     "grows from call to call": (growing_crops, "begin with a new list in every call"),
 }
 
@@ -217,6 +227,18 @@ class Unsorted(people.ByHand):
         self.names = [train_labels[name] for name in sorted(train_imgs)]
 
 
+class WithoutFaceless(people.ByHand):
+    """Descriptors of the photos with a face, labels of all."""
+
+    def fit(self, train_imgs, train_labels):
+        super().fit(train_imgs, train_labels)
+        self.gallery = self.gallery[self.describe(train_imgs)[1]]
+
+
+def none_without_a_face(self, test_videos):
+    return {name: people.ByHand.classify_videos(self, {name: frames})[name] if self.describe(frames)[1].any() else None for name, frames in test_videos.items()}
+
+
 class Unflattened(people.ByHand):
     def who(self, descriptors):
         far = np.linalg.norm(self.gallery[:, None] - descriptors[None], axis=-1)
@@ -227,6 +249,9 @@ PEOPLE = {
     "maps instead of rows, by hand": (type("Maps", (Unflattened,), {"flat": lambda self, answers: answers}), "reshape(len(answers), -1)"),
     "the first frame": (one_frame(0), "a face is in the first frame"),
     "the last frame": (one_frame(-1), "a face is in the last frame"),
+    "photos without a face left out, their labels not": (WithoutFaceless, "whoever leaves out its descriptor leaves out its label, too"),
+    "None where no face is": (people.by_hand(classify_videos=none_without_a_face), "by the crop of its middle; got 'None'"),
+    "clips sorted as text": (people.by_hand(classify_videos=lambda self, clips: dict(zip(sorted(clips), people.ByHand.classify_videos(self, clips).values()))), "classify_videos: 0% right"),
     "labels in another order": (Unsorted, "descriptors and labels stand in different orders"),
     "the farther counts more": (FarWeights, "the nearer a neighbour is, the more it counts"),
     "the farthest": (Farthest, "by the least distance"),
@@ -248,3 +273,12 @@ SLIPS = {"load_image_data": PHOTOS, "load_video_data": CLIPS, "preprocess_imgs":
 @pytest.mark.parametrize("exercise, name", [pytest.param(exercise, name, id=f"{exercise}: {name}") for exercise, slips in SLIPS.items() for name in slips])
 def test_a_slip_is_named(exercise, name):
     rejected(TASK, exercise, *SLIPS[exercise][name])
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_an_error_of_opencv_is_said_with_the_students_own_line(lenient):
+    """It has a `line` as well, a number in OpenCV's code."""
+    space = {}
+    exec(compile("import cv2\ndef f(dir_name):\n    return cv2.cvtColor(cv2.imread('no.png'), 4)\n", "<cell>", "exec"), space)
+    message = judged(TASK, "load_image_data", space["f"], lenient).message
+    assert message.startswith("It raises error: OpenCV") and "in function 'cvtColor' (line 3 of f). OpenCV got no picture" in message

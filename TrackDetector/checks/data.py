@@ -118,12 +118,17 @@ def _pixels(image, name, lenient):
     return array * 255 if small else array
 
 
+_EMPTY = object()
+
+
 def _holds(part):
     """What a dictionary or list holds: its first value."""
-    return next(iter(part.values() if isinstance(part, dict) else part), None) if isinstance(part, (dict, list, tuple)) else part
+    return next(iter(part.values() if isinstance(part, dict) else part), _EMPTY) if isinstance(part, (dict, list, tuple)) else part
 
 
 def _kind(value):
+    if value is _EMPTY:
+        return "nothing"
     if isinstance(value, (list, tuple)):
         return "rows of text" if len(value) and isinstance(value[0], str) else "clips"
     return "labels" if isinstance(value, (str, bytes, int, np.integer)) else "clips" if np.ndim(value) == 4 and np.shape(value)[2:] != (3, 3) else "pictures"
@@ -134,7 +139,8 @@ def _check_order(answer, third="pictures"):
     first = [_holds(part) for part in answer]
     kinds = [_kind(value) for value in first]
     asked = ["pictures", "labels", third, "labels"]
-    require(kinds == asked or kinds[::2] == ["pictures"] * 2 and asked[2] == "clips" and kinds[1::2] == asked[1::2],
+    # where one is empty, what is missing in it is said below
+    require(all(kind in (want, "nothing") or k == 2 and kind == "pictures" for k, (kind, want) in enumerate(zip(kinds, asked))),
             f"expected {', '.join(asked)} in this order; got {', '.join(kinds)}")
 
 
@@ -160,8 +166,10 @@ def _pairs(images, labels, what, lenient):
     return [(name, image, str(label)) for name, image, label in found]
 
 
-def _why_label(label, truth, what):
+def _why_label(label, truth, what, name):
     """What a label that is not the table's seems to be."""
+    if Path(label).stem == name:
+        return "that is the name itself; who it is stands in the column class_id"
     if label.strip() == truth:
         return "there is a space or the end of a line in it: label.strip() takes it away"
     if label.strip("'\"") == truth:
@@ -191,7 +199,7 @@ def _check_colour(image, number, name, lenient, size=None):
         reason = ("blue and red are swapped: cv2.imread gives BGR, so turn it round with image[:, :, ::-1]" if np.abs(mean[::-1] - want).max() <= 12 else
                   "the colours come in another order than red, green, blue" if any(np.abs(turned - want).max() <= 12 for turned in other) else
                   "the picture is grey" if np.ptp(mean) < 3 else "the picture is lighter or darker than its file: leave the pixels as they are" if np.ptp(mean / want) < 0.3 else
-                  "that is another picture")
+                  "that is another picture, or its colours are not red, green and blue, but HSV or LAB")
         require(False, f"{name}: the picture's mean colour is {mean.round().astype(int).tolist()}, in the file it is {want.tolist()}: {reason}")
     _check_upright(array, name)
 
@@ -224,7 +232,7 @@ def _check_photos(images, labels, rows, first, what, lenient, numbers=False):
             number = by_name
         require(number in truth, f"{what}: a picture of another folder (training and test photos are swapped?)")
         _check_colour(image, number, name, lenient, (24 + number, 40))
-        require(label == truth[number][1], f"{what}: {truth[number][0]} shows {truth[number][1]}, the label says {label!r}: {_why_label(label, truth[number][1], 'pictures')}")
+        require(label == truth[number][1], f"{what}: {truth[number][0]} shows {truth[number][1]}, the label says {label!r}: {_why_label(label, truth[number][1], 'pictures', truth[number][0])}")
 
 
 def check_load_image_data(f, kit):
@@ -255,7 +263,7 @@ def _check_clips(videos, labels, lenient, numbers):
     clips = list(truth)
     for name, frames, label in _pairs(videos, labels, "clips", lenient):
         require(hasattr(frames, "__len__") and not isinstance(frames, dict), f"clip {name}: expected a list of frames, got {type(frames).__name__}")
-        require(not hasattr(frames, "ndim") or frames.ndim == 4, f"clip {name}: expected a list of frames, got one array of shape {np.shape(frames)}")
+        require(not hasattr(frames, "ndim") or frames.ndim == 4 or frames.dtype == object, f"clip {name}: expected a list of frames, got one array of shape {np.shape(frames)}")
         require(len(frames) == FRAMES, f"clip {name}: {len(frames)} frames, there are {FRAMES} in its folder")
         # green stays green in BGR
         numbers_seen = [round((_pixels(frame, f"clip {name}", lenient)[:, :, 1].mean() - 20) / 9) for frame in frames]
@@ -266,5 +274,5 @@ def _check_clips(videos, labels, lenient, numbers):
                 + ("sorted as text, 10 comes before 2; sort by the number" if order == sorted(range(FRAMES), key=str) else "sort them by the number in their names"))
         if isinstance(videos, dict):
             require(Path(name).stem == clips[clip], f"under the name {name!r} lies clip {clips[clip]}: the folders are not listed in the order of the table")
-        require(label == truth[clips[clip]], f"clip {clips[clip]} shows {truth[clips[clip]]}, the label says {label!r}: {_why_label(label, truth[clips[clip]], 'clips')}")
+        require(label == truth[clips[clip]], f"clip {clips[clip]} shows {truth[clips[clip]]}, the label says {label!r}: {_why_label(label, truth[clips[clip]], 'clips', clips[clip])}")
         _check_colour(frames[1], numbers_seen[1], f"clip {name}, frame 1", lenient, (24, 40))

@@ -10,6 +10,7 @@ from common.exercises.verdict import Wrong
 SIDE = 224
 PEOPLE = (0, 4, 8, 15, 20, 33)  # numbers in the ORL data
 GROUND = (60, 75, 50)
+BESIDE = "e.png, beside the one that is meant"
 PORTRAIT, FRAME = (220, 230), (190, 200)  # small, as faces are searched for in every one of them
 
 
@@ -43,18 +44,31 @@ def no_face(seed, size=(330, 380)):
     return np.clip(110 + 40 * cv2.resize(noise, size[::-1], interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
 
 
-def _crops(value, count, lenient=True):
-    if isinstance(value, tuple) and len(value) == 2 and count != 2:
-        require(np.ndim(value[0]) != 1 or len(np.shape(value[1])) != 4, "found comes first and the crops second: return crops, found")
-        require(np.ndim(value[1]) == 1, f"beside the crops came something of shape {np.shape(value[1])}: found is one True or False for each photo")
-    if isinstance(value, tuple) and len(value) == 2 and np.ndim(value[1]) == 1:
-        value = value[0]
-    if isinstance(value, dict):
-        value = list(value.values())
+def parted(answer, names):
+    """Crops, and what is said of where a face was found, (N,) or None, both in the order of the photos: of crops alone, or of the two in a pair; each may be a dictionary."""
+    def in_order(part):
+        if isinstance(part, dict):
+            return [part[name] for name in names] if set(part) == set(names) else list(part.values())
+        return list(part) if isinstance(part, np.ndarray) and part.dtype == object else part
+
+    if isinstance(answer, (tuple, list)) and len(answer) == 2:
+        crops, found = map(in_order, answer)
+        if np.ndim(found) == 1 or np.shape(found)[1:] == (1,):
+            return crops, np.ravel(found)
+        if isinstance(answer, tuple) and len(names) != 2:
+            require(np.ndim(crops) != 1 or np.ndim(found) != 4, "found comes first and the crops second: return crops, found")
+            require(False, f"beside the crops came something of shape {np.shape(found)}: found is one True or False for each photo")
+    return in_order(answer), None
+
+
+def _crops(answer, names, lenient=True):
+    value, count = parted(answer, names)[0], len(names)
     require(value is not None, "returned None; is there a `return`?")
-    require(hasattr(value, "__len__") and len(value) == count,
-            f"{count} photos, but {len(value) if hasattr(value, '__len__') else short(value)} crops: a photo without a face keeps its place, too, "
-            "or photos and labels get out of step")
+    many = len(value) if hasattr(value, "__len__") else short(value)
+    alone = many in (0, 1) or np.shape(value) == (SIDE, SIDE, 3)
+    require(many == count, f"{count} photos, but {'one crop alone' if alone and many else f'{many} crops'}: " + ("is every crop put into the list, and does `return` stand after the loop?" if alone else
+            "a photo that shows several faces gives one crop, of the face that is large and near the middle" if isinstance(many, int) and many > count else
+            "a photo without a face keeps its place, too, or photos and labels get out of step"))
     try:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -109,14 +123,25 @@ def _inverted(crop, likeness, image, in_photo):
     return negatives is not None and max(negatives) > 0.6
 
 
+def _alike(crop, eyes, photos, in_photos):
+    """How much the face in a crop looks like that of each photo, or like its mirror image."""
+    return {name: max(_likeness(crop, eyes, photos[name], there)) for name, there in in_photos.items() if there is not None}
+
+
 def _whose(name, crop, eyes, photos, in_photos):
     """The photo that the face in a crop comes from: the one of this name, unless another looks clearly more like it.
 
     Contrast may have been stretched, light and colour evened out on the way; the pattern of a face stays.
     """
-    alike = {other: max(_likeness(crop, eyes, photos[other], there)) for other, there in in_photos.items() if there is not None}
+    alike = _alike(crop, eyes, photos, in_photos)
     best = max(alike, key=alike.get, default=name)
     return best if best != name and alike[best] > max(0.5, alike.get(name, -1.0) + 0.15) else name
+
+
+def _require_own(name, crop, eyes, photos, in_photos):
+    whose = name if eyes is None else _whose(name, crop, eyes, photos, in_photos)
+    require((name, whose) != ("e.png", BESIDE), f"photo {name} shows two faces, and in the crop is the small one of the corner: the face that is meant is large and near the middle")
+    require(whose == name, f"in the place of photo {name} lies the face of photo {whose}: one crop for every photo, in their order")
 
 
 def _channels(crop, eyes, image, in_photo):
@@ -160,34 +185,39 @@ def _swapped(lit, gains):
     return None
 
 
-@lru_cache(maxsize=1)
-def _asked():
-    """The photos that every function is asked about, and where the eyes lie in those with a face."""
-    tint = {name: (1.0, green, 0.45) for name, green in (("a.png", 0.95), ("c.png", 0.8), ("d.png", 0.65), ("e.png", 0.5))}
+@lru_cache(maxsize=2)
+def _asked(crowded):
+    """The photos that every function is asked about, and where the eyes lie in those with a face; if `crowded`, one shows a second face, small and in the corner."""
+    tint = {name: (1.0, green, 0.45) for name, green in (("f.png", 0.95), ("c.png", 0.8), ("d.png", 0.65), ("e.png", 0.5))}
     photos = {
-        "a.png": photo(PEOPLE[0], 0, (400, 480), (150, 130), zoom=1.5, tint=tint["a.png"]), "b.png": no_face(1),
+        "f.png": photo(PEOPLE[0], 0, (400, 480), (150, 130), zoom=1.5, tint=tint["f.png"]), "b.png": no_face(1),  # sorted, they come in another order
         "c.png": photo(PEOPLE[1], 0, center=(170, 250), angle=17, tint=tint["c.png"]),
         "d.png": photo(PEOPLE[2], 1, (420, 300), (260, 150), angle=-16, zoom=2.0, tint=tint["d.png"]),
         "e.png": photo(PEOPLE[3], 0, (300, 420), (150, 280), zoom=1.8, tint=tint["e.png"]),
     }
-    return photos, {name: _eyes(image) for name, image in photos.items() if name != "b.png"}
+    in_photos = {name: _eyes(image) for name, image in photos.items() if name != "b.png"}
+    if crowded:
+        corner = photo(25, 0, (300, 420), (235, 55), zoom=0.9, tint=tint["e.png"])[:, :115]
+        photos["e.png"][:, :115], in_photos[BESIDE] = corner, _eyes(corner)
+    return photos, in_photos
 
 
 def check_preprocess_imgs(f, kit):
     """Upright, centred faces of one size, in RGB, one for every photo, in their order."""
-    drawn, in_photos = _asked()
+    drawn, in_photos = _asked(not kit.lenient)  # the published course left it open who is meant
     photos, tilts = {name: image.copy() for name, image in drawn.items()}, {"c.png": 17, "d.png": -16}
     if kit.lenient:
-        crops = one_of(lambda form=form: _crops(f(form(photos)), len(photos)) for form in (dict, lambda photos: list(photos.values())))
+        crops = one_of(lambda form=form: _crops(f(form(photos)), list(photos)) for form in (dict, lambda photos: list(photos.values())))
     else:
         answer = either_form(f, photos)
-        crops = _crops(answer, len(photos), lenient=False)
+        crops = _crops(answer, list(photos), lenient=False)
         _check_found(answer, list(photos))
+    faces = {name: crop for name, crop in zip(photos, crops) if name != "b.png"}
+    photos[BESIDE] = photos["e.png"]
     few = np.unique(crops[:, ::7, ::7])
     require(len(few) > 4, f"the crops hold hardly other numbers than {', '.join(map(str, few))}: was something cut to whole numbers, or to True and False, on the way?")
     require(any(not np.array_equal(crop, crops[0]) for crop in crops[1:]), "all crops are one and the same: each photo wants an array of its own, "
                                                                            "and a list that holds one array five times shows what was written into it last")
-    faces = {name: crop for name, crop in zip(photos, crops) if name != "b.png"}
     in_crops = {name: _eyes(crop) for name, crop in faces.items()}
     gains, mirrored = _swaps(faces, in_crops, photos, in_photos), 0.0
     for name, crop in faces.items():
@@ -202,13 +232,19 @@ def check_preprocess_imgs(f, kit):
                 "Landmarks are places in the photo that find_face was asked about: they do not fit a piece of it")
         require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
         swap = _swapped(lit.mean(axis=0), gains) if len(lit) else None
+        if swap:  # numbers that ran over leave channels that fit to none
+            over = next((n for n, there in in_crops.items() if there is not None and max(_alike(faces[n], there, photos, in_photos).values(), default=1) < 0.4), None)
+            require(over is None, f"photo {over}: there is a face in the crop, but what is light and dark in it is not what is in the photo: have numbers run over? In uint8, 200 + 100 is 44 "
+                                  "and 10 - 20 is 246: calculate with floats, and cut off by np.clip(x, 0, 255)")
         require(swap is None, f"photo {name}: {swap} are swapped in the crop")
         require(len(lit) and (gains["blue and red"] < -SURE or lit[:, 0].mean() > lit[:, 2].mean() + 5), f"photo {name}: the crop has lost its colours or is black; expected RGB from 0 to 255")
         if eyes is None:
+            for other, seen in in_crops.items():
+                _require_own(other, faces[other], seen, photos, in_photos)
             turned = _eyes(np.ascontiguousarray(crop.transpose(1, 0, 2))) is not None
             require(_eyes(np.ascontiguousarray(crop[::-1])) is None, f"photo {name}: the crop is upside down")
             require(False, f"photo {name}: there is no face to be seen in the crop: " + ("it lies on its side: rows and columns are swapped, or it was turned by 90 degrees" if turned else
-                    "box [min_row, min_col, max_row, max_col] means image[min_row:max_row, min_col:max_col]"))
+                    "is it cut out where the face is? A box [min_row, min_col, max_row, max_col] means image[min_row:max_row, min_col:max_col]; landmarks are (row, column), and cv2 wants (x, y)"))
         (top, left), (bottom, right) = eyes / SIDE
         wide = np.hypot(right - left, bottom - top)
         require(wide > 0.2, f"photo {name}: the eyes are {wide:.0%} of the crop's width apart, expected about a third: cut out the face, do not just "
@@ -220,8 +256,7 @@ def check_preprocess_imgs(f, kit):
         require(0.15 < height < 0.6, f"photo {name}: the eyes lie at {height:.0%} of the height, expected above the middle")
         if likeness:
             mirrored += likeness[1] - likeness[0]
-        whose = _whose(name, crop, eyes, photos, in_photos)
-        require(whose == name, f"in the place of photo {name} lies the face of photo {whose}: one crop for every photo, in their order")
+        _require_own(name, crop, eyes, photos, in_photos)
         tilt = np.degrees(np.arctan2(bottom - top, right - left))
         require(abs(tilt) < 9, f"photo {name}: the eyes are tilted by {abs(tilt):.0f} degrees"
                 + (f", the head in the photo by {abs(tilts[name])}: turn the face upright by its landmarks (alignment.align)" if name in tilts else ""))
@@ -232,12 +267,12 @@ def check_preprocess_imgs(f, kit):
 
 def _check_again(f, photos, crops):
     """Asked about other photos under the names of the first ones."""
-    exchanged = {"a.png": photos["c.png"], "c.png": photos["a.png"], "d.png": photos["d.png"]}
+    exchanged = {"f.png": photos["c.png"], "c.png": photos["f.png"], "d.png": photos["d.png"]}
     answer = either_form(f, exchanged)
-    own = answer[0] if isinstance(answer, tuple) else answer
+    own = parted(answer, list(exchanged))[0]
     many = len(own) if hasattr(own, "__len__") else 0
-    require(many <= len(exchanged), f"asked about {len(exchanged)} photos after {len(photos)} others, it gives {many} crops: begin with a new list in every call, and keep nothing between calls")
-    again = _crops(answer, len(exchanged)).astype(float)
+    require(many <= len(exchanged), f"asked about {len(exchanged)} photos after {len(crops)} others, it gives {many} crops: begin with a new list in every call, and keep nothing between calls")
+    again = _crops(answer, list(exchanged)).astype(float)
     require(np.abs(again[0] - crops[2]).mean() < 6, "asked about other photos under the names of earlier ones, it gives the earlier crops: keep nothing between calls")
 
 
@@ -264,25 +299,26 @@ def either_form(preprocess_imgs, photos):
 
 def _check_found(answer, names):
     """If it says where a face was found, then rightly."""
-    if not (isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[1]) == 1):
+    found = parted(answer, names)[1]
+    if found is None:
         return
-    require(len(answer[1]) == len(names), f"found has {len(answer[1])} entries for {len(names)} photos: True or False for each")
-    text = next((each for each in answer[1] if isinstance(each, str)), None)
+    require(len(found) == len(names), f"found has {len(found)} entries for {len(names)} photos: True or False for each")
+    text = next((each for each in found if isinstance(each, str)), None)
     require(text is None, f"found holds text, such as {text!r}: True or False for each photo, face.found")
-    said = np.asarray(answer[1], bool)
+    said = np.asarray(found, bool)
     moved = ". It is said of another photo instead: crops and found come in the order of imgs" if said.sum() == len(names) - 1 else ""
     for name, found in zip(names, said):
         require(found == (name != "b.png"), f"found says that {'a' if found else 'no'} face was found in photo {name}, which shows {'one' if name != 'b.png' else 'none'}{moved}")
 
 
-def crops_and_found(answer, count):
+def crops_and_found(answer, names):
     """What `preprocess_imgs` answers, as the notebook goes on with it: crops alone are right, too.
 
     Parameters
     ----------
     answer : (array_like, array_like), or array_like or dict of crops
-    count : int
-        Photos.
+    names : sequence of str
+        Of the photos.
 
     Returns
     -------
@@ -290,8 +326,8 @@ def crops_and_found(answer, count):
     found : ndarray of bool, shape (N,)
         All True where the answer does not say.
     """
-    found = np.asarray(answer[1], bool) if isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[1]) == 1 else np.ones(count, bool)
-    crops = answer[0] if isinstance(answer, tuple) else answer
-    if isinstance(crops, np.ndarray) and crops.dtype == np.uint8 and crops.shape == (count, SIDE, SIDE, 3):
+    crops, found = parted(answer, names)
+    found = np.ones(len(names), bool) if found is None else np.asarray(found, bool)
+    if isinstance(crops, np.ndarray) and crops.dtype == np.uint8 and crops.shape == (len(names), SIDE, SIDE, 3):
         return crops, found  # as they are: hundreds of them as floats would take gigabytes
-    return _crops(answer, count), found
+    return _crops(answer, names), found

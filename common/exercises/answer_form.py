@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from common.exercises.errors import raised_at
 from common.exercises.exercise import Wrong
 
 _passed = threading.local()  # several submissions are judged at a time
@@ -54,7 +55,7 @@ def how_far(error, before):
     At the same line, what is not about lists, arrays and shapes, nor about a folder as text or as path, is likelier the student's own fault than
     that of a form which is not his.
     """
-    line = re.search(r"\(line (\d+) ", getattr(error, "line", "") or "")
+    line = re.search(r"\(line (\d+) ", raised_at(error))
     return met() - before, isinstance(error, Wrong), int(line[1]) if line else 0, not _OF_A_FORM.search(str(error))
 
 

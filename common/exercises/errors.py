@@ -22,7 +22,7 @@ def describe_error(error, name=None):
     advice = old_keras.advice(kind, text)
     if not advice and type(error) is NameError:  # in a notebook
         advice = "Look whether it is spelt right, and whether the cell that makes or imports it has been run"
-    line = getattr(error, "line", "") or _line_of(error)
+    line = raised_at(error)
     if getattr(error, "of", ""):
         line += f", says the kit's {error.of}, which stands in for yours"
     if advice and len(text) > 160:  # numpy, for one, explains at length what the advice says in a line
@@ -51,8 +51,11 @@ def is_unwritten(error, f):
     return trace.tb_frame.f_code in [part.__code__ for part in map(inspect.unwrap, written) if isinstance(part, types.FunctionType)]
 
 
-def _line_of(error):
-    """Which line of the student's code raised."""
+def raised_at(error):
+    """Which line of the student's code raised, in brackets; empty if none is known."""
+    told = getattr(error, "line", "")
+    if told and isinstance(told, str):  # by the sandbox; OpenCV's errors have a `line`, too, a number in its own code
+        return told
     trace, last = error.__traceback__, ""
     while trace:
         if "ipykernel" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename.startswith("<"):
