@@ -45,6 +45,24 @@ def test_what_is_dear_is_avoided():
     assert day(people, 1, 1).counts["false accepts"] == 60 and day(people, 0, 0).counts["turned away"] == 60
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_week_is_counted_and_costs_as_person_by_person(seed):
+    rng = np.random.default_rng(seed)
+    people = [Arrival(rng.choice(["a", "b", None]), rng.choice(["a", "b"]), float(distance)) for distance in [*rng.random(25).round(2), np.inf]]
+    costs = Costs(*(float(rng.choice([0, 1, 40, 300])) for _ in range(3)))
+    counts, cost = dict.fromkeys(("let in", "false accepts", "asked", "turned away", "refused"), 0), 0.0
+    today = day(people, accept=0.3, refuse=0.6, seed=seed)
+    for arrival, waited in zip(people, today.waited):
+        at_desk = "accept" if arrival.distance <= 0.3 else "ask" if arrival.distance <= 0.6 else "refuse"
+        wrong, known = arrival.who != arrival.name, arrival.who is not None
+        counts[{"accept": "false accepts" if wrong else "let in", "ask": "asked", "refuse": "turned away" if known else "refused"}[at_desk]] += 1
+        cost += costs.waiting * (waited + SECONDS[at_desk]) / 60 + (at_desk == "accept" and wrong) * costs.false_accept + (at_desk == "refuse" and known) * costs.turned_away
+    assert today.counts == counts and today.cost(costs) == pytest.approx(cost)
+    grid = np.quantile([each.distance for each in people[:-1]], np.linspace(0, 1, 7)).round(3)
+    best = min(day(people, low, high).cost(costs) for low in grid for high in grid if low <= high)
+    assert day(people, *cheapest(people, costs, steps=7)).cost(costs) == pytest.approx(best)
+
+
 def test_weeks_share_nobody():
     answers = {str(i): SimpleNamespace(name="a", distance=0.1 * i) for i in range(30)}
     arrivals = arrivals_of(answers, {str(i): f"p{i % 7}" for i in range(30)}) + arrivals_of(answers, kind="clip", people={str(i): f"s{i % 5}" for i in range(30)})

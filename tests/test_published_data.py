@@ -213,7 +213,7 @@ def test_crops_of_parts_of_1_beside_those_of_whole_numbers():
 
 def test_a_black_crop_is_of_no_range():
     crops = np.array([np.zeros((224, 224, 3)), np.full((224, 224, 3), 200.0)])
-    np.testing.assert_array_equal(faces._crops(crops, 2, lenient=False), crops)
+    np.testing.assert_array_equal(faces._crops(crops, ["a.png", "b.png"], lenient=False), crops)
 
 
 class Voting(Plain):

@@ -224,6 +224,25 @@ def test_landmarks_of_a_detector_of_ones_own_are_taken(people):
         faces_module.find_faces(large, lambda image: ([[1, 1, 9, 9]], [0.5], np.zeros((1, 4, 2))))
 
 
+def test_what_lies_beside_the_photo_or_has_no_area_is_no_face_and_a_second_look_tells_places_in_the_photo():
+    rng, photo = np.random.default_rng(0), np.full((60, 100, 3), 90, np.uint8)
+    boxes = np.sort(rng.uniform(-60, 160, (300, 2, 2)), axis=1).reshape(300, 4)
+    boxes[:40, 2:] = boxes[:40, :2] + rng.choice([0.5, 2], (40, 2))
+    points, scores = rng.uniform(0, 60, (300, 5, 2)), rng.permutation(300)
+    inside = [top < 60 and left < 100 and bottom > 0 and right > 0 and bottom - top >= 1 and right - left >= 1 for top, left, bottom, right in boxes]
+    wanted = [k for k in np.argsort(-scores) if inside[k]]
+    for larger in (False, True):  # the copy of the second look is twice as large, with a margin of a fourth of each side
+        def mine(image, larger=larger):
+            if not larger:
+                return boxes, scores, points
+            return (np.zeros((0, 4)), [], np.zeros((0, 5, 2))) if image.shape == photo.shape else (2 * (boxes + [15, 25, 15, 25]), scores, 2 * (points + [15, 25]))
+
+        found = faces_module.find_faces(photo, mine)
+        assert [face.score for face in found] == scores[wanted].tolist() and {face.how for face in found} == {"enlarged" if larger else "detector"}
+        np.testing.assert_allclose([face.box for face in found], boxes[wanted])
+        np.testing.assert_allclose([face.landmarks for face in found], points[wanted])
+
+
 def test_the_kits_own_points_say_where_dlibs_landmarks_are(people):
     """In a face turned, large or small: what `POINTS` are to `TEMPLATE`."""
     from TrackDetector.alignment import TEMPLATE

@@ -115,7 +115,7 @@ def test_distances_to_people_are_means_of_the_nearest_three():
 def test_evened_distances_are_as_if_everybodys_photos_lay_equally_far_apart():
     """Against the same numbers by pairs of photos: no middle is looked for, nor its length."""
     rng, usual = np.random.default_rng(5), 0.3
-    albums = [unit(rng.normal(size=16) + spread * rng.normal(size=(count, 16))) for spread, count in ((0.1, 6), (0.12, 2), (0.25, 5), (0.3, 1))]
+    albums = [unit(rng.normal(size=16) + spread * rng.normal(size=(count, 16))) for spread, count in ((0.1, 6), (0.12, 2), (0.5, 5), (0.3, 1))]  # close together, and as far apart as a bad photo spreads them
     labels = [f"p{number}" for number, album in enumerate(albums) for _ in album]
     gallery, probes = Gallery(np.concatenate(albums), labels, labels), unit(rng.normal(size=(4, 16)))
     evened = distances_to(gallery, probes, np.arange(4), usual=usual)
