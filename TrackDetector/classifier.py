@@ -322,18 +322,18 @@ class Classifier(Describer):
             return Answer(UNKNOWN, UNKNOWN, float("inf"), False)
         alone = self.identify(descriptors)
         frames = [(int(n), a.name, a.distance) for n, a in zip(numbers, alone)]
+        faceless = "" if found else "no face was found; the middle of the frames was looked at"
         if self.combine == "vote":
             near, index = self._nearest.search(descriptors, self.neighbors_)
             codes = self.gallery_.codes[index]
             voters, place = np.unique(codes, return_inverse=True)
             name = str(self.classes_[voters[np.argmax(np.bincount(place.ravel(), vote(near, codes)[1].ravel()))]])
             distance = float(np.mean(self.distances(descriptors, [name] * len(descriptors))))
-            doubt = next((answer.doubt for answer in alone if answer.name == name), "")
+            doubt = faceless or next((answer.doubt for answer in alone if answer.name == name), "")
             return Answer(self._accept(name, distance), name, distance, found, alone[0].neighbors, frames, doubt)
         one = (np.mean if self.combine == "mean" else np.median)(descriptors, axis=0)[None]
         answer = self.identify(one.astype(np.float32))[0]
-        doubt = answer.doubt if found else "no face was found; the middle of the frames was looked at"
-        return Answer(answer.label, answer.name, answer.distance, found, answer.neighbors, frames, doubt)
+        return Answer(answer.label, answer.name, answer.distance, found, answer.neighbors, frames, faceless or answer.doubt)
 
     # --- strangers ------------------------------------------------------------------------------
 

@@ -1,11 +1,15 @@
 """The nearest descriptors, strangers and groups: against counting by brute force."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from TrackDetector.gallery import Gallery
+from TrackDetector.classifier import Classifier
+from TrackDetector.galleries.doubts import USUAL
+from TrackDetector.gallery import Gallery, together
 from TrackDetector.neighbors import search
 from TrackDetector.neighbors.grouping import group_faces
 from TrackDetector.neighbors.predictions import unit
@@ -112,10 +116,62 @@ def test_distances_to_people_are_means_of_the_nearest_three():
     np.testing.assert_allclose(distances_to(gallery, probes, codes), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("network, usual", [("dlib_face_resnet", USUAL), ("mine", None)])
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_classifiers_answers_are_those_of_scikit_learn_with_the_gallerys_distances(network, usual, k):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    descriptors, labels = crowd(k, people=6, most=5, spread=1.0)
+    gallery, probes = Gallery(descriptors, labels, [f"{n}.jpg" for n in range(len(labels))]), np.random.default_rng(9).normal(size=(40, descriptors.shape[1])).astype(np.float32)
+    by_k = KNeighborsClassifier(k, weights="distance", algorithm="brute").fit(descriptors, labels)
+    names = by_k.predict(probes)
+    wanted = distances_to(gallery, probes, [gallery.code_of(name) for name in names], usual=usual)
+    classifier = Classifier(SimpleNamespace(name=network), n_neighbors=k, preprocess=None, threshold=float(np.sort(wanted)[20]))
+    classifier.know(gallery, alike=[("p00", "p05")])
+    found, twins = np.arange(40) % 3 > 0, {"p00": "or p05", "p05": "or p00"}
+    for answer, name, distance, ok in zip(classifier.identify(probes, found), names, wanted, found):
+        assert (answer.name, answer.found) == (name, ok) and answer.distance == pytest.approx(distance, abs=1e-6)
+        assert answer.label == (name if answer.distance <= classifier.threshold else "unknown")
+        assert answer.doubt.startswith(twins.get(name, "") if ok else "no face was found")
+    for combine, middle in (("mean", np.mean), ("median", np.median)):
+        classifier.combine = combine
+        answer, one = classifier.answer_clip(probes[:5], [3, 4, 6, 7, 9]), middle(probes[:5], axis=0)[None].astype(np.float32)
+        assert answer.name == by_k.predict(one)[0] and answer.distance == pytest.approx(distances_to(gallery, one, [gallery.code_of(answer.name)], usual=usual)[0], abs=1e-6)
+        assert [frame[:2] for frame in answer.frames] == list(zip([3, 4, 6, 7, 9], names[:5]))
+        for name in twins:
+            rows = np.flatnonzero(gallery.labels == name)[:1]
+            assert classifier.answer_clip(descriptors[rows], [0]).doubt.startswith(twins[name]) and classifier.answer_clip(descriptors[rows], [0], found=False).doubt.startswith("no face was found")
+    classifier.combine = "vote"
+    for first in range(0, 36, 3):
+        votes = by_k.predict_proba(probes[first : first + 5]).sum(axis=0)
+        answer = classifier.answer_clip(probes[first : first + 5], range(5), found=first > 0)
+        code = gallery.code_of(answer.name)
+        assert votes[by_k.classes_.tolist().index(answer.name)] == pytest.approx(votes.max()) and answer.found == (first > 0)
+        assert answer.distance == pytest.approx(distances_to(gallery, probes[first : first + 5], [code] * 5, usual=usual).mean(), abs=1e-6)
+        assert answer.doubt.startswith(twins[answer.name] if first and answer.name in twins and answer.name in names[first : first + 5] else "" if first else "no face was found")
+        assert answer.label == (answer.name if answer.distance <= classifier.threshold else "unknown")
+
+
+def test_a_part_of_a_gallery_and_two_as_one_keep_all_that_is_known_of_each_photo():
+    rng = np.random.default_rng(4)
+    parts = {"descriptors": rng.normal(size=(9, 4)).astype(np.float32), "labels": rng.choice(["ann", "bob", "cleo"], 9), "photos": np.array([f"{k}.jpg" for k in range(9)]),
+             "faces": rng.integers(1, 9, 9), "sharpness": rng.random(9).astype(np.float32), "digests": rng.integers(0, 256, (9, 16))}
+    whole = Gallery(**parts)
+    assert whole.extent == np.abs(parts["descriptors"]).max() == Gallery(**{**parts, "descriptors": -parts["descriptors"]}).extent
+    for rows in (np.array([7, 0, 4]), np.arange(9) % 2 == 0):
+        for part in (whole.only(rows), together(None, whole.only(rows)), together(whole.only(rows), None)):
+            for name, values in parts.items():
+                np.testing.assert_array_equal(getattr(part, name), values[rows])
+        both = together(whole.only(rows), whole)
+        for name, values in parts.items():
+            np.testing.assert_array_equal(getattr(both, name), np.concatenate([values[rows], values]))
+    assert [whole.code_of(name) for name in ("ann", "anna", "bob", "dora")] == [0, -1, 1, -1]
+
+
 def test_evened_distances_are_as_if_everybodys_photos_lay_equally_far_apart():
     """Against the same numbers by pairs of photos: no middle is looked for, nor its length."""
     rng, usual = np.random.default_rng(5), 0.3
-    albums = [unit(rng.normal(size=16) + spread * rng.normal(size=(count, 16))) for spread, count in ((0.1, 6), (0.12, 2), (0.5, 5), (0.3, 1))]  # close together, and as far apart as a bad photo spreads them
+    albums = [unit(rng.normal(size=16) + spread * rng.normal(size=(count, 16))) for spread, count in ((0.1, 6), (0.12, 2), (0.5, 5), (0.3, 1))]
     labels = [f"p{number}" for number, album in enumerate(albums) for _ in album]
     gallery, probes = Gallery(np.concatenate(albums), labels, labels), unit(rng.normal(size=(4, 16)))
     evened = distances_to(gallery, probes, np.arange(4), usual=usual)

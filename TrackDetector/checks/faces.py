@@ -66,7 +66,8 @@ def _crops(answer, names, lenient=True):
     require(value is not None, "returned None; is there a `return`?")
     many = len(value) if hasattr(value, "__len__") else short(value)
     alone = many in (0, 1) or np.shape(value) == (SIDE, SIDE, 3)
-    require(many == count, f"{count} photos, but {'one crop alone' if alone and many else f'{many} crops'}: " + ("is every crop put into the list, and does `return` stand after the loop?" if alone else
+    require(many == count, f"{count} photos, but {'one crop alone' if alone and many else f'{many} crops'}: " + (
+            "is every crop put into the list, and does `return` stand after the loop?" if alone else
             "a photo that shows several faces gives one crop, of the face that is large and near the middle" if isinstance(many, int) and many > count else
             "a photo without a face keeps its place, too, or photos and labels get out of step"))
     try:
