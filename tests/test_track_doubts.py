@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from TrackDetector.classifier import Classifier
 from TrackDetector.galleries.choosing import choose, say
 from TrackDetector.galleries.doubts import BLURRED, apart, blurred, crowded, few_photos, is_no_name, shared, twins
 from TrackDetector.galleries.editing import Saved, merge, remove
@@ -229,6 +230,17 @@ def test_a_photo_of_nobody_is_set_aside():
     chosen = choose([*draw.album("ann", "bob"), draw.seen("ann/nobody", "ann", nobody)])
     assert kinds(chosen) == ["unlike"] and "set aside" in chosen.doubts[0].text
     assert "ann/nobody" not in chosen.gallery.photos and chosen.aside.photos.tolist() == ["ann/nobody"]
+
+
+def test_what_was_set_aside_before_stays_when_more_people_are_enrolled():
+    draw = People()
+    nobody = {who: draw.seen(f"{who}/nobody", who, (draw.middle + 0.3 * draw.direction()).astype(np.float32)) for who in ("ann", "cleo")}
+    first, later = choose([*draw.album("ann", "bob"), nobody["ann"]]), draw.album("cleo")
+    for more, aside in (([*later, nobody["cleo"]], ["ann/nobody", "cleo/nobody"]), (later, ["ann/nobody"])):
+        classifier = Classifier(SimpleNamespace(name="dlib_face_resnet"), preprocess=None)
+        with warnings.catch_warnings(record=True):
+            classifier.enrol(more, first.gallery, first.aside)
+        assert classifier.aside_.photos.tolist() == aside and classifier.classes_.tolist() == ["ann", "bob", "cleo"]
 
 
 def test_of_two_photos_that_are_unlike_only_one_that_shows_somebody_else_goes():

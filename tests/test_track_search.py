@@ -1,5 +1,6 @@
 """The nearest descriptors, strangers and groups: against counting by brute force."""
 
+import contextlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.identification import threshold_at_false_accept
 from TrackDetector.classifier import Classifier
 from TrackDetector.galleries.doubts import USUAL
 from TrackDetector.gallery import Gallery, together
@@ -15,6 +17,7 @@ from TrackDetector.neighbors.grouping import group_faces
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.search import Nearest, vote
 from TrackDetector.neighbors.strangers import distances_to, nearest_of_others, shared_photos, stranger_distances
+from TrackDetector.validation import usual_threshold
 
 
 def crowd(seed, people=12, most=7, width=16, spread=0.4):
@@ -150,6 +153,23 @@ def test_a_classifiers_answers_are_those_of_scikit_learn_with_the_gallerys_dista
         assert answer.distance == pytest.approx(distances_to(gallery, probes[first : first + 5], [code] * 5, usual=usual).mean(), abs=1e-6)
         assert answer.doubt.startswith(twins[answer.name] if first and answer.name in twins and answer.name in names[first : first + 5] else "" if first else "no face was found")
         assert answer.label == (answer.name if answer.distance <= classifier.threshold else "unknown")
+
+
+@pytest.mark.parametrize("people, outside, rate", [(5, 0, 0.2), (5, 0, 0.1), (5, 3, 0.1), (5, 7, 0.1), (1, 9, 0.1), (1, 10, 0.1), (12, 30, 0.3)])
+@pytest.mark.parametrize("near", [0.02, 1.0])  # nearer to one another, and farther apart, than the usual threshold
+def test_a_threshold_is_chosen_by_all_strangers_there_are_and_by_the_usual_one_if_these_are_few(people, outside, rate, near):
+    descriptors, labels = crowd(people, people=people, spread=1.0)
+    gallery = Gallery(near * descriptors + [[1.0] + [0.0] * 15], labels, [str(n) for n in range(len(labels))])
+    handed = (0.3 * near * np.random.default_rng(people).random(outside)).tolist()
+    for network, usual in (("dlib_face_resnet", USUAL), ("mine", None)):
+        classifier = Classifier(SimpleNamespace(name=network), n_neighbors=2 if len(labels) > 1 else 1, preprocess=None)
+        classifier.know(gallery)
+        classifier.classify_images = lambda photos, details: [SimpleNamespace(distance=distance) for distance in photos]
+        apart = [*stranger_distances(gallery, 2, usual=usual), *handed]
+        wanted, few = threshold_at_false_accept(apart, rate), ((people if people > 1 else 0) + outside) * rate < 1
+        with pytest.warns(UserWarning, match="hand in photos of more strangers") if few and usual is None else contextlib.nullcontext():
+            chosen = classifier.choose_threshold(handed, rate)
+        assert chosen == classifier.threshold == (min(wanted, usual_threshold(people)) if few and usual else wanted)
 
 
 def test_a_part_of_a_gallery_and_two_as_one_keep_all_that_is_known_of_each_photo():
