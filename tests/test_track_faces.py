@@ -243,6 +243,32 @@ def test_what_lies_beside_the_photo_or_has_no_area_is_no_face_and_a_second_look_
         np.testing.assert_allclose([face.landmarks for face in found], points[wanted])
 
 
+def test_the_face_meant_comes_first_and_a_large_photo_is_looked_at_again(monkeypatch):
+    beside, meant = (faces_module.Face(np.array(box, float), np.tile([[50.0, 40]], (5, 1)) + np.eye(5, 2), 1.0, "detector") for box in ([40, 40, 80, 80], [30, 180, 70, 220]))
+    asked, seen = [], {}
+
+    def find_faces(image, detector=None, retry=True, thorough=False, most=faces_module._GROUP):
+        asked.append((detector, retry, thorough, most))
+        return list(seen.get(most, ()))
+
+    monkeypatch.setattr(faces_module, "find_faces", find_faces)
+    monkeypatch.setattr(faces_module, "_found_before", type(faces_module._found_before)())
+    small, large, mine = np.zeros((100, 400, 3), np.uint8), np.zeros((100, 1500, 3), np.uint8), lambda image: []
+    seen[1280] = [beside, meant]
+    for _ in range(2):  # the second time nothing is looked for, whatever became of the first answer
+        answer = faces_module.portrait_faces(small)
+        assert answer == [meant, beside] and asked == [(None, True, True, 1280)]
+        answer.clear()
+    faces_module.portrait_faces(small, retry=False), faces_module.portrait_faces(small, thorough=False), faces_module.portrait_faces(small.reshape(400, 100, 3))
+    assert asked[1:] == [(None, False, True, 1280), (None, True, False, 1280), (None, True, True, 1280)]
+    asked.clear()
+    assert [faces_module.preprocess_imgs([small] * 2, 8, mine, thorough=False, retry=False, progress=False)[1].tolist(), asked] == [[True] * 2, [(mine, False, False, 1280)] * 2]
+    asked.clear()
+    assert faces_module.portrait_faces(large, mine)[1:] and asked == [(mine, True, False, 1280)]  # found in the smaller copy, and quickly
+    seen.update({1280: [], 4096: [meant]})
+    assert faces_module.portrait_faces(large) == [meant] and asked[1:] == [(None, True, False, 1280), (None, True, True, 4096)]
+
+
 def test_the_kits_own_points_say_where_dlibs_landmarks_are(people):
     """In a face turned, large or small: what `POINTS` are to `TEMPLATE`."""
     from TrackDetector.alignment import TEMPLATE

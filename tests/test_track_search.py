@@ -1,6 +1,6 @@
 """The nearest descriptors, strangers and groups: against counting by brute force."""
 
-import contextlib
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -91,16 +91,18 @@ def test_strangers_are_named_by_the_photos_of_the_others(seed, k):
     """The same by hand: for every photo, a table without its person."""
     descriptors, labels = crowd(seed, people=5, most=9)
     gallery = Gallery(descriptors, labels, [str(i) for i in range(len(labels))])
-    expected, units = [], unit(descriptors.astype(float))
+    expected, named, units = [], [], unit(descriptors.astype(float))
     for i, name in enumerate(labels):
         others = np.flatnonzero(labels != name)
         near = np.linalg.norm(descriptors[others].astype(float) - descriptors[i], axis=1)
         first = np.argsort(near, kind="stable")[: min(k, len(others))]
         people = np.unique(labels[others[first]])
         weight = [(1 / near[first])[labels[others[first]] == person].sum() for person in people]
+        named.append(gallery.code_of(people[np.argmax(weight)]))
         own = np.linalg.norm(units[labels == people[np.argmax(weight)]] - units[i], axis=1)
         expected.append(np.sort(own)[:3].mean())
     np.testing.assert_allclose(stranger_distances(gallery, k), expected, atol=1e-6)
+    np.testing.assert_allclose(stranger_distances(gallery, k, usual=0.3), distances_to(gallery, descriptors, named, usual=0.3), atol=1e-6)
     some = stranger_distances(gallery, k, most=4)
     assert len(some) == 4 and np.isclose(some[:, None], expected, atol=1e-6).any(axis=1).all()
 
@@ -162,13 +164,15 @@ def test_a_threshold_is_chosen_by_all_strangers_there_are_and_by_the_usual_one_i
     gallery = Gallery(near * descriptors + [[1.0] + [0.0] * 15], labels, [str(n) for n in range(len(labels))])
     handed = (0.3 * near * np.random.default_rng(people).random(outside)).tolist()
     for network, usual in (("dlib_face_resnet", USUAL), ("mine", None)):
-        classifier = Classifier(SimpleNamespace(name=network), n_neighbors=2 if len(labels) > 1 else 1, preprocess=None)
+        classifier = Classifier(SimpleNamespace(name=network), n_neighbors=min(3, len(labels)), preprocess=None)
         classifier.know(gallery)
         classifier.classify_images = lambda photos, details: [SimpleNamespace(distance=distance) for distance in photos]
-        apart = [*stranger_distances(gallery, 2, usual=usual), *handed]
+        apart = [*stranger_distances(gallery, min(3, len(labels)), usual=usual), *handed]
         wanted, few = threshold_at_false_accept(apart, rate), ((people if people > 1 else 0) + outside) * rate < 1
-        with pytest.warns(UserWarning, match="hand in photos of more strangers") if few and usual is None else contextlib.nullcontext():
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             chosen = classifier.choose_threshold(handed, rate)
+        assert ["hand in photos of more strangers" in str(each.message) for each in said] == [True] * (few and usual is None)
         assert chosen == classifier.threshold == (min(wanted, usual_threshold(people)) if few and usual else wanted)
 
 
