@@ -1,7 +1,6 @@
 """Galleries as people make them: several faces in a photo, one photo under two names, photos of somebody else or of nobody, names that are none."""
 
 import warnings
-from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from TrackDetector.classifier import Classifier
 from TrackDetector.galleries.choosing import choose, say
-from TrackDetector.galleries.doubts import BLURRED, apart, blurred, crowded, few_photos, is_no_name, shared, twins
+from TrackDetector.galleries.doubts import apart, blurred, crowded, few_photos, is_no_name, shared, twins
 from TrackDetector.galleries.editing import Saved, merge, remove
 from TrackDetector.galleries.looking import Seen, sharpness
 from TrackDetector.galleries.names import whom
@@ -17,7 +16,7 @@ from TrackDetector.gallery import Gallery, GalleryError
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.search import Nearest
 from TrackDetector.neighbors.second_thoughts import second_thoughts
-from TrackDetector.neighbors.strangers import distances_to, nearest_of_others
+from TrackDetector.neighbors.strangers import nearest_of_others
 from TrackDetector.validation import usual_threshold
 
 WIDTH = 128
@@ -160,53 +159,6 @@ def test_a_name_that_rests_on_blurred_photos_alone_is_doubted():
     near = np.array([[0, 1, 2], [2, 3, 1], [0, 2, 3], [4, 0, 2], [1, 2, 0]])
     doubts = second_thoughts(known, None, None, near, np.array([0, 1, 0, 2, 0]), None)
     assert set(doubts) == {1, 2} and doubts[1].startswith("b0 in the gallery is blurred") and doubts[2].startswith("a0 in the gallery is blurred")
-
-
-def thoughts_by_hand(known, probe, code, apart, voters):
-    """What speaks against one name, whose it is after that, and how far: by a table of all photos."""
-    gallery, aside, limit, doubt = known.gallery_, known.aside_, known.threshold or 0, None
-    name, table = gallery.people[code], np.linalg.norm(gallery.descriptors.astype(float) - probe, axis=1)
-    order = np.argsort(table)
-    mine = [row for row in order[:voters] if gallery.codes[row] == code]
-    if mine and (gallery.sharpness[mine] < BLURRED).all():
-        doubt = f"{gallery.photos[mine[0]]} in the gallery is blurred, and anybody as blurred looks like it"
-    others = {gallery.codes[row] for row in order[:voters]} - {code} or {gallery.codes[row] for row in order[: (gallery.codes == code).sum() + 3]} - {code}
-    far = sorted((distances_to(gallery, probe[None], [other], usual=known.usual)[0], gallery.people[other]) for other in others)
-    if known.threshold is not None and apart <= limit and far and far[0][0] <= limit:
-        doubt = f"or {far[0][1]} ({far[0][0]:.2f})"
-    twin = [one if other == name else other for one, other in known.alike_ if name in (one, other)]
-    if twin:
-        doubt = f"or {' or '.join(sorted(twin))}: in the gallery {'the two' if len(twin) == 1 else 'they'} look like one person"
-    if aside is not None and apart > max(limit, usual_threshold(len(gallery.people)) if known.dlibs else 0):
-        table_aside = np.linalg.norm(aside.descriptors.astype(float) - probe, axis=1)
-        nearest = np.argmin(table_aside)
-        if table_aside[nearest] < table.min() and aside.labels[nearest] in gallery.people:
-            code = gallery.code_of(aside.labels[nearest])
-            return f"only {aside.photos[nearest]}, which was set aside, looks like this", code, distances_to(gallery, probe[None], [code], usual=known.usual)[0]
-    return doubt, code, apart
-
-
-def test_second_thoughts_are_those_of_a_table_of_all_photos():
-    rng, said = np.random.default_rng(0), Counter()
-    for _ in range(30):
-        middles = rng.normal(size=(6, 5))  # the last two are not in the gallery
-        names = np.repeat(["ann", "bob", "cleo", "dora"], rng.integers(1, 9, 4))
-        drawn = [middles["abcd".index(name[0])] + 0.5 * rng.normal(size=5) for name in names]
-        gallery = Gallery(drawn, names, [f"{name}/{k}" for k, name in enumerate(names)], sharpness=rng.choice([BLURRED / 1.1, BLURRED], len(names)))
-        aside = Gallery(middles[[0, 3, 4, 5]] + 0.5 * rng.normal(size=(4, 5)), ["ann", "dora", "carl", "bob"], list("wxyz")) if rng.random() < 0.7 else None
-        probes = (middles[rng.integers(0, 6, 12)] + 0.5 * rng.normal(size=(12, 5))).astype(np.float32)
-        near, index = Nearest(gallery.descriptors).search(probes, min(5, len(gallery)))
-        chosen = gallery.codes[index[np.arange(12), rng.choice([0, 0, 1], 12)]]  # a vote may give the name of who is not the nearest
-        known = SimpleNamespace(gallery_=gallery, aside_=aside, alike_=[("ann", "dora"), ("cleo", "ann")] if rng.random() < 0.15 else [], dlibs=rng.random() < 0.5, usual=rng.choice([None, 0.3]))
-        apart = distances_to(gallery, probes, chosen, usual=known.usual)
-        known.threshold = rng.choice([None, np.quantile(apart, 0.6), np.median(apart)])
-        wanted = [thoughts_by_hand(known, *each, index.shape[1]) for each in zip(probes, chosen, apart)]
-        doubts = second_thoughts(known, probes, near, index, chosen, apart)
-        assert doubts == {row: doubt for row, (doubt, *_) in enumerate(wanted) if doubt}
-        np.testing.assert_array_equal(chosen, [code for _, code, _ in wanted])
-        np.testing.assert_allclose(apart, [distance for *_, distance in wanted], atol=1e-6)
-        said.update(next(word for word in ("blurred", "look like one", "set aside", "(") if word in doubt) for doubt in doubts.values())
-    assert min(said.values()) > 8 and len(said) == 4, said
 
 
 def test_of_a_photo_under_three_names_every_two_are_named():

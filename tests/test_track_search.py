@@ -1,6 +1,7 @@
 """The nearest descriptors, strangers and groups: against counting by brute force."""
 
 import warnings
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from common.identification import threshold_at_false_accept
 from TrackDetector.classifier import Classifier
-from TrackDetector.galleries.doubts import USUAL
+from TrackDetector.galleries.doubts import BLURRED, USUAL
 from TrackDetector.gallery import Gallery, together
 from TrackDetector.neighbors import search
 from TrackDetector.neighbors.grouping import group_faces
 from TrackDetector.neighbors.predictions import unit
 from TrackDetector.neighbors.search import Nearest, vote
+from TrackDetector.neighbors.second_thoughts import second_thoughts
 from TrackDetector.neighbors.strangers import distances_to, nearest_of_others, shared_photos, stranger_distances
 from TrackDetector.validation import usual_threshold
 
@@ -119,6 +121,53 @@ def test_distances_to_people_are_means_of_the_nearest_three():
     table = table_of(unit(probes.astype(float)), unit(descriptors.astype(float)))
     expected = [np.sort(row[gallery.codes == code])[:3].mean() for row, code in zip(table, codes)]
     np.testing.assert_allclose(distances_to(gallery, probes, codes), expected, atol=1e-6)
+
+
+def thoughts_by_hand(known, probe, code, apart, voters):
+    """What speaks against one name, whose it is after that, and how far: by a table of all photos."""
+    gallery, aside, limit, doubt = known.gallery_, known.aside_, known.threshold or 0, None
+    name, table = gallery.people[code], np.linalg.norm(gallery.descriptors.astype(float) - probe, axis=1)
+    order = np.argsort(table)
+    mine = [row for row in order[:voters] if gallery.codes[row] == code]
+    if mine and (gallery.sharpness[mine] < BLURRED).all():
+        doubt = f"{gallery.photos[mine[0]]} in the gallery is blurred, and anybody as blurred looks like it"
+    others = {gallery.codes[row] for row in order[:voters]} - {code} or {gallery.codes[row] for row in order[: (gallery.codes == code).sum() + 3]} - {code}
+    far = sorted((distances_to(gallery, probe[None], [other], usual=known.usual)[0], gallery.people[other]) for other in others)
+    if known.threshold is not None and apart <= limit and far and far[0][0] <= limit:
+        doubt = f"or {far[0][1]} ({far[0][0]:.2f})"
+    twin = [one if other == name else other for one, other in known.alike_ if name in (one, other)]
+    if twin:
+        doubt = f"or {' or '.join(sorted(twin))}: in the gallery {'the two' if len(twin) == 1 else 'they'} look like one person"
+    if aside is not None and apart > max(limit, usual_threshold(len(gallery.people)) if known.dlibs else 0):
+        table_aside = np.linalg.norm(aside.descriptors.astype(float) - probe, axis=1)
+        nearest = np.argmin(table_aside)
+        if table_aside[nearest] < table.min() and aside.labels[nearest] in gallery.people:
+            code = gallery.code_of(aside.labels[nearest])
+            return f"only {aside.photos[nearest]}, which was set aside, looks like this", code, distances_to(gallery, probe[None], [code], usual=known.usual)[0]
+    return doubt, code, apart
+
+
+def test_second_thoughts_are_those_of_a_table_of_all_photos():
+    rng, said = np.random.default_rng(0), Counter()
+    for _ in range(30):
+        middles = rng.normal(size=(6, 5))  # the last two are not in the gallery
+        names = np.repeat(["ann", "bob", "cleo", "dora"], rng.integers(1, 9, 4))
+        drawn = [middles["abcd".index(name[0])] + 0.5 * rng.normal(size=5) for name in names]
+        gallery = Gallery(drawn, names, [f"{name}/{k}" for k, name in enumerate(names)], sharpness=rng.choice([BLURRED / 1.1, BLURRED], len(names)))
+        aside = Gallery(middles[[0, 3, 4, 5]] + 0.5 * rng.normal(size=(4, 5)), ["ann", "dora", "carl", "bob"], list("wxyz")) if rng.random() < 0.7 else None
+        probes = (middles[rng.integers(0, 6, 12)] + 0.5 * rng.normal(size=(12, 5))).astype(np.float32)
+        near, index = Nearest(gallery.descriptors).search(probes, min(5, len(gallery)))
+        chosen = gallery.codes[index[np.arange(12), rng.choice([0, 0, 1], 12)]]  # a vote may give the name of who is not the nearest
+        known = SimpleNamespace(gallery_=gallery, aside_=aside, alike_=[("ann", "dora"), ("cleo", "ann")] if rng.random() < 0.15 else [], dlibs=rng.random() < 0.5, usual=rng.choice([None, 0.3]))
+        apart = distances_to(gallery, probes, chosen, usual=known.usual)
+        known.threshold = rng.choice([None, np.quantile(apart, 0.6), np.median(apart)])
+        wanted = [thoughts_by_hand(known, *each, index.shape[1]) for each in zip(probes, chosen, apart)]
+        doubts = second_thoughts(known, probes, near, index, chosen, apart)
+        assert doubts == {row: doubt for row, (doubt, *_) in enumerate(wanted) if doubt}
+        np.testing.assert_array_equal(chosen, [code for _, code, _ in wanted])
+        np.testing.assert_allclose(apart, [distance for *_, distance in wanted], atol=1e-6)
+        said.update(next(word for word in ("blurred", "look like one", "set aside", "(") if word in doubt) for doubt in doubts.values())
+    assert min(said.values()) > 8 and len(said) == 4, said
 
 
 @pytest.mark.parametrize("network, usual", [("dlib_face_resnet", USUAL), ("mine", None)])
