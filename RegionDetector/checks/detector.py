@@ -141,8 +141,9 @@ def _diagnose_place(boxes, spots, more):
     moved = {
         "Rows and columns are swapped": spots[:, [0, 2, 1, 4, 3]],
         MIRRORED: mirrored,
-        **{f"It lies half a window too far {way}{half}": spots + 16 * np.array([0, down, right, down, right]) for way, down, right in (
-            ("up and left", -1, -1), ("down and right", 1, 1), ("up", -1, 0), ("down", 1, 0), ("left", 0, -1), ("right", 0, 1))},
+        **{f"{where}{half}": spots + 16 * np.array([0, down, right, down, right]) for where, down, right in (
+            ("It lies half a window too far up and left", -1, -1), ("It lies half a window too far down and right", 1, 1), ("It lies half a window too far up", -1, 0),
+            ("It lies half a window too far down", 1, 0), ("It lies half a window too far left", 0, -1), ("It lies half a window too far right", 0, 1))},
     }
     for reason, places in moved.items():
         if (_spots_of(boxes, places, AWAY) >= 0).sum() >= 2:
