@@ -104,11 +104,11 @@ def test_a_page_has_a_title_and_asks_nobody_for_anything(page):
 
 def test_links_lead_to_the_page_beside_or_to_the_file(executed, tmp_path):
     (tmp_path / "build").mkdir()
-    (tmp_path / "home").mkdir()
-    for beside, expected in ((False, "../home/other.ipynb#there"), (True, "other.html#there")):
+    (tmp_path / "course").mkdir()
+    for beside, expected in ((False, "../course/other.ipynb#there"), (True, "other.html#there")):
         if beside:
             (tmp_path / "build" / "other.html").write_text("")
-        write_page(executed, tmp_path / "build" / "page.html", home=tmp_path / "home")
+        write_page(executed, tmp_path / "build" / "page.html", home=tmp_path / "course")
         assert f'href="{expected}"' in (tmp_path / "build" / "page.html").read_text(encoding="utf-8")
 
 
