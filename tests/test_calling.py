@@ -194,7 +194,7 @@ def test_a_loop_without_an_end_is_stopped(how, loop, monkeypatch):
         monkeypatch.delattr(signal, "setitimer")
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(TooLong), time_limit(0.2):
-        loop()
+        next(loop() for _ in (0,))  # as `judge` does
     time.sleep(4 * limits.AGAIN)  # nothing rings any more
     assert signal.getsignal(signal.SIGINT) is before and sys.gettrace() is traced
 
@@ -223,6 +223,17 @@ def test_a_check_that_never_ends_has_a_word(monkeypatch):
     item = Exercise("f", "", 1, check, (), "no:where")
     verdict = judge(item, endless, Local(Task("Toy", (item,))))
     assert verdict.status == WRONG and "s on a photo full of faces: is there a loop without an end?" in verdict.message
+
+
+@pytest.mark.parametrize("loop", [endless_and_busy, endless_below, endless_and_asleep])
+def test_a_loop_that_is_stopped_is_not_the_cause_of_later_errors(loop, monkeypatch):
+    """Where it is stopped in the middle of its `except`, Python would show it with each of them."""
+    monkeypatch.setenv("KIT_CHECK_SECONDS", "0.4")
+    item = Exercise("f", "", 1, lambda f, kit: f(), (), "no:where")
+    assert judge(item, loop, Local(Task("Toy", (item,)))).status == WRONG
+    with pytest.raises(ZeroDivisionError) as later:
+        1 / 0
+    assert sys.exc_info()[0] is None and later.value.__context__ is None
 
 
 # --- how a verdict is shown ---

@@ -137,10 +137,9 @@ def _diagnose_place(boxes, spots, more):
         if sum(any(b[0] == s[0] and np.abs(b[1:3] - s[1:3] / 4 * step).max() <= step for b in boxes) for s in spots) >= len(spots) - 1:
             return f"A step on the map is 4 pixels of the photo, not {step}"
     half = ": cell (i, j) looks at the pixels from (4 i, 4 j) to (4 i + 32, 4 j + 32), and in their middle lies the box"
-    mirrored = np.column_stack([spots[:, :2], 176 - spots[:, 4], spots[:, 3], 176 - spots[:, 2]])
     moved = {
         "Rows and columns are swapped": spots[:, [0, 2, 1, 4, 3]],
-        MIRRORED: mirrored,
+        MIRRORED: _mirrored(spots),
         **{f"{where}{half}": spots + 16 * np.array([0, down, right, down, right]) for where, down, right in (
             ("It lies half a window too far up and left", -1, -1), ("It lies half a window too far down and right", 1, 1), ("It lies half a window too far up", -1, 0),
             ("It lies half a window too far down", 1, 0), ("It lies half a window too far left", 0, -1), ("It lies half a window too far right", 0, 1))},
@@ -148,9 +147,18 @@ def _diagnose_place(boxes, spots, more):
     for reason, places in moved.items():
         if (_spots_of(boxes, places, AWAY) >= 0).sum() >= 2:
             return reason
-    if len(set(_spots_of(more, mirrored, AWAY)) - {-1}) >= len(spots) - 1:
+    if _with_mirrored(more, spots):
         return MIRRORED
     return _diagnose_step(boxes, spots) or _diagnose_step(more, spots)
+
+
+def _mirrored(spots):
+    return np.column_stack([spots[:, :2], 176 - spots[:, 4], spots[:, 3], 176 - spots[:, 2]])
+
+
+def _with_mirrored(boxes, spots):
+    """Do boxes lie where the mirrored photos have their spots, all but one of them?"""
+    return len(set(_spots_of(boxes, _mirrored(spots), AWAY)) - {-1}) >= len(spots) - 1
 
 
 def _diagnose_step(boxes, spots):
@@ -252,8 +260,9 @@ def _check_boxes(f, model, kit=None, wide=3):
     require((decision != np.round(decision)).any(), "all decisions are whole numbers, and the answers of the network are not: they have been cut (int), so that boxes of "
                                                     "0.9 and of 0.1 count as equally sure")
     beside = decision[on < 0].max(initial=-np.inf)
+    surest = boxes[np.argsort(-decision, kind="stable")[: 3 * count]]
     require(beside < value.min(), f"a box beside every spot, {box_text(boxes[int(np.argmax(np.where(on < 0, decision, -np.inf)))])}, has the decision "
-                                  f"{beside:.3g}, more than a spot with {value.min():.3g}")
+                                  f"{beside:.3g}, more than a spot with {value.min():.3g}{f'. {MIRRORED}' * _with_mirrored(surest, spots)}")
     strong = decision >= np.sort(decision)[::-1][min(count, len(decision)) - 1]
     require(sum(strong) <= 2 * count, f"{sum(strong)} boxes share the highest decision: is it cut to whole numbers?")
     if kit is not None:

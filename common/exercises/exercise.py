@@ -223,7 +223,8 @@ def judge(exercise, f, kit):
     begun = time.monotonic()
     try:
         with getattr(kit, "limit", nullcontext)():
-            note = exercise.check(call, kit)
+            # a loop that is stopped in the middle of its `except` leaves Python what it caught there, as the cause of every later error: in a generator, only to that
+            note = next(exercise.check(call, kit) for _ in (0,))
     except Wrong as error:
         return Verdict(exercise.name, WRONG, str(error), expected=error.expected, calls=getattr(error, "calls", None))
     except TooLong:
