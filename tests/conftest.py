@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the kit itself has it, which asks for it too late where a test has loaded Keras before
 os.environ.setdefault("KIT_CHECK_SECONDS", "900")  # whatever else this computer does
 os.environ.setdefault("KIT_SOURCE", "demo")  # the built-in data, whatever lies in data/ of a clone that has been used
 

@@ -41,7 +41,8 @@ def _check_place(boxes, shape, size):
         far = (boxes[:, 2:] <= 0).any() or (sides <= 0).any()
         reason = ("rows and columns are swapped" if swapped else
                   "a box is [min_row, min_col, max_row, max_col], not a corner with a height and a width" if
-                  np.allclose(boxes[:, 2:], size) or far else "a box is in pixels, not in shares of the photo" if 0 <= boxes.min() <= boxes.max() <= 1 else "it has another size")
+                  np.allclose(boxes[:, 2:], size) or far else "a box is in pixels, not in shares of the photo" if 0 <= boxes.min() <= boxes.max() <= 1 else
+                  "the size that is asked for is not used" if (sides == 32).all() else "it has another size")
         require(False, f"the box {box_text(boxes[bad])} is {sides[bad][0]:g} rows high and {sides[bad][1]:g} columns wide, asked for "
                        f"{size[0]} x {size[1]}: {reason}")
     outside = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > [height, width]).any(axis=1)
