@@ -9,6 +9,7 @@ import numpy as np
 
 from common.files import as_open_as, rename, with_ending
 from common.photos import PhotoError
+from TrackDetector.films.colours import tell_colours, to_film
 from TrackDetector.films.reading import Clock, container_of
 
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # what builds of FFmpeg have
@@ -116,12 +117,11 @@ def _video_stream(out, film):
     if min(stream.height, stream.width) < 2:
         raise PhotoError(f"no copy of {film.path}: its frames have {film.height} x {film.width} pixels")
     stream.pix_fmt, stream.time_base, stream.codec_context.time_base = "yuv420p", _CLOCK, _CLOCK
+    tell_colours(stream)
     return stream
 
 
 def _encode(film, out, sound, change, check):
-    import av
-
     stream, waiting, last, lengths = _video_stream(out, film), None, -1, {}
 
     def put(frame, length=0):
@@ -132,11 +132,10 @@ def _encode(film, out, sound, change, check):
             out.mux(packet)
 
     for number, seconds, image in film.frames(check=check):
-        image = np.ascontiguousarray(change(number, image))
-        if image.shape[:2] != (film.height, film.width):  # some films change their size on the way
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(width=stream.width, height=stream.height, format="yuv420p")
-        else:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="rgb24")
+        image = change(number, image)
+        if image.shape[:2] == (film.height, film.width):  # some films change their size on the way
+            image = image[: stream.height, : stream.width]
+        frame = to_film(image, stream.width, stream.height)
         frame.pts, frame.time_base = max(last + 1, round(seconds / _CLOCK)), _CLOCK
         if waiting is not None:
             put(waiting, frame.pts - waiting.pts)

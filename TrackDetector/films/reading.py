@@ -8,6 +8,7 @@ import numpy as np
 
 from common.console import counted
 from common.photos import PhotoError
+from TrackDetector.films.colours import ToRGB
 
 # What FFmpeg may take a file for. Left out are lists that lead to other files or to the network, and text, of which it would make a film.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,obu,h264,hevc,m4v,mjpeg,dv,mxf,yuv4mpegpipe,rm,nut,gif"
@@ -49,7 +50,7 @@ class Clock:
 class Film:
     """A film, whose frames can be gone through several times.
 
-    Phones hold a film on its side and note it, some cameras squeeze it: frames come upright, with square pixels.
+    Phones hold a film on its side and note it, some cameras squeeze it: frames come upright, with square pixels, and in the colours of sRGB (`colours.ToRGB`).
 
     Parameters
     ----------
@@ -83,6 +84,7 @@ class Film:
         import av
 
         self.path, self.read, self.until, self.notes, self._whole = Path(path), 0, 0.0, [], True
+        self._to_rgb = ToRGB()
         with self._opened() as (container, stream):
             self._start = (container.start_time or 0) / 1e6
             self.length = container.duration / 1e6 if container.duration and container.duration > 0 else None
@@ -179,7 +181,7 @@ class Film:
                     seconds = self.read / self.rate if at is None else clock(at - self._start, 1 / self.rate)
                     number, self.read, self.until = self.read, self.read + 1, max(self.until, seconds)
                     if number % every == 0:
-                        yield number, self.until, _upright(frame, stream.sample_aspect_ratio)
+                        yield number, self.until, _upright(frame, stream.sample_aspect_ratio, self._to_rgb)
         missing = self.length - end if self.length and end else 0
         short = missing > max(_ENDS_EARLY[0], _ENDS_EARLY[1] * (self.length or 0)) or not ended or self._torn
         if short:
@@ -246,10 +248,10 @@ def _ends_in_a_packet(path):
     return length is not None and size % length > 0
 
 
-def _upright(frame, shape):
+def _upright(frame, shape, to_rgb):
     """A decoded frame as an RGB array, turned and, if the shape of its pixels is known, stretched as it shall be shown."""
     width = round(frame.width * float(shape)) if shape and 0.2 < shape < 5 else frame.width
-    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height) if width != frame.width else frame.to_ndarray(format="rgb24")
+    image = to_rgb(frame, width)
     image = _without_comb(image) if frame.interlaced_frame else image
     note = frame.side_data.get("DISPLAYMATRIX")
     return image if note is None else np.ascontiguousarray(_turned(image, np.frombuffer(note, np.int32)))
