@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from common.decoding import deep
-from common.decoding.colours import in_srgb
+from common.decoding.colours import in_srgb, profile_of
 from common.decoding.deep import ORIENTATION, TURNS
 from common.decoding.levels import STRIP, eight_bits
 from common.decoding.quiet import decoder_heard
@@ -35,7 +35,7 @@ class PhotoError(OSError, ValueError):
 def read_photo(path):
     """Read a photo of any usual kind as 8-bit RGB, the right way up.
 
-    Grey, palette and CMYK photos are converted, and colours of another profile than sRGB (`colours.in_srgb`); values of 10 to 16 bits and floats are scaled to 8 bits (`eight_bits`);
+    Grey, palette and CMYK photos are converted, and colours that are told to be others than sRGB's (`colours.profile_of`); values of 10 to 16 bits and floats are scaled to 8 bits (`eight_bits`);
     transparent parts are laid on white, the rotation that the camera noted (EXIF) is carried out, and of an animation
     the first frame is taken.
 
@@ -74,7 +74,7 @@ def read_photo(path):
 
 def _upright(image, path):
     """A photo that Pillow has opened, as 8-bit RGB the right way up; TIFFs are turned by their decoders."""
-    page, profile = _whole_page(image), image.info.get("icc_profile")
+    page, profile = _whole_page(image), profile_of(image, path)
     said = image.tile[0][3] if image.tile else ""
     signed = image.mode == "L" and _note(image, 339) == 2  # Pillow would take -1 for 255
     many = image.mode in ("RGB", "RGBA") and ";16" in str(said[0] if isinstance(said, tuple) and said else said)  # Pillow would keep the upper eight bits

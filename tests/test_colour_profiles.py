@@ -2,12 +2,14 @@
 
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 from skimage.data import astronaut
+from test_film_colours import in_hdr
 
 from common.photos import read_photo
 
@@ -115,3 +117,68 @@ def test_pictures_of_other_kinds_with_a_profile_are_read_as_without(tmp_path, mo
 def test_what_says_that_it_is_srgb_stays_to_the_letter(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "a.png", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), PHOTO)
+
+
+def heif(path, photo, suffix=".heic", **points):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    try:
+        Image.fromarray(photo).save(path.with_suffix(suffix), quality=95, **points)
+    except (KeyError, ValueError, OSError) as error:
+        pytest.skip(f"no encoder here: {error}")
+    return path.with_suffix(suffix)
+
+
+def with_points(path, *points):
+    """A PNG with code points put into it (PNG, third edition: cICP), or whatever else is given for them."""
+    chunk, data = b"cICP" + bytes(points), path.read_bytes()
+    path.write_bytes(data[:33] + struct.pack(">I", len(points)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:])
+    return path
+
+
+def test_a_photo_of_a_phone_with_code_points_instead_of_a_profile(tmp_path):
+    """As Android writes them: H.273 numbers the primaries of Display P3 as 12, and the curve of sRGB as 13."""
+    assert far(heif(tmp_path / "p3", IN_P3, color_primaries=12, transfer_characteristics=13)) < far(heif(tmp_path / "srgb", PHOTO)) + 1
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = np.ascontiguousarray(np.rot90(IN_P3))
+    assert far(heif(tmp_path / "turned", turned, color_primaries=12, transfer_characteristics=13, exif=exif.tobytes())) < far(tmp_path / "srgb.heic") + 1
+
+
+def test_an_avif_with_code_points(tmp_path):
+    path = heif(tmp_path / "a", IN_P3, ".avif")
+    data, said = path.read_bytes(), b"colrnclx\0\1\0\x0d"
+    if said not in data:
+        pytest.skip("this encoder tells nothing")
+    path.write_bytes(data.replace(said, b"colrnclx\0\x0c\0\x0d"))
+    assert far(path) < far(heif(tmp_path / "b", PHOTO, ".avif")) + 1
+
+
+@pytest.mark.parametrize("other", [None, profile(SRGB, "of other colours")], ids=["alone", "beside a profile"])
+def test_a_png_with_code_points_which_go_before_a_profile(tmp_path, other):
+    Image.fromarray(IN_P3).save(tmp_path / "a.png", icc_profile=other)
+    assert far(with_points(tmp_path / "a.png", 12, 13, 0, 1)) < 1
+    cv2.imwrite(str(tmp_path / "deep.png"), np.rint(65535 * as_p3(PHOTO)).astype(np.uint16)[..., ::-1])
+    assert far(with_points(tmp_path / "deep.png", 12, 13, 0, 1)) < 1
+
+
+@pytest.mark.parametrize("curve, most", [(16, 4), (18, 6)], ids=["PQ", "HLG"])
+def test_a_photo_in_hdr_is_not_dull(tmp_path, curve, most):
+    photo = np.rint(in_hdr(PHOTO.reshape(-1, 3), curve)).clip(0, 255).astype(np.uint8).reshape(PHOTO.shape)
+    assert np.abs(photo.astype(int) - PHOTO).mean() > 20
+    assert far(heif(tmp_path / "a", photo, color_primaries=9, transfer_characteristics=curve)) < most
+
+
+@pytest.mark.parametrize("points", [(1, 13, 0, 1), (1, 1, 0, 1), (2, 2, 0, 1), (12, 77, 0, 1), (255, 13, 0, 1), (12,), ()], ids=str)
+def test_code_points_of_srgb_or_of_nothing_change_nothing(tmp_path, points):
+    Image.fromarray(PHOTO).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_photo(with_points(tmp_path / "a.png", *points)), PHOTO)
+    own = profile(SRGB, "numbers like sRGB's")
+    Image.fromarray(PHOTO).save(tmp_path / "b.png", icc_profile=own)
+    assert far(with_points(tmp_path / "b.png", *points)) < 1
+
+
+def test_of_code_points_that_nobody_knows_the_profile_counts(tmp_path):
+    Image.fromarray(IN_P3).save(tmp_path / "a.png", icc_profile=DISPLAY_P3)
+    assert far(with_points(tmp_path / "a.png", 12, 77, 0, 1)) < 1

@@ -113,7 +113,7 @@ def in_hdr(rgb, curve):
         power = (light / 10_000) ** (2610 / 16384)
         return 255 * ((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32)
     light /= 1000  # HLG, for a screen of 1,000 nits
-    light *= (light @ (0.2627, 0.6780, 0.0593))[:, None] ** (1 / 1.2 - 1)
+    light *= np.maximum(light @ (0.2627, 0.6780, 0.0593), 1e-9)[:, None] ** (1 / 1.2 - 1)
     return 255 * np.where(light <= 1 / 12, np.sqrt(3 * light), 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073)
 
 
