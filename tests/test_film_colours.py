@@ -7,8 +7,9 @@ import pytest
 from TrackDetector.films.copies import write_film
 from TrackDetector.films.reading import Film
 
-PATCHES = np.array([[200, 60, 50], [60, 170, 70], [50, 70, 200], [224, 172, 140], [128, 128, 128], [250, 250, 250], [20, 20, 20], [90, 56, 40]])  # skin among them
-WEIGHTS = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}  # of red and blue in what is light, by the Recommendations ITU-R BT.601, 709 and 2020
+# Skin is the fourth and the last
+PATCHES = np.array([[200, 60, 50], [60, 170, 70], [50, 70, 200], [224, 172, 140], [128, 128, 128], [250, 250, 250], [20, 20, 20], [90, 56, 40]])
+WEIGHTS = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}  # of red and blue in what is light, by ITU-R BT.601, 709 and 2020
 TOLD = {1: 709, 5: 601, 6: 601, 9: 2020}  # H.273, MatrixCoefficients
 
 
@@ -66,7 +67,8 @@ SMALL, LARGE, ON_ITS_SIDE = (240, 320), (720, 1280), (1280, 720)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE, ON_ITS_SIDE])
-@pytest.mark.parametrize("matrix, full, told", [(601, False, 6), (601, False, 5), (709, False, 1), (2020, False, 9), (601, True, 6), (709, True, 1), (None, False, None), (None, True, None)])
+@pytest.mark.parametrize("matrix, full, told", [(601, False, 6), (601, False, 5), (709, False, 1), (2020, False, 9), (601, True, 6), (709, True, 1),
+                                                (None, False, None), (None, True, None)])  # fmt: skip
 def test_a_film_has_the_colours_that_a_player_shows_and_so_has_its_copy(tmp_path, size, matrix, full, told):
     matrix = matrix or (601 if size == SMALL else 709)  # as players guess
     note = {} if told is None else {"colorspace": told}
@@ -117,7 +119,7 @@ def in_hdr(rgb, curve):
     return 255 * np.where(light <= 1 / 12, np.sqrt(3 * light), 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073)
 
 
-@pytest.mark.skipif(int(av.__version__.partition(".")[0]) < 17, reason="older PyAV reads HDR as if it were none")
+@pytest.mark.skipif(int(av.__version__.partition(".")[0]) < 18, reason="older PyAV reads HDR as if it were none")
 @pytest.mark.parametrize("curve", [18, 16], ids=["HLG", "PQ"])
 def test_a_film_in_hdr_is_not_dull(tmp_path, curve):
     colours = in_hdr(PATCHES, curve)

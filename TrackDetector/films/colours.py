@@ -3,7 +3,8 @@
 import numpy as np
 
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # MatrixCoefficients of H.273, and libswscale's numbers for them (PyAV 15 has no names for some)
-BT709, BT601, SRGB, LIMITED, FULL = 1, 5, 13, 1, 2  # matrices (the first is that of HD, and H.273's primaries and curve as well), H.273's curve of sRGB, FFmpeg's ranges
+BT709, BT601, SRGB = 1, 5, 13  # matrices, of which the first is HD's, and H.273's number for its primaries and curve as well; H.273's curve of sRGB
+LIMITED, FULL = 1, 2  # FFmpeg's ranges
 _HDR = {16, 18}  # TransferCharacteristics of PQ and HLG, as phones film by default: read as another they come out dull and grey
 
 
@@ -11,7 +12,7 @@ class ToRGB:
     """Decoded frames as arrays of RGB, with the colours that a player shows on a usual screen.
 
     Of films that do not tell their matrix, those with more than 576 rows or at least 1,280 columns are taken to have that of HD, as players do. HDR becomes
-    sRGB from PyAV 17 on, with white where it is in a film without; before that it is read as if it were none.
+    sRGB from PyAV 18 on, with white where it is in a film without; before that it is read as if it were none.
 
     One is for one film: for HDR, FFmpeg works out a table at the first frame, which takes seconds.
     """
