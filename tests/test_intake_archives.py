@@ -178,10 +178,10 @@ def long_header(size):
     return gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(size), 1)
 
 
-@pytest.mark.parametrize("name, data", [("bomb.zip", many_names(40_000)), ("bomb.tar.gz", long_header(48 << 20))])
-def test_a_bomb_that_is_in_the_list_of_an_archive_takes_no_memory(name, data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name, make", [("bomb.zip", lambda: many_names(40_000)), ("bomb.tar.gz", lambda: long_header(48 << 20))], ids=["zip", "tar"])
+def test_a_bomb_that_is_in_the_list_of_an_archive_takes_no_memory(name, make, tmp_path, monkeypatch):
     monkeypatch.setattr("common.grading.intake.files._MOST_FILES", 2000)
-    (tmp_path / name).write_bytes(data)
+    (tmp_path / name).write_bytes(make())
     (tmp_path / "anna.ipynb").write_bytes(marked(1))
     tracemalloc.start()
     try:
