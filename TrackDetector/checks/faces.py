@@ -162,6 +162,13 @@ SWAPS = {"blue and red": (0, 2), "green and blue": (1, 2), "red and green": (0, 
 SURE = 0.015  # what the crops of one way to cut differ by is less
 
 
+def _require_not_run_over(faces, in_crops, photos, in_photos):
+    """No crop in which there is a face is light where the photo is dark."""
+    over = next((n for n, there in in_crops.items() if there is not None and max(_alike(faces[n], there, photos, in_photos).values(), default=1) < 0.4), None)
+    require(over is None, f"photo {over}: there is a face in the crop, but what is light and dark in it is not what is in the photo: have numbers run over? In uint8, 200 + 100 is 44 "
+                          "and 10 - 20 is 246: calculate with floats, and cut off by np.clip(x, 0, 255)")
+
+
 def _swaps(crops, eyes, photos, in_photos):
     """How much better the crops go with their photos, all in all, with two channels swapped: below 0, they are not."""
     gains = dict.fromkeys(SWAPS, 0.0)
@@ -234,12 +241,11 @@ def check_preprocess_imgs(f, kit):
         require(kit.lenient or np.percentile(colours, 95) > 0.7 * np.percentile(photos[name], 95), f"photo {name}: the crop is much darker than the photo; expected RGB from 0 to 255")
         swap = _swapped(lit.mean(axis=0), gains) if len(lit) else None
         if swap:  # numbers that ran over leave channels that fit to none
-            over = next((n for n, there in in_crops.items() if there is not None and max(_alike(faces[n], there, photos, in_photos).values(), default=1) < 0.4), None)
-            require(over is None, f"photo {over}: there is a face in the crop, but what is light and dark in it is not what is in the photo: have numbers run over? In uint8, 200 + 100 is 44 "
-                                  "and 10 - 20 is 246: calculate with floats, and cut off by np.clip(x, 0, 255)")
+            _require_not_run_over(faces, in_crops, photos, in_photos)
         require(swap is None, f"photo {name}: {swap} are swapped in the crop")
         require(len(lit) and (gains["blue and red"] < -SURE or lit[:, 0].mean() > lit[:, 2].mean() + 5), f"photo {name}: the crop has lost its colours or is black; expected RGB from 0 to 255")
         if eyes is None:
+            _require_not_run_over(faces, in_crops, photos, in_photos)
             for other, seen in in_crops.items():
                 _require_own(other, faces[other], seen, photos, in_photos)
             turned = _eyes(np.ascontiguousarray(crop.transpose(1, 0, 2))) is not None
