@@ -1,6 +1,7 @@
 """Running a network over many images: one compiled call for a batch, the same on every Keras backend."""
 
 import os
+import weakref
 from hashlib import blake2b
 
 import numpy as np
@@ -66,18 +67,18 @@ def compiled(model):
             return [keras.ops.convert_to_numpy(x) for x in outputs]
         return keras.ops.convert_to_numpy(outputs)
 
-    name = backend()
+    name, held = backend(), []
     if name == "tensorflow":
         import tensorflow as tf
 
         # compiled once for any number of images, and for any size if the network takes any; a subclassed model does not say what it takes
         takes = [tf.TensorSpec([None, *each.shape[1:]], each.dtype) for each in getattr(model, "inputs", None) or []]
-        call = tf.function(lambda x: model(x, training=False), input_signature=takes or None, reduce_retracing=not takes, autograph=False)
+        held.append(tf.function(lambda x: model(x, training=False), input_signature=takes or None, reduce_retracing=not takes, autograph=False))
 
         def run(x):
             if takes and not takes[0].shape.is_compatible_with(x.shape):
                 return model(x, training=False)  # Keras takes it after all, or says what is wrong
-            return call(tf.cast(x, takes[0].dtype) if takes else x)
+            return held[0](tf.cast(x, takes[0].dtype) if takes else x)
     elif name == "jax":
         import jax
 
@@ -95,6 +96,7 @@ def compiled(model):
         refuse_after_fork()
         return to_numpy(run(keras.ops.convert_to_tensor(x)))
 
+    weakref.finalize(answer, held.clear)  # at the end at the latest: TensorFlow 2.16, which Intel Macs have, complains of functions that outlive it
     return answer
 
 
