@@ -176,7 +176,7 @@ def toy(spots):
 
 
 def test_a_toy_learns_finds_and_is_calibrated(spots, toy):
-    """Five seeds pass with room to spare (by hand), for another processor rounds otherwise, and that is another seed."""
+    """Four seeds pass with room to spare (by hand), for another processor rounds otherwise, and that is another seed."""
     from RegionDetector.pyramid.training import judged
 
     model, _ = toy
@@ -190,7 +190,7 @@ def test_a_toy_learns_finds_and_is_calibrated(spots, toy):
     probability = 1 / (1 + np.exp(-logits))
     assert right.sum() >= 15, "most of the twenty are found"
     assert abs(probability.mean() - right.mean()) < 0.2, "of those of a half, half are right"
-    assert (probability[right][:, None] > probability[~right]).mean() > 0.7, "what is right is surer"
+    assert right.all() or (probability[right][:, None] > probability[~right]).mean() > 0.7, "what is right is surer"
 
 
 def test_training_ten_times_does_not_fill_the_memory(toy):
