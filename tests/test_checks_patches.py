@@ -111,6 +111,7 @@ BOX_WRONG = {
     "in place": (in_place, "changes `image_shape` in place"),
     "a generator and nothing else": (needs_a_generator, "default_rng(rng) makes a generator"),
     "the global seed": (lambda s, b, t, rng=None: samples.gen_negative_bbox(s, b, t, 7), "no new generator of a fixed seed"),
+    "always 32": (box_maker(finish=lambda r, c, b: [r, c, r + 32, c + 32]), "the size that is asked for is not used"),
     "ends inside": (box_maker(finish=lambda r, c, b: [r, c, r + b[0] - 1, c + b[1] - 1]), "another size"),
     "the same every time": (lambda s, b, t, rng=None: samples.gen_negative_bbox(s, b, t, 0), "draw it at random"),
     "rows by the other side of the box": (box_maker(height=lambda s, b: s[0] - b[1] + 1), "outside"),

@@ -133,7 +133,7 @@ def _encode(film, out, sound, change, check):
 
     for number, seconds, image in film.frames(check=check):
         image = change(number, image)
-        if image.shape[:2] == (film.height, film.width):  # some films change their size on the way
+        if image.shape[:2] == (film.height, film.width):  # others, of a film that changes its size on the way, are scaled
             image = image[: stream.height, : stream.width]
         frame = to_film(image, stream.width, stream.height)
         frame.pts, frame.time_base = max(last + 1, round(seconds / _CLOCK)), _CLOCK
