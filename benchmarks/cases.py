@@ -31,6 +31,7 @@ WEB = 1400  # pixels of the longer side of a photo that was made smaller
 # parts of a head: top, left, bottom, right; FDDB's heads reach from the hair to the chin, the eyes lie a little below the middle
 COVERS = {"nothing": (0, 0, 0, 0), "mouth and chin": (0.72, 0, 1, 1), "nose, mouth and chin": (0.58, 0, 1, 1), "eyes": (0.43, 0, 0.62, 1),
           "forehead and eyes": (0, 0, 0.62, 1), "left half": (0, 0, 1, 0.5), "right half": (0, 0.5, 1, 1)}  # fmt: skip
+SMALL_HEADS, PICTURE = (18, 21, 25, 32), (360, 480)  # pixels of the median head of a photo; of a picture that is packed with shrunk photos
 AGREE = 0.1  # of the distance of the eyes: YuNet and dlib mean the same place
 
 
@@ -95,15 +96,21 @@ def group_photo(background, faces, shape, size, seed):
 
 
 def on_fddb(look, records, photos, threshold):
-    """Detections on FDDB against its ellipses: AP, precision, what is found by size and by brightness, reliability."""
-    from common.boxes import clip, ellipse_to_box, iou
+    """`measured_on` photos of FDDB, against the boxes around its ellipses."""
+    from common.boxes import clip, ellipse_to_box
+
+    return measured_on(look, [(photo, clip(ellipse_to_box(record.ellipses), photo.shape)) for record, photo in zip(records, photos)], threshold)
+
+
+def measured_on(look, cases, threshold):
+    """Detections in (photo, true boxes (N, 4)): AP, precision, what is found by size and by brightness, reliability."""
+    from common.boxes import clip, iou
     from common.detection import search
     from common.scores import best_match, detector_scores
 
     boxes, logits, truth, bright = [], [], [], []
-    for index, (record, photo) in enumerate(zip(records, photos)):
+    for index, (photo, faces) in enumerate(cases):
         found = search.search(look, photo, 20, -5.0, turns=False)
-        faces = clip(ellipse_to_box(record.ellipses), photo.shape)
         boxes.append(np.column_stack([np.full(len(found), index), clip(found.boxes(), photo.shape)]))
         logits.append(found.logits)
         truth.append(np.column_stack([np.full(len(faces), index), faces]))
@@ -119,7 +126,8 @@ def on_fddb(look, records, photos, threshold):
     reliability = [[float(probability[some & (place == k)].mean()), float(right[some & (place == k)].mean()), int((some & (place == k)).sum())]
                    for k in range(BINS) if (some & (place == k)).any()]
     size = np.sqrt(np.prod(truth[:, 3:] - truth[:, 1:3], axis=1))
-    return {"ap50": detector_scores(boxes, truth, logits)["ap50"], "threshold": threshold, "recall": float(seen.mean()), "precision": float(seen.sum() / max(sure.sum(), 1)),
+    scores = detector_scores(boxes, truth, logits)
+    return {"ap50": scores["ap50"], "ap": scores["ap"], "threshold": threshold, "recall": float(seen.mean()), "precision": float(seen.sum() / max(sure.sum(), 1)),
             "faces": len(truth), "large": [int(seen[size > 200].sum()), int((size > 200).sum())],
             "ece": float(sum(abs(p - share) * count for p, share, count in reliability) / max(some.sum(), 1)), "reliability": reliability,
             "faces_by_size": {"pixels": size.round(1).tolist(), "found": seen.tolist(), "brightness": np.round(bright, 1).tolist()}}
@@ -151,6 +159,52 @@ def found_covered(look, records, photos, threshold):
             seen, total = seen + len(truth) - len(best_match(boxes, truth, found.logits, 0.5)[1]), total + len(truth)
         told[name] = [int(seen), int(total)]
     return told
+
+
+def packed(records, photos, size, cover=None, seed=0):
+    """Photos shrunk until their median head is about `size` pixels, side by side in pictures of 360 x 480 in JPEG: list of (picture, true boxes (N, 4))."""
+    from common.boxes import clip, ellipse_to_box
+
+    rng, others, pictures, corner, high = np.random.default_rng(seed), np.random.default_rng(seed), [], None, 0
+    for record, photo in zip(records, photos):
+        heads = clip(ellipse_to_box(record.ellipses), photo.shape)
+        scale = size * np.exp(rng.uniform(-0.25, 0.25)) / np.median(np.sqrt(np.prod(heads[:, 2:] - heads[:, :2], axis=1)))
+        shape = [round(side * scale) for side in photo.shape[:2]]
+        if scale > 1 or shape[0] > PICTURE[0] or shape[1] > PICTURE[1]:
+            continue
+        if corner is not None and corner[1] + shape[1] > PICTURE[1]:
+            corner, high = [corner[0] + high, 0], 0
+        if corner is None or corner[0] + shape[0] > PICTURE[0]:
+            pictures.append((np.full((*PICTURE, 3), 128, np.uint8), []))
+            corner, high = [0, 0], 0
+        picture, boxes = pictures[-1]
+        picture[corner[0] : corner[0] + shape[0], corner[1] : corner[1] + shape[1]] = cv2.resize(cover(photo, others) if cover else photo, shape[::-1], interpolation=cv2.INTER_AREA)
+        boxes.append(heads * scale + np.tile(corner, 2))
+        corner, high = [corner[0], corner[1] + shape[1]], max(high, shape[0])
+    return [(as_jpeg(picture), np.concatenate(boxes)) for picture, boxes in pictures]
+
+
+def as_jpeg(picture):
+    """A picture as it comes back from a JPEG of quality 85."""
+    return np.ascontiguousarray(cv2.imdecode(cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1], cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+def small_heads(look, teacher, records, photos, threshold):
+    """AP, precision and recall where heads are small, as they are and with drawn masks over all whom YuNet is sure of."""
+    from common.detection import search
+
+    def with_masks(photo, rng):
+        found = search.search(teacher, photo, 20, 1.4, turns=False)
+        for points, box in zip(found.points, found.boxes("face")):
+            photo = masked(photo, points, box, KINDS[rng.integers(len(KINDS))])
+        return photo
+
+    report = {}
+    for name, cover in (("as they are", None), ("masked", with_masks)):
+        for size in SMALL_HEADS:
+            measured = measured_on(look, packed(records, photos, size, cover), threshold)
+            report[f"{size} pixels, {name}"] = {key: measured[key] for key in ("ap50", "ap", "precision", "recall", "faces")}
+    return report
 
 
 def points_error(look, teacher, photos, least):
@@ -218,6 +272,8 @@ def main(arguments=None):
     print({name: value for name, value in report["fddb"].items() if name != "faces_by_size"}, flush=True)
     report["covered"] = found_covered(look, records, photos, threshold)
     print("covered", report["covered"], flush=True)
+    report["small heads"] = small_heads(look, teacher, records, photos, threshold)
+    print("small heads", report["small heads"], flush=True)
     report["points"] = points_error(look, teacher, photos, least)
     print("five points", report["points"], flush=True)
     people = stills(options.people, teacher, options.count)

@@ -137,6 +137,57 @@ def test_smaller_faces_than_asked_for_are_left_out():
     assert len(search.search(disks, photo, 60, turns=False)) == 1
 
 
+def refined(look):
+    """A look whose second stage believes it."""
+    return search.Refined(look, lambda photo, found: found)
+
+
+@pytest.mark.parametrize("shape, min_face, first", [
+    ((300, 400), 20, [(450, 600), (300, 400)]), ((410, 500), 20, [(615, 750), (410, 500)]), ((411, 500), 20, [(411, 500)]), ((64, 97), 20, [(96, 146), (64, 97)]),
+    ((64, 90), 20, [(128, 180), (64, 90)]), ((150, 200), 10, [(450, 600), (300, 400)]), ((300, 400), 10, [(600, 800)]), ((300, 400), 40, [(150, 200)])])  # fmt: skip
+def test_small_photos_are_looked_at_closer_too(shape, min_face, first):
+    photo, seen = np.zeros((*shape, 3), np.uint8), []
+
+    def look(image, least):
+        seen.append(image.shape[:2])
+        return nothing()
+
+    search.search(refined(look), photo, min_face, turns=False)
+    assert seen[: len(first)] == first and all(max(shape) < min(first[-1]) for shape in seen[len(first) :]), "what follows is smaller"
+    plain = seen[1:] if len(first) == 2 and max(shape) > search.THUMBNAIL else list(seen)
+    seen.clear()
+    search.search(look, photo, min_face, turns=False)
+    assert seen == plain, "a detector without a second stage is asked as before"
+
+
+@pytest.mark.parametrize("shape", [(450, 455), (360, 569), (256, 800), (640, 320)])
+def test_a_closer_look_is_still_looked_at_in_the_mirror(shape):
+    calls = []
+
+    def run(images):
+        calls.append(images.shape[1:3])
+        return np.full((1, sum((images.shape[1] // stride) * (images.shape[2] // stride) for stride in network.STRIDES), 20), -9.0, np.float32)
+
+    search.search(refined(network.looking(run)), np.zeros((*shape, 3), np.uint8), turns=False)
+    assert calls[0] == calls[1] and calls[0][0] >= 1.5 * shape[0], "image and mirror image"
+
+
+def test_both_looks_at_a_small_photo_say_what_they_see():
+    """The closer one sees small heads only, and is believed less; one head that both see is one."""
+    photo = photo_with_disks((300, 400), [(50, 50, 10), (150, 100, 20), (150, 300, 45)])
+
+    def near_sighted(image, least):
+        answer = disks(image, least)
+        return answer[(answer.sizes() > 25) & (answer.logits >= least)]
+
+    one = search.search(refined(near_sighted), photo, least=0, turns=False)
+    assert sorted(zip((one.sizes() / 2).round(), one.logits)) == [(10, 3 - search.TWICE), (20, 3), (46, 3)]
+    assert len(search.search(near_sighted, photo, least=0, turns=False)) == 2
+    only_closer = search.search(refined(lambda image, least: disks(image, least) if image.shape[0] == 450 else nothing()), photo, turns=False)
+    assert sorted((only_closer.sizes() / 2).round()) == [10, 20], "a head of 91 pixels or more there is left to the other"
+    assert not len(search.search(refined(near_sighted), photo, least=3.1, turns=False))
+
+
 def test_a_photo_is_turned_only_when_nothing_sure_is_found_or_when_asked():
     photo, looks = photo_with_disks((200, 300), [(60, 220, 20)]), []
 

@@ -113,6 +113,19 @@ def plot_turned_and_masked(cases):
     return described(figure, f"Left, the share of faces found when they are turned, with turns {min(shares.values()):.0%} or more at each angle. Right, with the lower half covered: {told}.")
 
 
+def plot_small_heads(cases):
+    """AP where photos are shrunk until their heads are small, as they are and with drawn masks."""
+    figure, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    told = []
+    for kind, colour in (("as they are", BLUE), ("masked", VERMILION)):
+        measured = {int(name.split()[0]): row["ap50"] for name, row in cases["small heads"].items() if name.endswith(kind)}
+        ax.plot(list(measured), list(measured.values()), "o-", color=colour, label=kind)
+        told.append(f"{kind} " + ", ".join(f"{ap:.2f} at {pixels}" for pixels, ap in measured.items()))
+    ax.set(xlabel="pixels of the median head of a photo", ylabel="AP@0.5", xticks=list(measured), ylim=(0.5, 1.01))
+    ax.legend(loc="lower right")
+    return described(figure, f"AP over the size of heads in pixels: {'; '.join(told)}.")
+
+
 def plot_covered(cases):
     """Share of FDDB's faces found when a part of each is covered; lines show where the true share may lie (95 %, Wilson)."""
     figure, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")

@@ -67,7 +67,7 @@ def find_faces(photo, min_face=20, threshold=None, box="head", turns=None, look=
     min_face : float
         Smallest face to look for: square root of height times width of the head, in pixels.
     threshold : float, optional
-        Least probability, 0 to 1. Default: that of the kit's network, at which 98 of 100 boxes on validation photos were faces.
+        Least probability, 0 to 1. Default: that of the kit's network, at which 97 of 100 boxes on validation photos were faces.
     box : {"head", "face"}
         The whole head, as FDDB draws it, or brow to chin, as WIDER FACE does.
     turns : bool or None

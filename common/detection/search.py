@@ -6,6 +6,7 @@ cost 14 % more than the first. What is larger than a tile is looked at in tiles,
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,11 +21,14 @@ OVERLAP = 224  # pixels that neighbouring tiles share; what is larger is found a
 LARGEST = 200.0  # pixels; what is larger is seen better at the next scale
 EDGE = 4  # pixels: an answer so near to where a tile was cut is part of a face that the next tile shows whole
 THUMBNAIL = 96  # pixels: an image whose longer side has no more is looked at twice as large as well
+SMALL = 205_000  # pixels: a photo that is first looked at in no more is looked at closer as well, which is still looked at in the mirror then
+CLOSER, CLOSEST = 1.5, 90.0  # times as large; pixels of the largest heads that count there
 SMALLEST = 48  # pixels: a scale at which the photo's shorter side has less shows nothing that the one before did not
 MOST = 600  # answers of one tile that are merged, the surest
 SURE = 0.5  # logit from which the upright look is believed, so that the photo is not turned
 AGAIN = -3.0  # logit of the one pass from which a place is looked at once more
 RARE = 1.0  # logits less for what is found in a turned photo: few photos lie on their side
+TWICE = 0.5  # logits less for what is found closer: who looks at more places takes more of them for faces
 MOST_SIDE = 32_000  # pixels of a side that OpenCV resizes in one go
 
 
@@ -45,6 +49,15 @@ class Refined:
 
     def __call__(self, image, least):
         return self.look(image, least)
+
+
+class Look(NamedTuple):
+    """A scale of the photo, the smallest and largest heads that count there in pixels of that scale, and how many logits less it is believed."""
+
+    scale: float
+    smallest: float
+    largest: float
+    less: float = 0.0
 
 
 def scales(shape, min_face=FACE, face=FACE, step=STEP):
@@ -124,26 +137,33 @@ def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
 
 def _upright(look, photo, min_face, least, face):
     """`search` in the photo as it is."""
+    looks = _looks(photo.shape, min_face, face, closer=isinstance(look, Refined))
     if not isinstance(look, Refined):
-        return _one_pass(look, photo, min_face, least, face)
-    found = look.refine(photo, _one_pass(look, photo, min_face, min(least, AGAIN), face))
+        return _one_pass(look, photo, looks, min_face, least)
+    found = look.refine(photo, _one_pass(look, photo, looks, min_face, min(least, AGAIN)))
     found = found[np.argsort(-found.logits, kind="stable")]
     return found[found.logits >= least]
 
 
-def _one_pass(look, photo, min_face, least, face):
-    """What one look at each scale and tile finds."""
-    parts, source, wanted = [], photo, scales(photo.shape, min_face, face)
-    for number, scale in enumerate(wanted):
+def _looks(shape, min_face, face, closer):
+    """One look at each scale, and before them a closer one if that is wanted and the photo small: the smallest faces have few cells in the first."""
+    wanted, first = scales(shape, min_face, face), face / min_face
+    looks = [Look(scale, SEEN_BEFORE / FACE * face if number else 0, LARGEST if number < len(wanted) - 1 else np.inf) for number, scale in enumerate(wanted)]
+    if closer and wanted[:1] == [first] and first >= 1 and np.prod(shape[:2]) * first**2 <= SMALL:
+        looks.insert(0, Look(CLOSER * first, 0, CLOSEST, TWICE))
+    return looks
+
+
+def _one_pass(look, photo, looks, min_face, least):
+    """What the looks find together."""
+    parts, source = [], photo
+    for scale, smallest, largest, less in looks:
         # each scale from the one before: quicker than from the photo, and as good. What is larger than the photo is made tile by tile, for it might not fit into the memory
         shape = [max(1, round(side * scale)) for side in photo.shape[:2]]
         source = photo if scale >= 1 else _resized(source, shape)
-        found = _tiled(look, source, least, shape if scale > 1 else source.shape[:2])
-        if number:
-            found = found[found.sizes() >= SEEN_BEFORE / FACE * face]
-        if number < len(wanted) - 1:
-            found = found[found.sizes() <= LARGEST]
-        parts.append(found.scaled(np.array(photo.shape[:2]) / shape))
+        found = _tiled(look, source, least + less, shape if scale > 1 else source.shape[:2])
+        found = found[(found.sizes() >= smallest) & (found.sizes() <= largest)]
+        parts.append(replace(found, logits=found.logits - less).scaled(np.array(photo.shape[:2]) / shape))
     found = merged(joined(parts))
     return found[found.sizes() >= 0.75 * min_face]
 
