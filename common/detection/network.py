@@ -233,9 +233,11 @@ def looking(run, mirror=None):
         height, width = (max(-(-side // MULTIPLE) * MULTIPLE, LEAST) for side in image.shape[:2])
         canvas = np.zeros((1, height, width, 3), np.float32)
         canvas[0, : image.shape[0], : image.shape[1]] = image
-        answers = run(canvas)[0]
         if mirror or mirror is None and height * width <= SMALL:
-            answers = (answers + _mirrored(run(np.ascontiguousarray(canvas[:, :, ::-1]))[0], (height, width))) / 2
+            plain, mirrored = run(np.concatenate([canvas, canvas[:, :, ::-1]]))  # both in one call, quicker than one after the other
+            answers = (plain + _mirrored(mirrored, (height, width))) / 2
+        else:
+            answers = run(canvas)[0]
         return read_answers(answers, (height, width), least)
 
     return look

@@ -128,10 +128,8 @@ def refining(run, further=FURTHER):
         if not len(found):
             return found
         middles, downs, sides = frames(found)
-        looks = []
-        for zoom in ZOOMS:
-            crops = np.stack([cut(photo, *frame) for frame in zip(middles, downs, zoom * sides)])
-            looks.append(read_answers(answers(run, crops), middles, downs, zoom * sides))
+        told = looked_at(run, photo, [(middles, downs, zoom * sides) for zoom in ZOOMS])
+        looks = [read_answers(each, middles, downs, zoom * sides) for each, zoom in zip(told, ZOOMS)]
         logits, points = (np.mean(each, axis=0) for each in zip(*looks))
         logits = found.logits + logits
         doubtful = (logits > DOUBT[0]) & (logits < DOUBT[1])
@@ -145,13 +143,17 @@ def refining(run, further=FURTHER):
 
 def further_looks(run, photo, middles, downs, sides):
     """Logits (N,), the mean of looks at each frame (see `frames`) closer and wider, leaning to either side."""
-    told = []
+    wanted = []
     for degrees in LEANS:
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        leaning = downs @ [[cos, sin], [-sin, cos]]
-        for zoom in FURTHER_ZOOMS:
-            told.append(answers(run, np.stack([cut(photo, *frame) for frame in zip(middles, leaning, zoom * sides)]))[:, 0])
-    return np.mean(told, axis=0)
+        wanted += [(middles, downs @ [[cos, sin], [-sin, cos]], zoom * sides) for zoom in FURTHER_ZOOMS]
+    return looked_at(run, photo, wanted)[:, :, 0].mean(axis=0)
+
+
+def looked_at(run, photo, wanted):
+    """Answers (F, N, 11) to the same N places in F kinds of frames (see `frames`), all in as few calls as there can be: a call takes longer than a crop."""
+    crops = np.stack([cut(photo, *frame) for frames_of_a_kind in wanted for frame in zip(*frames_of_a_kind)])
+    return answers(run, crops).reshape(len(wanted), -1, ANSWERS)
 
 
 def answers(run, crops):
