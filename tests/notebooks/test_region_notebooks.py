@@ -96,7 +96,7 @@ def test_data_preparation_runs_without_fddb(tmp_path):
 def test_the_benchmark_opens_with_stored_results(tmp_path, monkeypatch):
     monkeypatch.delenv("FDDB_DIR", raising=False)
     notebook = run_notebook(ROOT / "RegionDetector" / "FDDB_benchmark.ipynb", tmp_path / "out.ipynb")
-    assert pictures(notebook) == 10
+    assert pictures(notebook) == 11
 
 
 @pytest.mark.notebook
