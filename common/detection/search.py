@@ -111,7 +111,7 @@ def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
     Parameters
     ----------
     look : callable
-        ``look(image, least)`` gives `Found` of one RGB image of at most 1,024 pixels a side. What a look that is `Refined` finds is looked at once more.
+        ``look(image, least)`` gives `Found` of one RGB image of at most 1,024 pixels a side. A look that is `Refined` looks at small photos closer too, and once more at what it finds.
     photo : ndarray of uint8, shape (H, W, 3)
     min_face : float
         Smallest face to look for: square root of height times width of the head, in pixels.
