@@ -153,7 +153,7 @@ def test_small_photos_are_looked_at_closer_too(shape, min_face, first):
         return nothing()
 
     search.search(refined(look), photo, min_face, turns=False)
-    assert seen[: len(first)] == first and all(max(shape) < min(first[-1]) for shape in seen[len(first) :]), "what follows is smaller"
+    assert seen[: len(first)] == first and all(max(later) < min(first[-1]) for later in seen[len(first) :]), "what follows is smaller"
     plain = seen[1:] if len(first) == 2 and max(shape) > search.THUMBNAIL else list(seen)
     seen.clear()
     search.search(look, photo, min_face, turns=False)

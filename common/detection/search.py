@@ -22,7 +22,7 @@ LARGEST = 200.0  # pixels; what is larger is seen better at the next scale
 EDGE = 4  # pixels: an answer so near to where a tile was cut is part of a face that the next tile shows whole
 THUMBNAIL = 96  # pixels: an image whose longer side has no more is looked at twice as large as well
 SMALL = 205_000  # pixels: a photo that is first looked at in no more is looked at closer as well, which is still looked at in the mirror then
-CLOSER, CLOSEST = 1.5, 90.0  # times as large; pixels of the largest heads that count there
+CLOSER, LARGEST_CLOSER = 1.5, 90.0  # times as large; pixels of the largest heads that count there
 SMALLEST = 48  # pixels: a scale at which the photo's shorter side has less shows nothing that the one before did not
 MOST = 600  # answers of one tile that are merged, the surest
 SURE = 0.5  # logit from which the upright look is believed, so that the photo is not turned
@@ -51,7 +51,7 @@ class Refined:
         return self.look(image, least)
 
 
-class Look(NamedTuple):
+class View(NamedTuple):
     """A scale of the photo, the smallest and largest heads that count there in pixels of that scale, and how many logits less it is believed."""
 
     scale: float
@@ -137,27 +137,27 @@ def search(look, photo, min_face=FACE, least=-2.0, turns=None, face=FACE):
 
 def _upright(look, photo, min_face, least, face):
     """`search` in the photo as it is."""
-    looks = _looks(photo.shape, min_face, face, closer=isinstance(look, Refined))
+    views = _views(photo.shape, min_face, face, closer=isinstance(look, Refined))
     if not isinstance(look, Refined):
-        return _one_pass(look, photo, looks, min_face, least)
-    found = look.refine(photo, _one_pass(look, photo, looks, min_face, min(least, AGAIN)))
+        return _one_pass(look, photo, views, min_face, least)
+    found = look.refine(photo, _one_pass(look, photo, views, min_face, min(least, AGAIN)))
     found = found[np.argsort(-found.logits, kind="stable")]
     return found[found.logits >= least]
 
 
-def _looks(shape, min_face, face, closer):
-    """One look at each scale, and before them a closer one if that is wanted and the photo small: the smallest faces have few cells in the first."""
+def _views(shape, min_face, face, closer):
+    """One view at each scale, and before them a closer one if that is wanted and the photo small: the smallest faces have few cells in the first."""
     wanted, first = scales(shape, min_face, face), face / min_face
-    looks = [Look(scale, SEEN_BEFORE / FACE * face if number else 0, LARGEST if number < len(wanted) - 1 else np.inf) for number, scale in enumerate(wanted)]
+    views = [View(scale, SEEN_BEFORE / FACE * face if number else 0, LARGEST if number < len(wanted) - 1 else np.inf) for number, scale in enumerate(wanted)]
     if closer and wanted[:1] == [first] and first >= 1 and np.prod(shape[:2]) * first**2 <= SMALL:
-        looks.insert(0, Look(CLOSER * first, 0, CLOSEST, TWICE))
-    return looks
+        views.insert(0, View(CLOSER * first, 0, LARGEST_CLOSER, TWICE))
+    return views
 
 
-def _one_pass(look, photo, looks, min_face, least):
-    """What the looks find together."""
+def _one_pass(look, photo, views, min_face, least):
+    """What is found in all views together."""
     parts, source = [], photo
-    for scale, smallest, largest, less in looks:
+    for scale, smallest, largest, less in views:
         # each scale from the one before: quicker than from the photo, and as good. What is larger than the photo is made tile by tile, for it might not fit into the memory
         shape = [max(1, round(side * scale)) for side in photo.shape[:2]]
         source = photo if scale >= 1 else _resized(source, shape)
